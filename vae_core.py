@@ -1,0 +1,866 @@
+"""Variational autoencoders on binary images, from the densities to trained models.
+
+One quantity is behind everything here: the log importance weight of a latent z drawn
+from the encoder q(z|x),
+
+    log w = log p(x, z) - log q(z|x),          z ~ q(z|x).
+
+Its mean is the ELBO. The log of the mean of m weights is the IWAE bound, and the same
+with m = 5000 estimates log p(x). A GMVAE changes log p(z) and nothing else; an SSVAE
+adds a label y that is drawn, or summed over, together with z.
+
+Read from top to bottom: densities, networks, models and their bounds, evaluation,
+data, training, trained models. All logarithms are natural, so every bound is in nats;
+`v` is always a variance. "Notes" are the lecture notes that the book follows, and
+book/from_the_notes.md says where each of their equations is derived.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import lzma
+import math
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import platformdirs
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+from tqdm import tqdm
+
+BOOK = Path(__file__).resolve().parent / "book"
+
+# ------------------------------------------------------------------------------------
+# Densities. Each sums over the last dimension, and over nothing else.
+# ------------------------------------------------------------------------------------
+
+
+def sample_gaussian(m, v):
+    """Draw z = m + sqrt(v) * eps with eps ~ N(0, I): the reparameterisation trick.
+
+    m, v: mean and variance, of one shape (batch, ...). Returns z of that shape, through
+    which gradients reach m and v. Raises ValueError if a variance is not positive.
+    Notes §5.1; chapter 3.
+    """
+    _check_variance(v)
+    return m + v.sqrt() * torch.randn_like(m)
+
+
+def gaussian_parameters(h, dim=-1):
+    """Split h in half along `dim` into a mean and a variance, softplus(h_2) + 1e-8 > 0.
+
+    h: (..., 2n, ...) -> m, v: (..., n, ...). Raises ValueError if the size is odd.
+    Notes §3.1 (which uses the log-variance instead); chapter 3.
+    """
+    if h.shape[dim] % 2:
+        raise ValueError(f"h needs an even size along dim {dim}, a mean and a variance "
+                         f"for each latent; its shape is {tuple(h.shape)}")
+    m, h_v = h.chunk(2, dim)
+    return m, F.softplus(h_v) + 1e-8
+
+
+def log_normal(x, m, v):
+    """log N(x; m, diag(v)), in nats. Notes §5.4, eq. 13; chapters 1 and 4.
+
+    x, m, v: (..., dim), broadcast together; v is a variance. Returns (...).
+    Raises ValueError if shapes do not broadcast or a variance is not positive.
+    """
+    _check_shapes(x=x, m=m, v=v)
+    _check_variance(v)
+    return -0.5 * (math.log(2 * math.pi) + v.log() + (x - m) ** 2 / v).sum(-1)
+
+
+def log_normal_mixture(z, m, v):
+    """log (1/k) sum_j N(z; m_j, diag(v_j)), in nats. Notes §5.5; chapter 4.
+
+    z: (batch, dim); m, v: (1 or batch, k, dim), the k components, weighted equally.
+    Returns (batch,). Raises ValueError on other shapes or a variance that is not positive.
+    """
+    if z.dim() != 2 or m.dim() != 3 or m.shape != v.shape:
+        raise ValueError("wanted z: (batch, dim) and m, v: (1 or batch, k, dim); given "
+                         f"z {tuple(z.shape)}, m {tuple(m.shape)}, v {tuple(v.shape)}")
+    return log_mean_exp(log_normal(z.unsqueeze(1), m, v), dim=1)
+
+
+def log_bernoulli_with_logits(x, logits):
+    """log p(x) of independent pixels with p(x_i = 1) = sigmoid(logits_i), in nats.
+
+    x, logits: (..., dim), broadcast together; x is 0 or 1 (at a grey level in between,
+    this is minus the cross-entropy and no log-probability). Returns (...).
+    Raises ValueError if shapes do not broadcast. Notes §3.2.1 and eq. 12; chapter 3.
+    """
+    _check_shapes(x=x, logits=logits)
+    return (x * logits - _softplus(logits)).sum(-1)
+
+
+def _softplus(a):
+    # log(1 + e^a), as F.softplus: but that computes a log1p, which costs ten times a log,
+    # and over the pixels of every sample this is where the time goes.
+    return 0.5 * (a + a.abs()) + (1 + (-a.abs()).exp()).log()
+
+
+def kl_normal(qm, qv, pm, pv):
+    """KL(N(qm, diag(qv)) || N(pm, diag(pv))) in closed form, in nats.
+
+    All (..., dim), broadcast together; qv and pv are variances. Returns (...).
+    Raises ValueError if shapes do not broadcast or a variance is not positive.
+    Notes §3.2; chapter 2.
+    """
+    _check_shapes(qm=qm, qv=qv, pm=pm, pv=pv)
+    _check_variance(qv)
+    _check_variance(pv)
+    return 0.5 * (pv.log() - qv.log() + (qv + (qm - pm) ** 2) / pv - 1).sum(-1)
+
+
+def kl_cat(q, log_q, log_p):
+    """KL(q || p) of two categorical distributions, in nats. Notes §5.7; chapter 6.
+
+    q: (..., k) probabilities; log_q, log_p: (..., k) or numbers. Returns (...). A class
+    with q = 0 adds 0. Raises ValueError if shapes do not broadcast.
+    """
+    log_q, log_p = torch.as_tensor(log_q), torch.as_tensor(log_p)
+    _check_shapes(q=q, log_q=log_q, log_p=log_p)
+    log_ratio = torch.where(q > 0, log_q - log_p, torch.zeros_like(q))
+    return (q * log_ratio).sum(-1)
+
+
+def log_mean_exp(x, dim):
+    """log of the mean of exp(x) along `dim`, without overflow; all -inf gives -inf.
+
+    Raises ValueError if there is nothing to average. Notes §5.5 and eq. 3; chapter 5.
+    """
+    if x.shape[dim] == 0:
+        raise ValueError(f"nothing to average: x has shape {tuple(x.shape)}, dim={dim}")
+    return x.logsumexp(dim) - math.log(x.shape[dim])
+
+
+def duplicate(x, rep):
+    """Stack `rep` copies of x: (batch, ...) -> (rep * batch, ...).
+
+    The result is *rep-major*: all of copy 1, then all of copy 2, ... so it is
+    reshape(rep, batch, ...) that takes it apart again, never (batch, rep).
+    Raises ValueError if rep < 1. Notes §5.6; chapter 5.
+    """
+    return x.repeat(_check_count(rep, "rep"), *[1] * (x.dim() - 1))
+
+
+def binarize(x, generator=None):
+    """Draw binary pixels, each on with the probability that its grey level states.
+
+    x: any shape, uint8 in 0..255 or float in [0, 1]; generator: a torch.Generator on x's
+    device, for a repeatable draw. Returns float32 zeros and ones of the same shape.
+    Raises ValueError for another dtype or range. Notes §5, problem 1; chapter 3.
+    """
+    if x.dtype == torch.uint8:
+        scale = 255
+    else:
+        _check_unit_range(x)
+        scale = 1
+    u = torch.rand(x.shape, generator=generator, device=x.device)
+    return (u * scale < x).float()
+
+
+# What the functions above and the bounds below refuse, in one place.
+
+
+def _check_shapes(**tensors):
+    try:
+        torch.broadcast_shapes(*(t.shape for t in tensors.values()))
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+        raise ValueError(f"shapes must broadcast to one (..., dim); given {shapes}") from None
+
+
+def _check_variance(v):
+    if not (v > 0).all():  # also refuses NaN
+        raise ValueError(f"variances must be positive; the smallest given is {v.min():g} "
+                         "(v is a variance: neither its logarithm nor NaN)")
+
+
+def _check_unit_range(x):
+    if not x.is_floating_point():
+        raise ValueError(f"wanted floats in [0, 1]; given dtype {x.dtype}")
+    low, high = x.aminmax()
+    if not (low >= 0 and high <= 1):  # also refuses NaN
+        raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
+
+
+def _check_images(x, x_dim):
+    if x.dim() != 2 or x.shape[1] != x_dim or x.shape[0] == 0:
+        raise ValueError(f"wanted images of shape (batch, {x_dim}); given {tuple(x.shape)}")
+    _check_unit_range(x)
+
+
+def _check_count(n, name):
+    if int(n) != n or n < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; given {n}")
+    return int(n)
+
+
+# ------------------------------------------------------------------------------------
+# Networks
+# ------------------------------------------------------------------------------------
+
+
+
+class ELU(nn.Module):
+    """x where x > 0, else e^x - 1. torch's own computes an expm1, which costs as much time
+    as the matrix products around it; written with |x|, its gradient at 0 is right as well."""
+
+    def forward(self, x):
+        x = x.float() if x.dtype == torch.bfloat16 else x  # e^x - 1 cancels
+        negative = 0.5 * (x - x.abs())
+        return x - negative + negative.exp() - 1
+
+
+ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+class MLP(nn.Module):
+    """Fully connected layers; sizes = (in, hidden, ..., out).
+
+    A second input y (one-hot labels, y_dim wide) may enter at the first layer, which is
+    linear in both: W x + U y + b. Its two parts are computed apart and broadcast, so that
+    a batch of x meets ten labels at the cost of one pass through W.
+    """
+
+    def __init__(self, sizes, activation="elu", y_dim=0):
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; given {activation!r}")
+        self.first = nn.Linear(sizes[0], sizes[1])
+        self.label = nn.Linear(y_dim, sizes[1], bias=False) if y_dim else None
+        self.rest = nn.Sequential()
+        for n_in, n_out in zip(sizes[1:], sizes[2:]):
+            self.rest.append(ACTIVATIONS[activation]())
+            self.rest.append(nn.Linear(n_in, n_out))
+
+    def forward(self, x, y=None):
+        h = self.first(x)
+        if self.label is not None:
+            h = h + self.label(y)
+        return self.rest(h).to(x.dtype)  # under autocast too, densities are in full precision
+
+
+class Encoder(MLP):
+    """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9."""
+
+    def forward(self, x, y=None):
+        return gaussian_parameters(super().forward(x, y))
+
+
+# ------------------------------------------------------------------------------------
+# Models. A model says what p(x|z), p(z) and q(z|x) are; the bounds follow.
+# ------------------------------------------------------------------------------------
+
+
+class VAE(nn.Module):
+    """z ~ N(0, I), x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Notes §2, §5; chapter 3.
+
+    beta weighs the KL in `negative_elbo_bound` (beta-VAE, notes §4.1); with beta other
+    than 1 that number is a training objective and no bound on log p(x).
+    """
+
+    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0):
+        super().__init__()
+        if not beta >= 0:
+            raise ValueError(f"beta must be at least 0; given {beta}")
+        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation, beta=beta)
+        self.x_dim, self.z_dim, self.beta = x_dim, z_dim, beta
+        self.enc = Encoder((x_dim, *hidden, 2 * z_dim), activation)
+        self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation)
+        self._register_standard_normal()
+
+    def _register_standard_normal(self):
+        self.register_buffer("prior_m", torch.zeros(self.z_dim), persistent=False)
+        self.register_buffer("prior_v", torch.ones(self.z_dim), persistent=False)
+
+    @property
+    def z_prior(self):
+        """Mean and variance of p(z) = N(0, I), each (z_dim,)."""
+        return self.prior_m, self.prior_v
+
+    def log_prior(self, z):
+        """log p(z), in nats: (..., z_dim) -> (...)."""
+        return log_normal(z, *self.z_prior)
+
+    def kl(self, z, m, v):
+        """KL(q(z|x) || p(z)) for q = N(m, diag(v)): exact here, so the sample z is unused."""
+        return kl_normal(m, v, *self.z_prior)
+
+    def negative_elbo_bound(self, x):
+        """-ELBO(x) = rec + KL from one sample of z, averaged over the batch, in nats.
+
+        x: (batch, x_dim) in [0, 1]. Returns scalars nelbo = rec + beta * kl, kl and
+        rec = -log p(x|z). Raises ValueError on another shape or range.
+        Notes §3.2, §5.2; chapters 2 and 3.
+        """
+        _check_images(x, self.x_dim)
+        m, v = self.enc(x)
+        z = sample_gaussian(m, v)
+        kl = self.kl(z, m, v).mean()
+        rec = -log_bernoulli_with_logits(x, self.dec(z)).mean()
+        return rec + self.beta * kl, kl, rec
+
+    def log_weight(self, x, iw):
+        """log w = log p(x, z) - log q(z|x) for `iw` draws z ~ q(z|x), in nats.
+
+        x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
+        kl = log q(z|x) - log p(z) and rec = -log p(x|z) at the drawn z, so that
+        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 5.
+        """
+        m, v = self.enc(x)
+        z = sample_gaussian(duplicate(m, iw), duplicate(v, iw)).reshape(iw, *m.shape)
+        kl = log_normal(z, m, v) - self.log_prior(z)
+        rec = -log_bernoulli_with_logits(x, self.dec(z))
+        return -(kl + rec), kl, rec
+
+    def negative_iwae_bound(self, x, iw):
+        """-log (1/iw) sum_i w_i averaged over the batch, in nats: at iw = 1, the -ELBO.
+
+        x: (batch, x_dim) in [0, 1]; iw: number of samples. Returns scalars niwae, kl and
+        rec; the last two are means over all samples and do *not* add up to niwae. It
+        bounds -log p(x) from above whatever beta is. Raises ValueError if iw < 1 or x has
+        another shape or range. Notes §5.6, eq. 3; chapter 5.
+        """
+        _check_images(x, self.x_dim)
+        log_w, kl, rec = self.log_weight(x, _check_count(iw, "iw"))
+        return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
+
+
+class GMVAE(VAE):
+    """A VAE whose prior is a learned mixture of k Gaussians with equal weights.
+
+    Only p(z) differs, so only `log_prior` and the KL do, which has no closed form any
+    more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 4.
+    """
+
+    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500):
+        super().__init__(x_dim, z_dim, hidden, activation)
+        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation, k=k)
+        self.k = _check_count(k, "k")
+        self.z_pre = nn.Parameter(torch.randn(1, 2 * k, z_dim) / math.sqrt(k * z_dim))
+
+    @property
+    def z_prior(self):
+        """Means and variances of the k components of p(z), each (1, k, z_dim)."""
+        return gaussian_parameters(self.z_pre, dim=1)
+
+    def log_prior(self, z):
+        """log p(z), in nats: (..., z_dim) -> (...).
+
+        The square in each component is expanded, z^2/v - 2 z m/v + m^2/v, so that matrix
+        products replace a (batch, k, z_dim) temporary; in float64, since it cancels.
+        """
+        m, v = (t.squeeze(0).double() for t in self.z_prior)
+        rows = z.reshape(-1, self.z_dim).double()
+        constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
+        distance = rows**2 @ (1 / v).T - 2 * rows @ (m / v).T + constant
+        return log_mean_exp(-0.5 * distance.float(), dim=1).reshape(z.shape[:-1])
+
+    def kl(self, z, m, v):
+        """log q(z|x) - log p(z) at the sample z ~ q: its mean is KL(q(z|x) || p(z))."""
+        return log_normal(z, m, v) - self.log_prior(z)
+
+
+class SSVAE(VAE):
+    """Semi-supervised VAE: x|y, z ~ Bernoulli(dec(z, y)), y uniform, z ~ N(0, I),
+    with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 6.
+
+    gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
+    `loss`. Images with a known label and without share all networks.
+    """
+
+    def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
+                 gen_weight=1.0, class_weight=100.0):
+        super().__init__(x_dim, z_dim, hidden, activation)
+        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation, y_dim=y_dim,
+                              gen_weight=gen_weight, class_weight=class_weight)
+        self.y_dim, self.gen_weight, self.class_weight = y_dim, gen_weight, class_weight
+        self.enc = Encoder((x_dim, *hidden, 2 * z_dim), activation, y_dim)
+        self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation, y_dim)
+        self.cls = MLP((x_dim, *hidden, y_dim), "relu")
+
+    def _z_bound(self, x, y):
+        """KL and reconstruction for given labels; y broadcasts against (batch, y_dim)."""
+        m, v = self.enc(x, y)
+        z = sample_gaussian(m, v)
+        return self.kl(z, m, v), -log_bernoulli_with_logits(x, self.dec(z, y))
+
+    def negative_elbo_bound(self, x, y=None):
+        """-ELBO(x), or -ELBO(x, y) where the labels are given, batch mean, in nats.
+
+        x: (batch, x_dim) in [0, 1]; y: None, class ids (batch,) or one-hot (batch, y_dim).
+        Returns scalars nelbo = rec + kl_z + kl_y, kl_z, kl_y and rec. Without y, all of
+        its values are summed over with weights q(y|x), and kl_y = KL(q(y|x) || p(y));
+        with y, kl_y = -log p(y). Raises ValueError on bad images or labels.
+        Notes §5.7, eq. 7; chapter 6.
+        """
+        _check_images(x, self.x_dim)
+        log_p_y = -math.log(self.y_dim)
+        if y is not None:
+            kl_z, rec = (t.mean() for t in self._z_bound(x, self._one_hot(y, len(x))))
+            kl_y = torch.full_like(rec, -log_p_y)
+        else:
+            log_q = self.cls(x).log_softmax(-1)
+            q = log_q.exp()
+            every_y = torch.eye(self.y_dim, device=x.device).unsqueeze(1)  # (y_dim, 1, y_dim)
+            kl_z, rec = ((q.T * t).sum(0).mean() for t in self._z_bound(x, every_y))
+            kl_y = kl_cat(q, log_q, log_p_y).mean()
+        return rec + kl_z + kl_y, kl_z, kl_y, rec
+
+    def _one_hot(self, y, batch):
+        if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() and y.max() < self.y_dim:
+            return F.one_hot(y.long(), self.y_dim).float()
+        if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and (y.amax(1) == 1).all():
+            return y.float()
+        raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or "
+                         f"one-hot ({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}")
+
+    def log_weight(self, x, iw):
+        """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
+
+        Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well.
+        """
+        log_q = self.cls(x).log_softmax(-1)
+        y = torch.distributions.Categorical(logits=log_q).sample((iw,))
+        one_hot = F.one_hot(y, self.y_dim).to(x.dtype)
+        m, v = self.enc(x, one_hot)
+        z = sample_gaussian(m, v)
+        kl_y = (one_hot * log_q).sum(-1) + math.log(self.y_dim)
+        kl = log_normal(z, m, v) - self.log_prior(z) + kl_y
+        rec = -log_bernoulli_with_logits(x, self.dec(z, one_hot))
+        return -(kl + rec), kl, rec
+
+    def loss(self, x, x_labelled, y_labelled, labelled_share):
+        """The training objective: both bounds of eq. 7, and the classifier's cross-entropy.
+
+        x: (batch, x_dim) without labels; x_labelled, y_labelled: a batch with. Each
+        bound counts as often as there are images of its kind: labelled_share = number of
+        labelled images / number of unlabelled ones. Returns a scalar, in nats.
+        """
+        cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
+        loss = self.class_weight * cross_entropy
+        if self.gen_weight:
+            unlabelled = self.negative_elbo_bound(x)[0]
+            labelled = self.negative_elbo_bound(x_labelled, y_labelled)[0]
+            loss = loss + self.gen_weight * (unlabelled + labelled_share * labelled)
+        return loss
+
+
+class Autoencoder(nn.Module):
+    """A deterministic autoencoder, z = enc(x), for contrast: no prior, no KL, no p(x).
+
+    Notes §1.3; chapter 3.
+    """
+
+    def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu"):
+        super().__init__()
+        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation)
+        self.x_dim, self.z_dim = x_dim, z_dim
+        self.enc = MLP((x_dim, *hidden, z_dim), activation)
+        self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation)
+
+    def loss(self, x):
+        """Mean cross-entropy of the reconstruction, in nats. x: (batch, x_dim) in [0, 1]."""
+        _check_images(x, self.x_dim)
+        return -log_bernoulli_with_logits(x, self.dec(self.enc(x))).mean()
+
+
+# ------------------------------------------------------------------------------------
+# Evaluation
+# ------------------------------------------------------------------------------------
+
+
+@torch.no_grad()
+def evaluate(model, images, seed=0):
+    """The ELBO and its parts, one sample of z an image: -ELBO(x) averaged over images.
+
+    images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed`, which also draws z.
+    Returns a dict of floats in nats: nelbo (with beta = 1), kl, rec, and for an SSVAE
+    kl_z and kl_y in the place of kl; for an autoencoder rec alone. Chapter 3.
+    """
+    with _seeded(seed):
+        x = binarize(images)
+        totals = {}
+        for batch in x.split(1000):
+            if isinstance(model, Autoencoder):
+                parts = {"rec": model.loss(batch)}
+            elif isinstance(model, SSVAE):
+                parts = dict(zip(("kl_z", "kl_y", "rec"), model.negative_elbo_bound(batch)[1:]))
+            else:
+                parts = dict(zip(("kl", "rec"), model.negative_elbo_bound(batch)[1:]))
+            for name, value in parts.items():
+                totals[name] = totals.get(name, 0) + value.item() * len(batch) / len(x)
+    if not isinstance(model, Autoencoder):
+        totals = {"nelbo": sum(totals.values()), **totals}
+    return totals
+
+
+@torch.no_grad()
+def log_likelihood(model, x, m=5000):
+    """Estimate log p(x) of each image by its IWAE bound with m samples, in nats.
+
+    x: (n, x_dim) in [0, 1], already binary. Returns (n,): a stochastic lower bound, lower
+    in the mean, that closes on log p(x) as m grows. Memory does not grow with n or m.
+    Raises ValueError if m < 1 or x has another shape or range. Burda et al. (2016);
+    chapter 5.
+    """
+    _check_images(x, model.x_dim)
+    m = _check_count(m, "m")
+    totals = []
+    for batch in x.split(50):
+        total = torch.full((len(batch),), -math.inf, device=x.device)
+        for start in range(0, m, 20):  # 50 x 20 decoded images at a time stay in the cache
+            log_w, _, _ = model.log_weight(batch, min(20, m - start))
+            total = total.logaddexp(log_w.logsumexp(0))
+        totals.append(total - math.log(m))
+    return torch.cat(totals)
+
+
+class Grid(NamedTuple):
+    """What `log_marginal_grid` found; see there."""
+
+    log_px: torch.Tensor
+    log_posterior: torch.Tensor
+    z: torch.Tensor
+    log_volume: float
+
+
+@torch.no_grad()
+def log_marginal_grid(model, x, n=401, limit=6.0):
+    """log p(x) and the posterior p(z|x) by quadrature on a grid, for one or two latents.
+
+    x: (batch, x_dim) in [0, 1]; the grid has n points from -limit to limit along each
+    latent. Returns a Grid of
+
+        log_px         (batch,)         log sum_j p(x|z_j) p(z_j) * cell volume, in nats
+        log_posterior  (batch, points)  log p(z_j|x), a density, in nats
+        z              (points, z_dim)  the grid, the last latent varying fastest
+        log_volume                      log of a cell's volume
+
+    The integrand is smooth and dies before the edge, so the sum converges faster than
+    any power of the spacing; halve n to see that nothing changes. Raises ValueError for
+    more than two latents or a model whose decoder also needs a label. Notes eq. 1; chapter 1.
+    """
+    _check_images(x, model.x_dim)
+    if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
+        raise ValueError("quadrature needs a VAE or GMVAE with one or two latents; given "
+                         f"{type(model).__name__} with z_dim={model.z_dim}")
+    axis = torch.linspace(-limit, limit, n, device=x.device)
+    z = torch.cartesian_prod(*[axis] * model.z_dim).reshape(-1, model.z_dim)
+    log_volume = model.z_dim * math.log(2 * limit / (n - 1))
+    log_joint = x.new_empty(len(x), len(z))
+    for start in range(0, len(z), 5000):
+        part = z[start : start + 5000]
+        logits = model.dec(part)  # log p(x|z_j) = x . logits_j - sum softplus, all x at once
+        log_joint[:, start : start + 5000] = x @ logits.T - _softplus(logits).sum(-1) + model.log_prior(part)
+    log_px = log_joint.logsumexp(1) + log_volume
+    return Grid(log_px, log_joint - log_px.unsqueeze(1), z, log_volume)
+
+
+@torch.no_grad()
+def active_units(model, x, threshold=0.01):
+    """Which latents the data use: those whose posterior mean varies across images.
+
+    x: (n, x_dim) in [0, 1]. Returns (z_dim,) booleans: Var_x(E_q[z_i|x]) > threshold.
+    Burda et al. (2016); chapter 3.
+    """
+    _check_images(x, model.x_dim)
+    return model.enc(x)[0].var(0) > threshold
+
+
+@torch.no_grad()
+def accuracy(model, images, labels, seed=0):
+    """Share of images whose most probable class under q(y|x) is the label. Chapter 6.
+
+    images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed` since that is what
+    the classifier saw in training; labels: (n,) class ids. Returns a float.
+    """
+    with _seeded(seed):
+        x = binarize(images)
+    return (model.cls(x).argmax(1) == labels).float().mean().item()
+
+
+@contextlib.contextmanager
+def _seeded(seed):
+    """Draw from `seed` inside, and leave the caller's random state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+# ------------------------------------------------------------------------------------
+# Data
+# ------------------------------------------------------------------------------------
+
+MNIST_SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+
+
+class MNIST(NamedTuple):
+    """The digits: images (n, 784) uint8 in 0..255, labels (n,) class ids."""
+
+    train_images: torch.Tensor
+    train_labels: torch.Tensor
+    test_images: torch.Tensor
+    test_labels: torch.Tensor
+
+
+def load_mnist(archives=BOOK / "data", cache=None):
+    """Read MNIST from the book's own archives: no network.
+
+    archives: folder of the four .xz files; cache: where they are unpacked, once, into
+    torchvision's layout (the user's cache folder by default). Where the archives are
+    missing, torchvision downloads the data. Returns an MNIST of 60,000 training and
+    10,000 test images. Raises ValueError if a file is not the original, byte for byte.
+    """
+    from torchvision import datasets  # slow to import, and needed here alone
+
+    archives = Path(archives)
+    root = Path(cache or platformdirs.user_cache_dir("vae-book"))
+    download = not all((archives / f"{name}.xz").exists() for name in MNIST_SHA256)
+    if not download:
+        for name, digest in MNIST_SHA256.items():
+            file = root / "MNIST" / "raw" / name
+            if not file.exists() or _sha256(file.read_bytes()) != digest:
+                _unpack(archives / f"{name}.xz", file, digest)
+    train, test = (datasets.MNIST(root, train=t, download=download) for t in (True, False))
+    return MNIST(train.data.reshape(-1, 784), train.targets, test.data.reshape(-1, 784), test.targets)
+
+
+def labelled_subset(labels, n, seed=0):
+    """Draw n images whose labels will be known, equally many of each class. Chapter 6.
+
+    labels: (images,) class ids. Returns n indices, class by class. Raises ValueError if n
+    is no multiple of the number of classes, or more than there are.
+    """
+    classes = labels.unique()
+    each, rest = divmod(_check_count(n, "n"), len(classes))
+    if rest or each > labels.bincount().min():
+        raise ValueError(f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; given {n}")
+    generator = torch.Generator().manual_seed(seed)
+    rows = [(labels == c).nonzero().squeeze(1) for c in classes]
+    return torch.cat([r[torch.randperm(len(r), generator=generator)[:each]] for r in rows])
+
+
+def _unpack(archive, file, digest):
+    try:
+        data = lzma.decompress(archive.read_bytes())
+    except lzma.LZMAError as error:
+        raise ValueError(f"{archive} is damaged ({error}): restore it with git") from None
+    if _sha256(data) != digest:
+        raise ValueError(f"{archive} does not hold the original MNIST file: restore it with git")
+    _write_atomically(file, data)
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_atomically(file, data):
+    """A reader sees the old file or the new one, never half of it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+# ------------------------------------------------------------------------------------
+# Training
+# ------------------------------------------------------------------------------------
+
+
+class Epoch(NamedTuple):
+    """One epoch of `fit`: its mean loss in nats, and the seconds since training began."""
+
+    loss: float
+    seconds: float
+
+
+def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3, seed=0,
+        device="auto", precision="auto", checkpoint=None, progress=True):
+    """Train the model in place, with images that are binarised anew at every step.
+
+    images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
+    loss: function of one binary batch that returns a scalar in nats (by default the
+    model's -ELBO). Adam's rate rises to learning_rate and falls to zero over the run (one
+    cycle). device: "auto" takes a GPU if there is one. precision: "float32", "bfloat16"
+    (matrix products only), or "auto", which takes bfloat16 where the hardware has it.
+    checkpoint: a file, written after every epoch, from which the same call goes on after
+    an interruption as if there had been none; it is removed at the end.
+
+    Returns a list of one Epoch per epoch. Raises ValueError for images of another
+    shape or range, for an unknown device or precision, and for a checkpoint of another
+    run. Chapter 3.
+    """
+    _check_images(images[:1].float() / 255 if images.dtype == torch.uint8 else images, model.x_dim)
+    epochs, batch_size = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size")
+    if loss is None:
+        loss = lambda x: model.negative_elbo_bound(x)[0]
+    home = next(model.parameters()).device
+    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    autocast = _autocast(precision, device)
+    images = images.to(device)
+    model.to(device)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    steps = math.ceil(len(images) / batch_size) * epochs
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, cycle_momentum=False)
+    parts = dict(model=model, optimizer=optimizer, schedule=schedule)
+    run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs,
+               batch_size=batch_size, learning_rate=learning_rate, seed=seed)
+    history = []
+    with _seeded(seed):
+        if checkpoint and Path(checkpoint).exists():
+            history = _resume(checkpoint, parts, run)
+        bar = tqdm(total=steps, initial=schedule.last_epoch, unit="step", disable=not progress)
+        with bar:
+            start = time.perf_counter() - (history[-1].seconds if history else 0)
+            for _ in range(len(history), epochs):
+                total = 0.0
+                for index in torch.randperm(len(images), device=device).split(batch_size):
+                    x = binarize(images[index])
+                    with autocast:
+                        value = loss(x)
+                    optimizer.zero_grad()
+                    value.backward()
+                    optimizer.step()
+                    schedule.step()
+                    total += value.item() * len(x)
+                    bar.update()
+                    bar.set_postfix_str(f"{value.item():.1f} nats", refresh=False)
+                history.append(Epoch(total / len(images), time.perf_counter() - start))
+                if checkpoint:
+                    _save_checkpoint(checkpoint, parts, run, history)
+    model.to(home)
+    if checkpoint:
+        Path(checkpoint).unlink()
+    return history
+
+
+def _autocast(precision, device):
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f'precision must be "auto", "float32" or "bfloat16"; given {precision!r}')
+    if device.type == "cuda":
+        has_bfloat16 = torch.cuda.is_bf16_supported()
+    else:  # without the instructions bfloat16 is emulated, and slower than float32
+        has_bfloat16 = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
+    enabled = precision == "bfloat16" or (precision == "auto" and has_bfloat16)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def _save_checkpoint(file, parts, run, history):
+    state = {name: part.state_dict() for name, part in parts.items()}
+    buffer = io.BytesIO()
+    torch.save(dict(state, run=run, history=[tuple(e) for e in history], random=torch.get_rng_state()), buffer)
+    _write_atomically(Path(file), buffer.getvalue())
+
+
+def _resume(file, parts, run):
+    try:
+        state = torch.load(file, weights_only=True)
+    except Exception as error:
+        raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
+    if state["run"] != run:
+        other = {k: state["run"].get(k) for k in run if state["run"].get(k) != run[k]}
+        raise ValueError(f"{file} belongs to another run, with {other}: delete it to start afresh")
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["random"])
+    return [Epoch(*e) for e in state["history"]]
+
+
+# ------------------------------------------------------------------------------------
+# Trained models
+# ------------------------------------------------------------------------------------
+
+MODELS = {"VAE": VAE, "GMVAE": GMVAE, "SSVAE": SSVAE, "Autoencoder": Autoencoder}
+TRAINED = BOOK / "trained"
+
+
+def save_model(file, model, **description):
+    """Write a model as one self-describing .safetensors file, atomically.
+
+    Weights are float16; description (recipe, seed, results ...) is kept as JSON in the
+    file's metadata, beside the class, its arguments and a hash of the weights.
+    """
+    tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
+    description = {"class": type(model).__name__, "arguments": model.arguments,
+                   "sha256": _hash_tensors(tensors), **description}
+    _write_atomically(Path(file), save(tensors, {"description": json.dumps(description)}))
+
+
+def load_model(file):
+    """Read a model that `save_model` wrote; it comes in float32, ready to use.
+
+    What the file says of itself is in model.description, as in `trained_models`. Nothing
+    in the file is executed. Raises ValueError, with what is wrong, for a missing, damaged
+    or foreign file.
+    """
+    with _opened(file) as (description, f):
+        tensors = {name: f.get_tensor(name) for name in f.keys()}
+    if _hash_tensors(tensors) != description["sha256"]:
+        raise ValueError(f"{file}: the weights do not match their hash; the file is damaged")
+    try:
+        model = MODELS[description["class"]](**description["arguments"])
+        model.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{file} does not fit this version of vae_core: {error}") from None
+    model.description = description
+    return model.eval()
+
+
+def load_trained(name):
+    """One of the book's trained models, by name; `trained_models` lists them.
+
+    Raises ValueError for an unknown name.
+    """
+    names = sorted(file.stem for file in TRAINED.glob("*.safetensors"))
+    if name not in names:
+        raise ValueError(f"no trained model {name!r}; there are {', '.join(names)}")
+    return load_model(TRAINED / f"{name}.safetensors")
+
+
+def trained_models():
+    """What there is in book/trained/: a dict from name to description.
+
+    A description is a dict: the class and its arguments, recipe, seed, history of the
+    training loss, versions, and the results that train.py measured, in nats.
+    """
+    descriptions = {}
+    for file in sorted(TRAINED.glob("*.safetensors")):
+        with _opened(file) as (descriptions[file.stem], _):
+            pass
+    return descriptions
+
+
+@contextlib.contextmanager
+def _opened(file):
+    try:
+        with safe_open(file, "pt") as f:
+            yield json.loads(f.metadata()["description"]), f
+    except FileNotFoundError:
+        raise ValueError(f"{file} does not exist") from None
+    except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{file} is damaged, or no model of this book: {error!r}") from None
+
+
+def _hash_tensors(tensors):
+    digest = hashlib.sha256()
+    for name, t in sorted(tensors.items()):
+        digest.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
+        digest.update(t.numpy().tobytes())
+    return digest.hexdigest()
