@@ -1,0 +1,154 @@
+// Mounts the widgets of a built page: no kernel, no network, no dependency.
+//
+// Jupyter Book writes the state of every widget into the page. This script makes a model of each state and hands it to
+// the widget's own front end, an ES module in the open anywidget form: export default { initialize, render }.
+// HBox and VBox are laid out; anything else that only a Python kernel can move says so in its place.
+
+const REFERENCE = "IPY_MODEL_";
+const models = new Map(); // model id -> Model
+
+class Model {
+  constructor(name, state) {
+    this.name = name;
+    this.state = state;
+    this.listeners = new Map(); // event -> set of callbacks
+    this.changed = {};
+    // Front ends may ask for `model.widget_manager.get_model(id)`.
+    this.widget_manager = { get_model: async (id) => resolve(id) };
+  }
+
+  get(key) {
+    return this.state[key];
+  }
+
+  // `set` tells the listeners at once; `save_changes` has nobody to send anything to.
+  set(key, value) {
+    const values = typeof key === "object" ? key : { [key]: value };
+    this.changed = {};
+    for (const [name, next] of Object.entries(values)) {
+      if (this.state[name] === next) continue;
+      this.state[name] = next;
+      this.changed[name] = next;
+    }
+    const names = Object.keys(this.changed);
+    for (const name of names) this.emit(`change:${name}`, this, this.state[name]);
+    if (names.length) this.emit("change", this);
+  }
+
+  save_changes() {}
+
+  send() {}
+
+  on(events, callback) {
+    for (const event of events.split(/\s+/)) {
+      if (!this.listeners.has(event)) this.listeners.set(event, new Set());
+      this.listeners.get(event).add(callback);
+    }
+  }
+
+  // off() drops every listener, off(events) those of the events, off(events, callback) that one.
+  off(events, callback) {
+    if (!events) this.listeners.clear();
+    for (const event of events ? events.split(/\s+/) : []) {
+      if (callback) this.listeners.get(event)?.delete(callback);
+      else this.listeners.delete(event);
+    }
+  }
+
+  emit(event, ...values) {
+    for (const callback of [...(this.listeners.get(event) ?? [])]) callback(...values);
+  }
+}
+
+function resolve(reference) {
+  const id = String(reference).replace(REFERENCE, "");
+  if (!models.has(id)) throw new Error(`this page has no widget ${id}`);
+  return models.get(id);
+}
+
+function bytes(base64) {
+  return new DataView(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
+}
+
+// Binary values stand beside the state, each with its path in it; {"path": ["a", 0]} is state.a[0].
+function restore(state, buffers = []) {
+  for (const { path, data } of buffers) {
+    const holder = path.slice(0, -1).reduce((value, key) => value[key], state);
+    holder[path.at(-1)] = bytes(data);
+  }
+  return state;
+}
+
+function readModels() {
+  for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
+    for (const [id, spec] of Object.entries(JSON.parse(script.textContent).state)) {
+      models.set(id, new Model(spec.model_name, restore(spec.state, spec.buffers)));
+    }
+  }
+}
+
+const modules = new Map(); // source text -> promise of the front end, so that equal widgets share one
+
+function frontEnd(source) {
+  if (!modules.has(source)) {
+    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+    modules.set(
+      source,
+      import(url).then(async ({ default: widget }) => (typeof widget === "function" ? widget() : widget)),
+    );
+  }
+  return modules.get(source);
+}
+
+const styles = new Set();
+
+function addStyle(css) {
+  if (!css || styles.has(css)) return;
+  styles.add(css);
+  document.head.append(Object.assign(document.createElement("style"), { textContent: css }));
+}
+
+async function mountAny(model, place) {
+  addStyle(model.get("_css"));
+  const widget = await frontEnd(model.get("_esm"));
+  model.ready ??= Promise.resolve(widget.initialize?.({ model }));
+  await model.ready;
+  await widget.render?.({ model, el: place });
+}
+
+async function mountBox(model, place) {
+  place.classList.add(model.name === "HBoxModel" ? "widget-row" : "widget-column");
+  await Promise.all(
+    model.get("children").map((child) => {
+      const part = document.createElement("div");
+      place.append(part);
+      return mount(child, part);
+    }),
+  );
+}
+
+function notice(place, text, kind) {
+  const paragraph = Object.assign(document.createElement("p"), { className: `widget-notice ${kind}`, textContent: text });
+  place.replaceChildren(paragraph);
+}
+
+// A widget that fails says so in its own place; the others on the page live on.
+async function mount(reference, place) {
+  try {
+    const model = resolve(reference);
+    if (model.name === "AnyModel") await mountAny(model, place);
+    else if (model.name === "HBoxModel" || model.name === "VBoxModel") await mountBox(model, place);
+    else notice(place, "This control runs Python: open the chapter in Jupyter to use it.", "needs-jupyter");
+  } catch (error) {
+    console.error(error);
+    notice(place, `This widget could not be shown: ${error.message ?? error}`, "failed");
+  }
+}
+
+// The script is deferred, so the whole page has been read by now.
+readModels();
+for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')) {
+  const place = Object.assign(document.createElement("div"), { className: "widget" });
+  script.after(place);
+  mount(JSON.parse(script.textContent).model_id, place);
+}

@@ -1,0 +1,33 @@
+"""A small Sphinx extension: what the pages need to work from disk with the network off."""
+
+import importlib.util
+from pathlib import Path
+
+from docutils import nodes
+from PIL import Image
+from sphinx.util.fileutil import copy_asset_file
+
+PIXELS_PER_INCH = 100
+
+
+def copy_mathjax(app, exception):
+    """Put MathJax beside the pages: the one file that draws formulas as SVG, which needs no fonts."""
+    if exception is None and app.builder.format == "html":
+        package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
+        copy_asset_file(package / "static/mathjax/tex-svg-full.js", Path(app.outdir, "_static"))
+
+
+def size_figures(app, doctree):
+    """Show a figure at the size it was drawn for, however many dots an inch it has."""
+    for node in doctree.findall(nodes.image):
+        path = Path(app.srcdir, node["uri"])
+        if path.suffix == ".png" and not ({"width", "height", "scale"} & set(node.attributes)):
+            with Image.open(path) as image:
+                if "dpi" in image.info:
+                    node["width"] = f"{image.width / image.info['dpi'][0] * PIXELS_PER_INCH:.0f}px"
+
+
+def setup(app):
+    app.connect("doctree-read", size_figures)
+    app.connect("build-finished", copy_mathjax)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

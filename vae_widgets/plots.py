@@ -1,0 +1,61 @@
+"""Drawings that several chapters share, and one colour for each quantity throughout the book."""
+
+import math
+
+import matplotlib.pyplot as plt
+import torch
+
+# Okabe and Ito's colour-blind-safe set, by meaning.
+TRUTH = "#1A1A1A"  # log p(x), the exact posterior, the data
+ELBO = "#0072B2"  # a lower bound
+KL = "#D55E00"  # a divergence, a gap between bound and truth
+REC = "#009E73"  # the reconstruction term
+Q = "#CC79A7"  # the encoder's q(z | x)
+PRIOR = "#E69F00"  # p(z)
+IWAE = "#56B4E9"  # a bound from several samples
+
+
+def digits(images, titles=None, columns=10, ax=None):
+    """Draw digits in a grid, dark ink on white, and return the axes.
+
+    images: (n, 784) or (n, 28, 28), ink from 0 to 1; titles: n short texts, one above each digit, or None.
+    With `ax` everything is drawn there as one picture (then without titles); otherwise each digit gets axes of its
+    own in a new figure, about 0.72 inch a digit. Raises ValueError if the shape is not of digits, if there are none,
+    or if the titles do not match.
+    """
+    images = torch.as_tensor(images).detach().cpu().float()
+    if images.ndim not in (2, 3) or images[0:1].numel() != 784:
+        raise ValueError(f"digits wants (n, 784) or (n, 28, 28) with n ≥ 1, not {tuple(images.shape)}")
+    if titles is not None and (ax is not None or len(titles) != len(images)):
+        raise ValueError(f"digits wants {len(images)} titles and no ax with them, not {len(titles)} titles, ax={ax}")
+    images = images.reshape(-1, 28, 28)
+    columns = min(columns, len(images))
+    rows = math.ceil(len(images) / columns)
+    if ax is not None:
+        padded = torch.cat([images, torch.zeros(rows * columns - len(images), 28, 28)])
+        sheet = padded.reshape(rows, columns, 28, 28).transpose(1, 2).reshape(rows * 28, columns * 28)
+        ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
+        ax.set_axis_off()
+        return ax
+    height = rows * (0.72 if titles is None else 0.95)
+    figure, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, height), squeeze=False)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for i, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
+        axis.imshow(image, cmap="gray_r", vmin=0, vmax=1)
+        if titles is not None:
+            axis.set_title(titles[i], fontsize=9, loc="center", pad=3)
+    return axes
+
+
+def plane(ax=None, extent=3.5):
+    """Make axes of a two-dimensional latent plane, -extent to extent both ways, and return them.
+
+    Equal aspect, faint lines through the origin, labels z₁ and z₂. Without `ax` in a new figure.
+    """
+    if ax is None:
+        _, ax = plt.subplots(figsize=(4.2, 4.2))
+    ax.axhline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
+    ax.axvline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
+    ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
+    return ax
