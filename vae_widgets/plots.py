@@ -55,7 +55,7 @@ def plane(ax=None, extent=3.5):
     """
     if ax is None:
         _, ax = plt.subplots(figsize=(4.2, 4.2))
-    ax.axhline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
-    ax.axvline(0, color="#DDDDDD", linewidth=0.8, zorder=0)
+    ax.axhline(0, color="#C4C4C4", linewidth=0.8, zorder=0)
+    ax.axvline(0, color="#C4C4C4", linewidth=0.8, zorder=0)
     ax.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal", xlabel="$z_1$", ylabel="$z_2$")
     return ax

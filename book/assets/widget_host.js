@@ -127,6 +127,11 @@ async function mountBox(model, place) {
   );
 }
 
+const isBox = (model) => model.name === "HBoxModel" || model.name === "VBoxModel";
+
+// Is there anything in this box that lives without Python?
+const isAlive = (model) => (isBox(model) ? model.get("children").some((child) => isAlive(resolve(child))) : model.name === "AnyModel");
+
 function notice(place, text, kind) {
   const paragraph = Object.assign(document.createElement("p"), { className: `widget-notice ${kind}`, textContent: text });
   place.replaceChildren(paragraph);
@@ -136,9 +141,9 @@ function notice(place, text, kind) {
 async function mount(reference, place) {
   try {
     const model = resolve(reference);
-    if (model.name === "AnyModel") await mountAny(model, place);
-    else if (model.name === "HBoxModel" || model.name === "VBoxModel") await mountBox(model, place);
-    else notice(place, "This control runs Python: open the chapter in Jupyter to use it.", "needs-jupyter");
+    if (!isAlive(model)) notice(place, "This part runs Python: open the chapter in Jupyter to use it.", "needs-jupyter");
+    else if (isBox(model)) await mountBox(model, place);
+    else await mountAny(model, place);
   } catch (error) {
     console.error(error);
     notice(place, `This widget could not be shown: ${error.message ?? error}`, "failed");

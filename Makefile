@@ -1,0 +1,35 @@
+# make book · make test · make lab · make train [MODEL=vae] · make bench · make clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: book test lab train bench clean
+
+book: $(READY)
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	@echo "Open $(CURDIR)/_build/html/index.html in a browser."
+
+test: $(READY)
+	$(BIN)/python tests/find_chrome.py --install
+	$(BIN)/python -m pytest
+
+lab: $(READY)
+	$(BIN)/jupyter lab book
+
+train: $(READY)
+	$(BIN)/python train.py $(MODEL)
+
+bench: $(READY)
+	$(BIN)/python benchmarks/bench.py
+
+clean:
+	rm -rf _build $(VENV)
+
+# An environment that is there already is kept, and so is a PyTorch in it that is new enough.
+$(READY): requirements.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 14) else "The book needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --upgrade pip
+	$(BIN)/python -m pip install -r requirements.txt
+	@touch $@
