@@ -11,7 +11,7 @@ book: $(READY)
 	@echo "Open $(CURDIR)/_build/html/index.html in a browser."
 
 test: $(READY)
-	$(BIN)/python tests/find_chrome.py --install
+	$(BIN)/python tests/chrome.py
 	$(BIN)/python -m pytest
 
 lab: $(READY)

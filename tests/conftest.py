@@ -1,0 +1,74 @@
+"""What the tests share: the book, built once, and a browser that opens its pages from disk with the network off."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from chrome import HELP, find_chrome
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+CHROME_FLAGS = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--no-first-run",
+]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The folder of the book's HTML, built in a clean place; a warning fails the build, and with it every user."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "jupyter_book", "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
+    build = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
+    assert build.returncode == 0, f"the book did not build cleanly:\n{build.stdout}\n{build.stderr}"
+    return folder / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    path = find_chrome()
+    assert path, HELP
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROME_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """A function that opens a page and returns (page, trouble).
+
+    `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk,
+    every one of which is refused. The page's formulas are typeset when the function returns.
+    """
+    contexts = []
+
+    def open_page(name, width=1280, theme="light", query=""):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        contexts.append(context)
+        trouble = []
+
+        def refuse(route):
+            trouble.append(f"request to {route.request.url}")
+            route.abort()
+
+        context.route(re.compile(r"^(?!file:|data:|blob:)"), refuse)
+        page = context.new_page()
+        page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
+        page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
+        page.on("console", lambda line: line.type in ("error", "warning") and trouble.append(f"{line.type}: {line.text}"))
+        page.goto(f"{(site / name).with_suffix('.html').as_uri()}{query}")
+        page.evaluate("window.MathJax?.startup?.promise")
+        return page, trouble
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,94 @@
+"""The notebooks as they are committed: cleared, short cells, described figures, nothing from outside."""
+
+import ast
+import re
+import statistics
+
+import nbformat
+import pytest
+import yaml
+from conftest import ROOT
+
+NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
+CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]
+DRAWS = re.compile(r"\b(plt\.(subplots|figure)|plots\.(digits|plane))\(|\.(imshow|scatter|contourf?|hist)\(")
+OUTSIDE = re.compile(r"""https?://|urlopen|\brequests\.|["'](/|~|[A-Z]:\\)\w""")
+
+
+def each(paths):
+    return pytest.mark.parametrize("notebook", paths, ids=lambda path: path.stem, indirect=True)
+
+
+@pytest.fixture
+def notebook(request):
+    return nbformat.read(request.param, as_version=nbformat.NO_CONVERT)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def counting_lines(cell):
+    """Lines of code: neither blank nor a comment."""
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in cell.source.splitlines())
+
+
+def test_contents_and_files_agree():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    found = [path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.*")
+             if path.suffix in (".ipynb", ".md")]
+    assert sorted(listed) == sorted(found)
+    assert len(CHAPTERS) == 6
+
+
+@each(NOTEBOOKS)
+def test_notebook_is_cleared(notebook):
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) <= {"kernelspec", "language_info", "mystnb"}
+    for cell in code_cells(notebook):
+        assert not cell.outputs and cell.execution_count is None, f"cell {cell.id} has been run and not cleared"
+
+
+@each(NOTEBOOKS)
+def test_cells_are_short(notebook):
+    lengths = {cell.id: counting_lines(cell) for cell in code_cells(notebook)}
+    assert {name: length for name, length in lengths.items() if length > 20} == {}
+    shown = [counting_lines(cell) for cell in code_cells(notebook) if "hide-input" not in cell.metadata.get("tags", [])]
+    assert statistics.median(shown) <= 8
+
+
+@each(NOTEBOOKS)
+def test_figures_have_alt_text_caption_and_folded_code(notebook):
+    for cell in code_cells(notebook):
+        if DRAWS.search(cell.source) and "interact" not in cell.source:
+            options = cell.metadata.get("mystnb", {})
+            assert len(options.get("image", {}).get("alt", "").split()) >= 3, f"cell {cell.id} has no alt text"
+            figure = options.get("figure", {})
+            assert figure.get("caption"), f"cell {cell.id} has no caption"
+            assert figure.get("name", "").startswith("fig-"), f"cell {cell.id} has no name fig-…"
+            assert "hide-input" in cell.metadata.get("tags", []), f"cell {cell.id} shows its drawing code"
+
+
+@each(NOTEBOOKS)
+def test_nothing_comes_from_outside(notebook):
+    for cell in code_cells(notebook):
+        assert not OUTSIDE.search(cell.source), f"cell {cell.id}: {OUTSIDE.search(cell.source)[0]}"
+
+
+@each(CHAPTERS)
+def test_chapter_checks_its_claims(notebook):
+    trees = [ast.parse(cell.source) for cell in code_cells(notebook)]
+    assert sum(isinstance(node, ast.Assert) for tree in trees for node in ast.walk(tree)) >= 3
+
+
+def test_no_function_is_written_in_two_chapters():
+    homes = {}
+    for path in NOTEBOOKS:
+        for cell in code_cells(nbformat.read(path, as_version=4)):
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.FunctionDef):
+                    homes.setdefault(ast.dump(node), set()).add(f"{path.stem}: {node.name}")
+    assert [names for names in homes.values() if len(names) > 1] == [], "what two chapters need belongs in a module"
