@@ -1,6 +1,5 @@
 """What the tests share: the book, built once, and a browser that opens its pages from disk with the network off."""
 
-import os
 import re
 import subprocess
 import sys
@@ -26,9 +25,12 @@ CHROME_FLAGS = [
 def site(tmp_path_factory):
     """The folder of the book's HTML, built in a clean place; a warning fails the build, and with it every user."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "jupyter_book", "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
-    build = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, env={**os.environ, "NO_COLOR": "1"})
-    assert build.returncode == 0, f"the book did not build cleanly:\n{build.stdout}\n{build.stderr}"
+    program = Path(sys.executable).with_name("jupyter-book")
+    command = [program, "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
+    build = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    if build.returncode:
+        reports = [report.read_text() for report in folder.rglob("*.err.log")]
+        pytest.fail("\n".join(["the book did not build cleanly:", build.stderr[-4000:], *reports]), pytrace=False)
     return folder / "_build" / "html"
 
 

@@ -28,6 +28,8 @@ def size_figures(app, doctree):
 
 
 def setup(app):
+    # From disk a page may not read the others, so there the search shows their titles without extracts.
+    app.add_js_file(None, body='DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";')
     app.connect("doctree-read", size_figures)
     app.connect("build-finished", copy_mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
