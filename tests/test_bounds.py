@@ -1,0 +1,554 @@
+"""The bounds of vae_core against models whose log p(x) is known exactly.
+
+Small models with six binary pixels and one or two latents: log p(x) and expectations under
+q(z|x) come from sums over a fine grid, written here in NumPy from the weights alone.
+A stochastic bound is compared by its mean, to five standard errors, with a fixed seed.
+"""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import vae_core as vc
+
+X_DIM, DRAWS = 6, 20_000
+EVERY_IMAGE = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * X_DIM)
+X = EVERY_IMAGE[[3, 22, 44, 63]]
+
+
+# ------------------------------------------------------------------------------------
+# The same models, in NumPy
+# ------------------------------------------------------------------------------------
+
+
+def mlp(net, x, y=None):
+    """The network's output, from its weights: ELU layers, the label appended to the input."""
+    weights = {name: t.detach().double().numpy() for name, t in net.named_parameters()}
+    h = x @ weights["first.weight"].T + weights["first.bias"]
+    if y is not None:
+        h = h + weights["label.weight"][:, y]
+    for layer in range(1, len(net.rest), 2):
+        h = np.where(h > 0, h, np.exp(np.minimum(h, 0)) - 1)
+        h = h @ weights[f"rest.{layer}.weight"].T + weights[f"rest.{layer}.bias"]
+    return h
+
+
+def log_gaussian(z, m, v):
+    return -0.5 * np.sum(np.log(2 * np.pi * v) + (z - m) ** 2 / v, axis=-1)
+
+
+def log_sum_exp(a, axis):
+    top = a.max(axis, keepdims=True)
+    return (top + np.log(np.exp(a - top).sum(axis, keepdims=True))).squeeze(axis)
+
+
+class Exact:
+    """log p(x), the posterior and expectations under q, on a grid of cells of area `cell`."""
+
+    def __init__(self, model, x, y=None):
+        x = x.double().numpy()
+        axis, step = np.linspace(-9, 9, 2001 if model.z_dim == 1 else 361, retstep=True)
+        self.z = np.stack(np.meshgrid(*[axis] * model.z_dim, indexing="ij"), -1).reshape(-1, model.z_dim)
+        self.cell = step**model.z_dim
+        logits = mlp(model.dec, self.z, y)
+        on, off = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+        self.log_px_given_z = x @ on.T + (1 - x) @ off.T
+        if isinstance(model, vc.GMVAE):
+            m, h_v = np.split(model.z_pre.detach().double().numpy()[0], 2)
+            v = np.logaddexp(0, h_v) + 1e-8
+            self.log_prior = log_sum_exp(log_gaussian(self.z[:, None], m, v), 1) - np.log(len(m))
+        else:
+            self.log_prior = log_gaussian(self.z, np.zeros(model.z_dim), np.ones(model.z_dim))
+        h_m, h_v = np.split(mlp(model.enc, x, y), 2, axis=1)
+        self.log_q = log_gaussian(self.z, h_m[:, None], np.logaddexp(0, h_v)[:, None] + 1e-8)
+        q = np.exp(self.log_q) * self.cell
+        np.testing.assert_allclose(q.sum(1), 1, atol=1e-6)  # the grid is wide and fine enough for q
+        log_joint = self.log_px_given_z + self.log_prior
+        self.log_px = log_sum_exp(log_joint, 1) + np.log(self.cell)
+        self.log_posterior = log_joint - self.log_px[:, None]
+        self.kl = (q * (self.log_q - self.log_prior)).sum(1)
+        self.rec = -(q * self.log_px_given_z).sum(1)
+        self.gap = (q * (self.log_q - self.log_posterior)).sum(1)  # KL(q(z|x) || p(z|x))
+
+
+def lively(model, gain=1.0, seed=0):
+    """Weights larger than at initialisation, so that x depends on z; and a wide
+    q(z|x), so that no importance weight is enormous and their mean settles soon."""
+    generator = torch.Generator().manual_seed(seed)
+    for p in model.requires_grad_(False).parameters():
+        p.copy_(gain * torch.randn(p.shape, generator=generator) / math.sqrt(p.shape[-1]))
+    model.enc.rest[-1].weight.mul_(0.3)
+    if isinstance(model, vc.VAE):
+        model.enc.rest[-1].bias.copy_(torch.cat([torch.full((model.z_dim,), 0.2), torch.full((model.z_dim,), 0.5)]))
+    return model
+
+
+def vae(z_dim=2, **arguments):
+    return lively(vc.VAE(X_DIM, z_dim, (8, 7), **arguments))
+
+
+def gmvae():
+    return lively(vc.GMVAE(X_DIM, 2, (8, 7), k=4))
+
+
+def ssvae(**arguments):
+    model = lively(vc.SSVAE(X_DIM, 2, (8, 7), y_dim=3, **arguments))
+    model.dec.label.weight.mul_(2)
+    return model
+
+
+UNLABELLED = pytest.mark.parametrize("model", [vae(1), vae(2), gmvae()], ids=["vae-1d", "vae-2d", "gmvae"])
+
+
+def close(actual, expected, atol=1e-4, rtol=0.0):
+    np.testing.assert_allclose(np.asarray(actual, dtype=float), np.asarray(expected, dtype=float), rtol=rtol, atol=atol)
+
+
+def within_standard_errors(samples, expected, n=5):
+    """The mean over the first dimension is what is expected, to n standard errors."""
+    samples = samples.double().numpy()
+    error = samples.std(0) / math.sqrt(len(samples))
+    assert (abs(samples.mean(0) - expected) <= n * error + 1e-5).all(), (samples.mean(0), expected, error)
+    assert (error < 0.1).all()  # else the comparison says nothing
+
+
+def log_weights(model, x, iw):
+    torch.manual_seed(1)
+    return model.log_weight(x, iw)
+
+
+def many(model, x, f, n=400, batch=100):
+    """n values of f(batch of copies of the single image x)."""
+    torch.manual_seed(2)
+    return torch.stack([torch.stack(f(x.expand(batch, X_DIM))) for _ in range(n)])
+
+
+# ------------------------------------------------------------------------------------
+# Quadrature
+# ------------------------------------------------------------------------------------
+
+
+@UNLABELLED
+def test_log_marginal_grid_is_the_exact_log_px(model):
+    grid, exact = vc.log_marginal_grid(model, X, n=301, limit=9.0), Exact(model, X)
+    close(grid.log_px, exact.log_px)
+    close(grid.log_posterior.logsumexp(1) + grid.log_volume, np.zeros(len(X)), atol=1e-5)
+    posterior_mean = (grid.log_posterior.exp() @ grid.z) * math.exp(grid.log_volume)
+    close(posterior_mean, np.exp(exact.log_posterior) @ exact.z * exact.cell)
+
+
+@UNLABELLED
+def test_log_marginal_grid_is_a_distribution_over_every_image(model):
+    close(vc.log_marginal_grid(model, EVERY_IMAGE, limit=9.0).log_px.logsumexp(0), 0)
+
+
+def test_log_marginal_grid_puts_the_last_latent_first_in_speed():
+    grid = vc.log_marginal_grid(vae(2), X, n=5, limit=2.0)
+    assert grid.z[:6].tolist() == [[-2, -2], [-2, -1], [-2, 0], [-2, 1], [-2, 2], [-1, -2]]
+    assert grid.log_volume == pytest.approx(0)
+    assert vc.log_marginal_grid(vae(1), X, n=5, limit=2.0).z.tolist() == [[-2], [-1], [0], [1], [2]]
+
+
+@UNLABELLED
+def test_log_px_is_elbo_plus_the_gap(model):
+    """log p(x) = ELBO + KL(q(z|x) || p(z|x)): q on the module's own grid and posterior."""
+    grid, exact = vc.log_marginal_grid(model, X, limit=9.0), Exact(model, X)
+    log_q = vc.log_normal(grid.z, *(t.unsqueeze(1) for t in model.enc(X)))
+    gap = (log_q.exp() * (log_q - grid.log_posterior)).sum(1) * math.exp(grid.log_volume)
+    close(grid.log_px, -(exact.kl + exact.rec) + gap.numpy(), atol=1e-3)
+    assert gap.mean() > 0.05  # and q is no posterior, so that the tests below have a gap to see
+
+
+# ------------------------------------------------------------------------------------
+# The ELBO and the IWAE bound
+# ------------------------------------------------------------------------------------
+
+
+@UNLABELLED
+def test_elbo_and_its_parts_have_the_exact_mean(model):
+    exact = Exact(model, X)
+    for i, x in enumerate(X):
+        nelbo, kl, rec = many(model, x, model.negative_elbo_bound).T
+        within_standard_errors(rec, exact.rec[i])
+        within_standard_errors(kl, exact.kl[i])
+        within_standard_errors(nelbo, exact.kl[i] + exact.rec[i])
+        assert (nelbo - kl - rec).abs().max() < 1e-5
+
+
+@UNLABELLED
+def test_iwae_with_one_sample_is_the_elbo(model):
+    exact = Exact(model, X)
+    for i, x in enumerate(X):
+        niwae, kl, rec = many(model, x, lambda batch: model.negative_iwae_bound(batch, 1)).T
+        within_standard_errors(niwae, exact.kl[i] + exact.rec[i])
+        within_standard_errors(kl, exact.kl[i])
+        within_standard_errors(rec, exact.rec[i])
+
+
+@UNLABELLED
+def test_the_mean_weight_is_px(model):
+    """E[w] = p(x), image by image: true of the right log w, and of next to nothing else."""
+    log_w, kl, rec = log_weights(model, X, DRAWS)
+    exact = Exact(model, X)
+    within_standard_errors((log_w - torch.from_numpy(exact.log_px)).exp(), 1.0)
+    within_standard_errors(kl, exact.kl)
+    within_standard_errors(rec, exact.rec)
+
+
+@UNLABELLED
+def test_the_bound_tightens_with_m_and_stays_below_log_px(model):
+    log_w, exact = log_weights(model, X, DRAWS)[0], Exact(model, X)
+    bounds = {m: vc.log_mean_exp(log_w.reshape(-1, m, len(X)), 1).double() for m in (1, 2, 4, 20, 100)}
+    means = np.stack([bound.mean(0).numpy() for bound in bounds.values()])
+    assert (np.diff(means, axis=0) > 0).all(), means  # of the same draws, grouped: little noise in the difference
+    assert (means[0] < exact.log_px - 0.5 * exact.gap).all()
+    for bound in bounds.values():
+        assert (bound.mean(0).numpy() <= exact.log_px + 5 * bound.std(0).numpy() / math.sqrt(len(bound))).all()
+    assert (exact.log_px - means[-1]).mean() < 0.25 * exact.gap.mean()
+
+
+@UNLABELLED
+def test_negative_iwae_bound_averages_the_weights_of_each_image(model):
+    torch.manual_seed(3)
+    niwae, kl, rec = model.negative_iwae_bound(X, 7)
+    torch.manual_seed(3)
+    log_w, kl_each, rec_each = model.log_weight(X, 7)
+    assert log_w.shape == kl_each.shape == rec_each.shape == (7, len(X))
+    by_hand = [-np.log(np.mean(np.exp(log_w[:, i].double().numpy()))) for i in range(len(X))]
+    close([niwae, kl, rec], [np.mean(by_hand), kl_each.mean(), rec_each.mean()], atol=1e-5)
+    assert kl + rec > niwae + 1e-3  # Jensen: the parts do not add up to the bound
+
+
+def test_closed_form_kl_is_the_mean_of_the_sampled_one():
+    model = vae(2)
+    m, v = model.enc(X)
+    within_standard_errors(log_weights(model, X, DRAWS)[1], model.kl(None, m, v).numpy())
+
+
+def test_beta_scales_the_kl_in_the_objective_and_nowhere_else():
+    results = {}
+    for beta in (0.0, 1.0, 4.0):
+        model = vae(2, beta=beta)
+        torch.manual_seed(0)
+        nelbo, kl, rec = model.negative_elbo_bound(X)
+        close(nelbo, rec + beta * kl, atol=1e-5)
+        torch.manual_seed(0)
+        results[beta] = [kl.item(), rec.item(), *(t.item() for t in model.negative_iwae_bound(X, 5))]
+        results[beta] += vc.evaluate(model, X).values()
+    assert results[0.0] == results[1.0] == results[4.0]
+
+
+def test_log_weight_is_constant_where_q_is_the_posterior():
+    """A decoder that ignores z has the prior as posterior: every weight is p(x) itself."""
+    model = vae(2)
+    model.dec.first.weight.zero_()
+    model.enc.rest[-1].weight.zero_()
+    model.enc.rest[-1].bias.copy_(torch.tensor([0.0, 0.0, *[math.log(math.e - 1)] * 2]))  # softplus gives 1
+    log_px = vc.log_bernoulli_with_logits(X, model.dec(torch.zeros(1, 2))).numpy()
+    close(log_weights(model, X, 50)[0], np.tile(log_px, (50, 1)), atol=1e-5)
+    for m in (1, 7, 20, 33):
+        close(vc.log_likelihood(model, X.repeat(14, 1), m), np.tile(log_px, 14), atol=1e-5)
+        close(model.negative_iwae_bound(X, m)[0], -log_px.mean(), atol=1e-5)
+    close(vc.evaluate(model, X)["kl"], 0, atol=1e-6)
+
+
+# A linear-Gaussian model: x|z ~ N(W z + b, s I) in the place of the Bernoulli. Then
+# log p(x) = log N(x; b, W W' + s I), and with orthogonal columns of W the posterior is a
+# Gaussian with a diagonal covariance and a mean linear in x, which a linear encoder can be.
+
+NOISE = 0.3
+COLUMNS = torch.tensor([[1.0, 1, 0, 0, 1, 1], [1, -1, 2, 0, -1, 1]]).T * 0.4
+OFFSET = torch.tensor([0.5, -0.2, 0.1, 0.0, 0.3, 0.4])
+
+
+def linear_gaussian(monkeypatch, shift=0.0):
+    """The model with q = the exact posterior, its mean moved by `shift` along each latent."""
+    monkeypatch.setattr(vc, "log_bernoulli_with_logits", lambda x, mean: vc.log_normal(x, mean, torch.full((6,), NOISE)))
+    model = vc.VAE(X_DIM, 2, hidden=()).requires_grad_(False)
+    model.dec.first.weight.copy_(COLUMNS)
+    model.dec.first.bias.copy_(OFFSET)
+    v = 1 / (1 + (COLUMNS**2).sum(0) / NOISE)
+    gain = v.unsqueeze(1) * COLUMNS.T / NOISE
+    model.enc.first.weight.copy_(torch.cat([gain, torch.zeros(2, X_DIM)]))
+    model.enc.first.bias.copy_(torch.cat([shift - gain @ OFFSET, v.expm1().log()]))
+    covariance = COLUMNS @ COLUMNS.T + NOISE * torch.eye(X_DIM)
+    log_px = torch.distributions.MultivariateNormal(OFFSET, covariance).log_prob(X)
+    return model, log_px, shift**2 / 2 * (1 / v).sum()  # and KL(q || posterior)
+
+
+def test_every_weight_is_exactly_px_in_a_linear_gaussian_model(monkeypatch):
+    model, log_px, _ = linear_gaussian(monkeypatch)
+    close(log_weights(model, X, 100)[0], log_px.expand(100, -1), atol=2e-5)
+    close(vc.log_likelihood(model, X, 33), log_px, atol=2e-5)
+
+
+def test_the_elbo_misses_log_px_by_the_gap_in_a_linear_gaussian_model(monkeypatch):
+    model, log_px, gap = linear_gaussian(monkeypatch, shift=0.2)
+    within_standard_errors(log_weights(model, X, DRAWS)[0], (log_px - gap).numpy())
+    nelbo = many(model, X[1], model.negative_elbo_bound).T[0]
+    within_standard_errors(nelbo, (gap - log_px[1]).item())
+    within_standard_errors((log_weights(model, X, DRAWS)[0] - log_px).exp(), 1.0)
+
+
+# ------------------------------------------------------------------------------------
+# log p(x) by sampling, and what else is measured
+# ------------------------------------------------------------------------------------
+
+
+@UNLABELLED
+def test_log_likelihood_closes_on_log_px(model):
+    torch.manual_seed(0)
+    close(vc.log_likelihood(model, X, 5000), Exact(model, X).log_px, atol=0.1)
+
+
+@pytest.mark.parametrize("m", [1, 7, 20, 33])  # below, at and between multiples of the chunk
+def test_log_likelihood_in_chunks_is_the_bound(m):
+    model, x = vae(2), X[1].expand(3000, X_DIM)
+    torch.manual_seed(0)
+    chunked, whole = vc.log_likelihood(model, x, m), vc.log_mean_exp(model.log_weight(x, m)[0], 0)
+    within_standard_errors(torch.stack([chunked - whole], 1), 0.0)
+    assert 0.8 < chunked.std() / whole.std() < 1.25
+    assert not chunked.requires_grad
+
+
+def test_log_likelihood_keeps_images_in_order():
+    images = EVERY_IMAGE.flip(0)
+    torch.manual_seed(0)
+    estimate = vc.log_likelihood(vae(1), images, 2000)
+    close(estimate, Exact(vae(1), images).log_px, atol=0.25)
+
+
+@pytest.mark.parametrize("model", [vae(2), gmvae(), ssvae()], ids=["vae", "gmvae", "ssvae"])
+def test_evaluate_is_the_mean_bound_over_all_images_and_repeats(model):
+    images = (X.repeat(500, 1) * 255).to(torch.uint8)[:1700]  # 1,000 in the first batch, 700 in the second
+    result = vc.evaluate(model, images, seed=5)
+    assert result == vc.evaluate(model, X.repeat(500, 1)[:1700], seed=5)
+    assert result != vc.evaluate(model, images, seed=6)
+    assert result["nelbo"] == pytest.approx(sum(v for name, v in result.items() if name != "nelbo"))
+    if isinstance(model, vc.SSVAE):
+        assert list(result) == ["nelbo", "kl_z", "kl_y", "rec"]
+        assert result["nelbo"] == pytest.approx(exact_ssvae(model, X)[1].mean(), abs=0.15)
+    else:
+        exact = Exact(model, X)
+        assert [result["kl"], result["rec"]] == pytest.approx([exact.kl.mean(), exact.rec.mean()], abs=0.15)
+
+
+def test_evaluate_weighs_a_small_last_batch_by_its_size():
+    model = vae(2)
+    one, two = EVERY_IMAGE[:1].expand(1000, -1), EVERY_IMAGE[-1:].expand(10, -1)
+    exact = Exact(model, torch.stack([one[0], two[0]]))
+    nelbo = exact.kl + exact.rec
+    assert abs(nelbo[0] - nelbo[1]) > 1
+    assert vc.evaluate(model, torch.cat([one, two]))["nelbo"] == pytest.approx((100 * nelbo[0] + nelbo[1]) / 101, abs=0.2)
+
+
+def test_evaluate_leaves_the_callers_random_state_alone():
+    model = ssvae()
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    vc.evaluate(model, X, seed=0)
+    vc.accuracy(model, X, torch.zeros(len(X), dtype=torch.long))
+    assert torch.rand(3).equal(expected)
+
+
+def test_an_autoencoder_is_measured_by_its_reconstruction_alone():
+    model = lively(vc.Autoencoder(X_DIM, 2, (8,)))
+    x = X.double().numpy()
+    logits = mlp(model.dec, mlp(model.enc, x))
+    cross_entropy = (np.logaddexp(0, logits) - x * logits).sum(1).mean()
+    assert vc.evaluate(model, X) == {"rec": pytest.approx(cross_entropy, abs=1e-4)}
+    assert model.loss(X).item() == pytest.approx(cross_entropy, abs=1e-4)
+
+
+def test_active_units_are_those_whose_mean_moves():
+    model = vae(2)
+    model.enc.rest[-1].weight.mul_(5)
+    means = mlp(model.enc, X.double().numpy())[:, :2]
+    variances = means.var(0, ddof=1)
+    between = float(variances.mean())
+    assert vc.active_units(model, X, between).tolist() == (variances > between).tolist()
+    assert sum(vc.active_units(model, X, between).tolist()) == 1
+    model.enc.rest[-1].weight[0] = 0
+    assert vc.active_units(model, X).tolist() == [False, True]
+
+
+def test_accuracy_is_the_share_of_right_classes():
+    model = ssvae()
+    with torch.no_grad():
+        predicted = model.cls(X).argmax(1)
+    wrong = (predicted + 1) % 3
+    assert vc.accuracy(model, X, predicted) == 1
+    assert vc.accuracy(model, X, wrong) == 0
+    assert vc.accuracy(model, X, torch.cat([predicted[:3], wrong[3:]])) == 0.75
+
+
+# ------------------------------------------------------------------------------------
+# Labels
+# ------------------------------------------------------------------------------------
+
+
+def class_probabilities(model, x):
+    net = model.cls
+    logits = net.rest[3](F.relu(net.rest[1](F.relu(net.first(x)))))
+    return F.softmax(logits, -1).double().numpy()
+
+
+def exact_ssvae(model, x):
+    """log p(x), the enumerated -ELBO(x), and -ELBO(x, y) of every y, (3, batch)."""
+    by_class = [Exact(model, x, y) for y in range(3)]
+    log_px = log_sum_exp(np.stack([e.log_px for e in by_class]), 0) - math.log(3)
+    labelled = np.stack([e.kl + e.rec for e in by_class]) + math.log(3)
+    q = class_probabilities(model, x).T
+    return log_px, (q * (labelled + np.log(q))).sum(0), labelled
+
+
+def test_unlabelled_bound_is_a_sum_over_every_label_and_image():
+    """The same noise, but one image and one label at a time, in plain loops."""
+    model = ssvae()
+    torch.manual_seed(4)
+    bound = model.negative_elbo_bound(X)
+    torch.manual_seed(4)
+    eps = torch.randn(3, len(X), 2)
+    q = class_probabilities(model, X)
+    kl_z, kl_y, rec = np.zeros(len(X)), np.zeros(len(X)), np.zeros(len(X))
+    for i in range(len(X)):
+        x = X[i].double().numpy()
+        for y in range(3):
+            m, h_v = np.split(mlp(model.enc, x, y), 2)
+            v = np.logaddexp(0, h_v) + 1e-8
+            logits = mlp(model.dec, m + np.sqrt(v) * eps[y, i].double().numpy(), y)
+            kl_z[i] += q[i, y] * 0.5 * (v + m**2 - 1 - np.log(v)).sum()
+            kl_y[i] += q[i, y] * np.log(q[i, y] * 3)
+            rec[i] += q[i, y] * (np.logaddexp(0, logits) - x * logits).sum()
+    close(bound, [(rec + kl_z + kl_y).mean(), kl_z.mean(), kl_y.mean(), rec.mean()])
+
+
+def test_labelled_bound_has_the_exact_mean_for_each_label():
+    model = ssvae()
+    for y in range(3):
+        exact = Exact(model, X[:1], y)
+        labels = torch.full((100,), y)
+        nelbo, kl_z, kl_y, rec = many(model, X[0], lambda x: model.negative_elbo_bound(x, labels)).T  # noqa: B023
+        within_standard_errors(nelbo, exact.kl[0] + exact.rec[0] + math.log(3))
+        within_standard_errors(kl_z, exact.kl[0])
+        within_standard_errors(rec, exact.rec[0])
+        close(kl_y, np.full(len(kl_y), math.log(3)), atol=1e-6)
+
+
+def test_labels_belong_to_their_images_and_one_hot_equals_class_ids():
+    model, y = ssvae(), torch.tensor([2, 0, 1, 2])
+    nelbo = []
+    for labels in (y, y.int(), F.one_hot(y, 3), F.one_hot(y, 3).float()):
+        torch.manual_seed(0)
+        nelbo.append(model.negative_elbo_bound(X, labels)[0].item())
+    assert nelbo == [nelbo[0]] * 4
+    exact = exact_ssvae(model, X)[2][y, range(4)].mean()
+    torch.manual_seed(0)
+    samples = torch.stack([model.negative_elbo_bound(X.repeat(50, 1), y.repeat(50))[0] for _ in range(200)])
+    within_standard_errors(samples, exact)
+
+
+def without_noise(monkeypatch):
+    """z = m, so that a bound is a plain function of its arguments."""
+    monkeypatch.setattr(vc, "sample_gaussian", lambda m, v: m)
+
+
+def test_unlabelled_bound_is_made_of_labelled_ones(monkeypatch):
+    """-ELBO(x) = sum_y q(y|x) (-ELBO(x, y) + log q(y|x)) >= -log sum_y exp(ELBO(x, y))."""
+    without_noise(monkeypatch)
+    model = ssvae()
+    for x in X.split(1):
+        labelled = np.array([model.negative_elbo_bound(x, torch.tensor([y]))[0].item() for y in range(3)])
+        q = class_probabilities(model, x)[0]
+        unlabelled = model.negative_elbo_bound(x)[0].item()
+        best = -log_sum_exp(-labelled, 0)
+        assert unlabelled == pytest.approx((q * (labelled + np.log(q))).sum(), abs=1e-4)
+        assert unlabelled > best
+        # and with the best q(y|x), in proportion to exp ELBO(x, y), it is attained
+        ideal = ssvae()
+        ideal.cls.rest[3].weight.zero_()
+        ideal.cls.rest[3].bias.copy_(torch.from_numpy(-labelled))
+        assert ideal.negative_elbo_bound(x)[0].item() == pytest.approx(best, abs=1e-4)
+
+
+def test_sampled_labels_and_latents_estimate_the_enumerated_bound():
+    model = ssvae()
+    log_px, nelbo, _ = exact_ssvae(model, X)
+    log_w, kl, rec = log_weights(model, X, DRAWS)
+    within_standard_errors(-log_w, nelbo)
+    within_standard_errors((log_w - torch.from_numpy(log_px)).exp(), 1.0)
+    assert (log_w + kl + rec).abs().max() < 1e-5
+    assert (nelbo + log_px > 0.05).all()
+    torch.manual_seed(0)
+    close(vc.log_likelihood(model, X, 5000), log_px, atol=0.1)
+    many_elbos = many(model, X[1], model.negative_elbo_bound).T[0]
+    within_standard_errors(many_elbos, nelbo[1])
+
+
+@pytest.mark.parametrize("gen_weight, class_weight, share", [(1.0, 100.0, 0.1), (0.5, 3.0, 2.0), (0.0, 7.0, 1.0), (1.0, 0.0, 0.5)])
+def test_ssvae_loss_is_its_parts(monkeypatch, gen_weight, class_weight, share):
+    without_noise(monkeypatch)
+    model = ssvae(gen_weight=gen_weight, class_weight=class_weight)
+    y = torch.tensor([2, 0, 1])
+    unlabelled = model.negative_elbo_bound(X)[0].item()
+    labelled = model.negative_elbo_bound(X[:3], y)[0].item()
+    cross_entropy = -np.log(class_probabilities(model, X[:3])[range(3), y]).mean()
+    expected = gen_weight * (unlabelled + share * labelled) + class_weight * cross_entropy
+    assert model.loss(X, X[:3], y, share).item() == pytest.approx(expected, rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------
+# What is refused
+# ------------------------------------------------------------------------------------
+
+V, S = vae(2), ssvae()
+BATCH = torch.zeros(4, X_DIM)
+
+
+@pytest.mark.parametrize("bound", [
+    V.negative_elbo_bound, S.negative_elbo_bound, lambda x: vc.log_likelihood(V, x, 2),
+    lambda x: V.negative_iwae_bound(x, 2), lambda x: S.negative_iwae_bound(x, 2), lambda x: vc.log_marginal_grid(V, x, n=3),
+    lambda x: vc.active_units(V, x), lambda x: vc.evaluate(V, x), vc.Autoencoder(X_DIM, 2, (4,)).loss,
+], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder"])
+@pytest.mark.parametrize("x, message", [
+    (torch.zeros(4, 5), r"\(batch, 6\); given \(4, 5\)"),
+    (torch.full((4, X_DIM), 1.5), r"\[0, 1\]; given 1.5 to 1.5"),
+    (torch.full((4, X_DIM), -0.1), r"\[0, 1\]; given -0.1 to -0.1"),
+    (torch.full((4, X_DIM), math.nan), "nan"),
+    (torch.zeros(4, X_DIM, dtype=torch.long), "dtype torch.int64"),
+], ids=["shape", "above", "below", "nan", "dtype"])
+def test_images_that_are_none_are_refused(bound, x, message):
+    with pytest.raises(ValueError, match=message):
+        bound(x)
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: V.negative_elbo_bound(torch.zeros(0, X_DIM)), r"given \(0, 6\)"),
+    (lambda: V.negative_elbo_bound(torch.zeros(X_DIM)), r"given \(6,\)"),
+    (lambda: V.negative_iwae_bound(BATCH, 0), "iw must be .* given 0"),
+    (lambda: V.negative_iwae_bound(BATCH, 2.5), "iw must be .* given 2.5"),
+    (lambda: vc.log_likelihood(V, BATCH, 0), "m must be .* given 0"),
+    (lambda: vc.log_likelihood(V, BATCH, -3), "m must be .* given -3"),
+    (lambda: vc.VAE(beta=-1), "beta must be at least 0; given -1"),
+    (lambda: vc.VAE(beta=math.nan), "beta must be at least 0; given nan"),
+    (lambda: vc.VAE(activation="gelu"), "elu, relu, tanh; given 'gelu'"),
+    (lambda: vc.GMVAE(k=0), "k must be .* given 0"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"class ids 0 to 2 or one-hot \(4, 3\)"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, -1])), "class ids 0 to 2"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1])), r"each of 4 images.*of shape \(2,\)"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0.0, 1, 2, 0])), "torch.float32 of shape"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.full((4, 3), 1 / 3)), "one-hot"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.zeros(4, 3)), "one-hot"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.ones(4, 3)), "one-hot"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([[1, 0.5, -0.5]] * 4)), "one-hot"),
+    (lambda: vc.log_marginal_grid(vae(3), BATCH), "one or two latents; given VAE with z_dim=3"),
+    (lambda: vc.log_marginal_grid(S, BATCH), "given SSVAE with z_dim=2"),
+    (lambda: vc.log_marginal_grid(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
+])
+def test_a_bad_argument_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

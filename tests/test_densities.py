@@ -1,0 +1,421 @@
+"""The densities of vae_core against torch.distributions, closed forms and quadrature."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from torch.distributions import Bernoulli, Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
+
+import vae_core as vc
+
+settings.register_profile("densities", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("densities")
+
+VALUE, VARIANCE, PROBABILITY = (-1e3, 1e3), (1e-6, 1e6), (0.0, 1.0)
+LOG_2PI = math.log(2 * math.pi)
+
+
+@st.composite
+def tensors(draw, *ranges):
+    """One float64 tensor for each range, all of one shape (..., dim)."""
+    shape = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3))
+    size = math.prod(shape)
+
+    def tensor(low, high):
+        values = draw(st.lists(st.floats(low, high), min_size=size, max_size=size))
+        return torch.tensor(values, dtype=torch.float64).reshape(shape)
+
+    return [tensor(*r) for r in ranges]
+
+
+def close(actual, expected, **tolerance):
+    torch.testing.assert_close(actual, torch.as_tensor(expected, dtype=actual.dtype), **tolerance)
+
+
+def random(*shape, seed=0, requires_grad=False):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_(requires_grad)
+
+
+def within_standard_errors(samples, expected, n=5):
+    """The mean over the first dimension is what is expected, to n standard errors."""
+    error = samples.std(0) / math.sqrt(len(samples))
+    assert ((samples.mean(0) - expected).abs() <= n * error + 1e-12).all(), (samples.mean(0), expected, error)
+
+
+# ------------------------------------------------------------------------------------
+# The Gaussian
+# ------------------------------------------------------------------------------------
+
+
+@given(tensors(VALUE, VALUE, VARIANCE))
+def test_log_normal_is_torchs(args):
+    x, m, v = args
+    close(vc.log_normal(x, m, v), Independent(Normal(m, v.sqrt()), 1).log_prob(x), rtol=1e-9, atol=1e-9)
+
+
+def test_log_normal_by_hand():
+    x, m, v = torch.tensor([3.0, 0.0]), torch.tensor([1.0, 0.0]), torch.tensor([4.0, 9.0])
+    close(vc.log_normal(x, m, v), -LOG_2PI - math.log(2) - math.log(3) - 0.5)
+
+
+def test_log_normal_broadcasts_and_sums_the_last_dimension_only():
+    x, m, v = random(5, 1, 3), random(4, 3, seed=1), random(3, seed=2).exp()
+    expected = [[Normal(m[j], v.sqrt()).log_prob(x[i, 0]).sum() for j in range(4)] for i in range(5)]
+    close(vc.log_normal(x, m, v), expected)
+
+
+def test_log_normal_integrates_to_one():
+    def density(x):
+        return vc.log_normal(*(torch.tensor([t], dtype=torch.float64) for t in (x, 0.7, 0.3))).exp().item()
+
+    assert quad(density, -10, 10, points=[0.7])[0] == pytest.approx(1, abs=1e-9)
+
+
+def test_sample_gaussian_has_the_stated_mean_and_variance():
+    torch.manual_seed(0)
+    m, v = torch.tensor([-3.0, 0.0, 100.0]), torch.tensor([0.01, 1.0, 25.0])
+    z = vc.sample_gaussian(m.expand(100_000, 3), v.expand(100_000, 3))
+    within_standard_errors(z, m)
+    within_standard_errors((z - m) ** 2, v)
+    within_standard_errors((z - m) * (z - m).roll(1, 1), 0.0)  # the dimensions are independent
+
+
+def test_sample_gaussian_passes_gradients_to_mean_and_variance():
+    m, v = random(4, 3, requires_grad=True), random(4, 3, seed=1).exp().requires_grad_()
+    z = vc.sample_gaussian(m, v)
+    eps = ((z - m) / v.sqrt()).detach()
+    grad_m, grad_v = torch.autograd.grad(z.sum(), (m, v))
+    close(grad_m, torch.ones(4, 3))
+    close(grad_v, eps / (2 * v.detach().sqrt()))
+
+
+@given(tensors(VALUE, VALUE))
+def test_gaussian_parameters_are_a_mean_and_a_positive_variance(args):
+    h_m, h_v = args
+    for dim in (-1, 0):
+        m, v = vc.gaussian_parameters(torch.cat([h_m, h_v], dim), dim)
+        assert m.equal(h_m)
+        close(v, F.softplus(h_v) + 1e-8, rtol=1e-12, atol=0)
+        assert (v >= 1e-8).all()
+
+
+def test_gaussian_parameters_keep_the_smallest_variance_in_float32():
+    close(vc.gaussian_parameters(torch.tensor([5.0, -1e4]))[1], [1e-8], rtol=1e-6, atol=0)
+
+
+@given(tensors(VALUE, VARIANCE, VALUE, VARIANCE))
+def test_kl_normal_is_torchs_and_never_negative(args):
+    qm, qv, pm, pv = args
+    kl = vc.kl_normal(qm, qv, pm, pv)
+    expected = kl_divergence(Independent(Normal(qm, qv.sqrt()), 1), Independent(Normal(pm, pv.sqrt()), 1))
+    close(kl, expected, rtol=1e-9, atol=1e-8)
+    assert (kl >= -1e-8).all()
+    close(vc.kl_normal(qm, qv, qm, qv), torch.zeros(kl.shape), rtol=0, atol=1e-12)
+
+
+def test_kl_normal_by_quadrature():
+    qm, qv, pm, pv = (torch.tensor([t], dtype=torch.float64) for t in (0.5, 0.25, -1.0, 2.0))
+
+    def integrand(z):
+        z = torch.tensor([z], dtype=torch.float64)
+        log_q, log_p = vc.log_normal(z, qm, qv), vc.log_normal(z, pm, pv)
+        return (log_q.exp() * (log_q - log_p)).item()
+
+    close(vc.kl_normal(qm, qv, pm, pv), quad(integrand, -6, 7, points=[0.5])[0], rtol=0, atol=1e-9)
+
+
+def test_kl_normal_is_the_mean_log_ratio_of_samples():
+    torch.manual_seed(0)
+    qm, pm = random(3), random(3, seed=1)
+    qv, pv = random(3, seed=2).exp(), random(3, seed=3).exp()
+    z = vc.sample_gaussian(qm.expand(100_000, 3), qv.expand(100_000, 3))
+    within_standard_errors(vc.log_normal(z, qm, qv) - vc.log_normal(z, pm, pv), vc.kl_normal(qm, qv, pm, pv))
+
+
+# ------------------------------------------------------------------------------------
+# The mixture
+# ------------------------------------------------------------------------------------
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), st.booleans(), st.floats(0.01, 30), st.integers(0, 99))
+def test_log_normal_mixture_is_torchs(batch, k, dim, own_components, scale, seed):
+    rows = batch if own_components else 1
+    z, m = scale * random(batch, dim, seed=seed), scale * random(rows, k, dim, seed=seed + 1)
+    v = (3 * random(rows, k, dim, seed=seed + 2)).exp()
+    equal = Categorical(logits=torch.zeros(rows, k, dtype=torch.float64))
+    expected = MixtureSameFamily(equal, Independent(Normal(m, v.sqrt()), 1)).log_prob(z)
+    close(vc.log_normal_mixture(z, m, v), expected, rtol=1e-9, atol=1e-9)
+
+
+def test_log_normal_mixture_integrates_to_one_in_two_dimensions():
+    m, v = 2 * random(1, 4, 2), random(1, 4, 2, seed=1).exp()
+    axis = torch.linspace(-20, 20, 801, dtype=torch.float64)
+    log_p = vc.log_normal_mixture(torch.cartesian_prod(axis, axis), m, v)
+    assert log_p.exp().sum().item() * (40 / 800) ** 2 == pytest.approx(1, abs=1e-9)
+
+
+def test_log_normal_mixture_far_from_every_component_does_not_underflow():
+    log_p = vc.log_normal_mixture(torch.full((1, 2), 1e4), torch.zeros(1, 3, 2), torch.ones(1, 3, 2))
+    close(log_p, [-1e8], rtol=1e-6, atol=0)
+
+
+def gmvae_prior(h_v, seed=0):
+    """A GMVAE with components near 0 whose variances are about softplus(h_v)."""
+    torch.manual_seed(seed)
+    model = vc.GMVAE(x_dim=4, z_dim=3, hidden=(5,), k=7)
+    with torch.no_grad():
+        model.z_pre[:, :7] = torch.randn(1, 7, 3)
+        model.z_pre[:, 7:] = h_v + torch.randn(1, 7, 3)
+    return model
+
+
+@pytest.mark.parametrize("h_v", [3.0, 0.0, -5.0, -12.0, -17.0])  # variances of 3, 0.7, 7e-3, 6e-6, 5e-8
+def test_gmvae_prior_is_the_mixture_also_with_small_variances(h_v):
+    model = gmvae_prior(h_v)
+    m, v = (t.detach() for t in model.z_prior)
+    at_components = vc.sample_gaussian(m.expand(20, 7, 3), v.expand(20, 7, 3)).detach()
+    expected = vc.log_normal_mixture(at_components.reshape(-1, 3).double(), m.double(), v.double())
+    close(model.log_prior(at_components).detach().double(), expected.reshape(20, 7), rtol=0, atol=1e-4)
+    elsewhere = 3 * torch.randn(50, 3)
+    expected = vc.log_normal_mixture(elsewhere.double(), m.double(), v.double())
+    close(model.log_prior(elsewhere).detach().double(), expected, rtol=1e-6, atol=1e-4)
+
+
+def test_gmvae_prior_has_the_mixtures_gradients():
+    model = gmvae_prior(0.0)
+    z = torch.randn(6, 3, requires_grad=True)
+    m, v = model.z_prior
+    ours = torch.autograd.grad(model.log_prior(z).sum(), (z, model.z_pre))
+    theirs = torch.autograd.grad(vc.log_normal_mixture(z, m, v).sum(), (z, model.z_pre))
+    for actual, expected in zip(ours, theirs, strict=True):
+        close(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_gmvae_prior_is_in_full_precision_under_autocast():
+    model, z = gmvae_prior(-5.0), torch.randn(20, 3)
+    expected = model.log_prior(z)
+    with torch.autocast("cpu", torch.bfloat16):
+        close(model.log_prior(z), expected, rtol=1e-6, atol=1e-4)
+
+
+# ------------------------------------------------------------------------------------
+# Bernoulli pixels
+# ------------------------------------------------------------------------------------
+
+
+@given(tensors(PROBABILITY, VALUE))
+def test_log_bernoulli_is_torchs_on_bits_and_minus_the_cross_entropy_between(args):
+    x, logits = args
+    bits = x.round()
+    expected = Independent(Bernoulli(logits=logits), 1).log_prob(bits)
+    close(vc.log_bernoulli_with_logits(bits, logits), expected, rtol=1e-9, atol=1e-9)
+    grey = -F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    close(vc.log_bernoulli_with_logits(x, logits), grey, rtol=1e-9, atol=1e-9)
+
+
+def test_log_bernoulli_sums_to_one_over_every_image():
+    every_image = torch.cartesian_prod(*[torch.tensor([0.0, 1.0], dtype=torch.float64)] * 5)
+    close(vc.log_bernoulli_with_logits(every_image, 3 * random(5)).logsumexp(0), 0.0, rtol=0, atol=1e-12)
+
+
+def test_log_bernoulli_at_extreme_logits():
+    logits = torch.tensor([[1e4, -1e4], [-1e4, 1e4]])
+    close(vc.log_bernoulli_with_logits(torch.tensor([1.0, 0.0]), logits), [0.0, -2e4], rtol=0, atol=0)
+    small = torch.tensor([-1e-3, 0.0, 1e-3])
+    close(vc.log_bernoulli_with_logits(torch.zeros(3, 1), small.unsqueeze(1)), -F.softplus(small))
+
+
+@given(tensors(VALUE))
+def test_softplus_is_the_log_of_one_plus_exp(args):
+    (a,) = args
+    close(vc._softplus(a), torch.logaddexp(a, torch.zeros_like(a)), rtol=1e-12, atol=1e-15)
+
+
+# ------------------------------------------------------------------------------------
+# Categorical, log-mean-exp, copies
+# ------------------------------------------------------------------------------------
+
+
+@given(tensors(VALUE, VALUE))
+def test_kl_cat_is_torchs(args):
+    q, p = (Categorical(logits=t / 100) for t in args)
+    close(vc.kl_cat(q.probs, q.logits, p.logits), kl_divergence(q, p), rtol=1e-9, atol=1e-9)
+
+
+def test_kl_cat_takes_zeros_and_numbers():
+    q = torch.tensor([[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]])
+    close(vc.kl_cat(q, q.log(), -math.log(3)), [math.log(3) - math.log(2), math.log(3)])
+    assert vc.kl_cat(q[1], q[1].log(), q[0].log()) == math.inf
+    close(vc.kl_cat(torch.full((4,), 0.25), -math.log(4), -math.log(4)), 0.0)
+
+
+def test_kl_cat_has_finite_gradients_where_q_is_zero():
+    logits = torch.tensor([0.0, 1.0, -200.0], requires_grad=True)  # a probability of 0 in float32
+    log_q = logits.log_softmax(-1)
+    assert log_q.exp()[2] == 0
+    (grad,) = torch.autograd.grad(vc.kl_cat(log_q.exp(), log_q, -math.log(3)), logits)
+    q = torch.tensor([0.0, 1.0]).softmax(-1)
+    slope = q[0] * q[1]  # d/da of sum q log q for two classes whose logits differ by a = 1
+    close(grad, [-slope, slope, 0.0], rtol=1e-5, atol=1e-6)
+
+
+@given(tensors(VALUE), st.floats(-1e3, 1e3))
+def test_log_mean_exp_is_the_log_of_the_mean_and_shifts_with_its_input(args, shift):
+    (x,) = args
+    for dim in range(x.dim()):
+        expected = (x / 2).exp().mean(dim).log()
+        close(vc.log_mean_exp(x / 2, dim), expected, rtol=1e-9, atol=1e-9)
+        result = vc.log_mean_exp(x, dim)
+        close(vc.log_mean_exp(x + shift, dim), result + shift, rtol=1e-9, atol=1e-9)
+        assert (x.mean(dim) - 1e-9 <= result).all() and (result <= x.amax(dim) + 1e-9).all()
+
+
+def test_log_mean_exp_at_infinity_and_at_huge_values():
+    inf = math.inf
+    x = torch.tensor([[-inf, -inf], [-inf, 0.0], [1e38, 1e38], [-1e38, -1e38], [-1e30, 5.0]])
+    close(vc.log_mean_exp(x, 1), [-inf, -math.log(2), 1e38, -1e38, 5 - math.log(2)], rtol=1e-6, atol=0)
+
+
+def test_duplicate_is_rep_major():
+    x = torch.tensor([[1, 2], [3, 4], [5, 6]])
+    assert vc.duplicate(x, 2).tolist() == [[1, 2], [3, 4], [5, 6], [1, 2], [3, 4], [5, 6]]
+
+
+@given(tensors(VALUE), st.integers(1, 5))
+def test_duplicate_comes_apart_as_rep_times_batch(args, rep):
+    (x,) = args
+    assert (vc.duplicate(x, rep).reshape(rep, *x.shape) == x).all()
+
+
+# ------------------------------------------------------------------------------------
+# Gradients, in float64
+# ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("f", [vc._softplus, vc.ELU()], ids=["softplus", "ELU"])
+def test_gradient_at_and_around_exactly_zero(f):
+    a = torch.tensor([0.0, -0.0, 1e-3, -1e-3, 2.0, -2.0, 30.0, -30.0], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(f, a)
+    (grad,) = torch.autograd.grad(f(a).sum(), a)
+    exact = a.sigmoid() if f is vc._softplus else torch.where(a > 0, torch.ones_like(a), a.exp())
+    close(grad, exact.detach(), rtol=1e-12, atol=1e-15)
+
+
+@given(tensors(VALUE))
+def test_elu_is_torchs(args):
+    (a,) = args
+    close(vc.ELU()(a), F.elu(a), rtol=1e-12, atol=1e-12)
+
+
+def test_elu_of_bfloat16_is_computed_in_float32():
+    x = torch.tensor([-1e-3, -0.01, 0.5], dtype=torch.bfloat16)
+    close(vc.ELU()(x), F.elu(x.float()), rtol=0, atol=1e-7)
+
+
+def positive(*shape, seed):
+    return random(*shape, seed=seed).exp().requires_grad_()
+
+
+@pytest.mark.parametrize("f, inputs", [
+    (vc.log_normal, [random(2, 3, requires_grad=True), random(3, seed=1, requires_grad=True), positive(2, 3, seed=2)]),
+    (vc.log_normal_mixture, [random(2, 3, requires_grad=True), random(1, 4, 3, seed=1, requires_grad=True), positive(1, 4, 3, seed=2)]),
+    (vc.kl_normal, [random(2, 3, requires_grad=True), positive(2, 3, seed=1), random(3, seed=2, requires_grad=True), positive(3, seed=3)]),
+    (vc.log_bernoulli_with_logits, [torch.tensor([[0.0, 1, 1], [1, 0, 0.5]], dtype=torch.float64),
+                                    torch.tensor([[0.0, 0, 5], [-7, 1, 0]], dtype=torch.float64, requires_grad=True)]),
+    (lambda a: vc.kl_cat(a.softmax(-1), a.log_softmax(-1), -math.log(3)), [random(2, 3, requires_grad=True)]),
+    (lambda a: vc.log_mean_exp(a, 0), [random(4, 3, requires_grad=True)]),
+    (lambda a: vc.duplicate(a, 3), [random(4, 3, requires_grad=True)]),
+    (lambda a: vc.gaussian_parameters(a, 1), [random(2, 4, 3, requires_grad=True)]),
+], ids=["log_normal", "log_normal_mixture", "kl_normal", "log_bernoulli", "kl_cat", "log_mean_exp", "duplicate", "parameters"])
+def test_gradients_are_right(f, inputs):
+    assert torch.autograd.gradcheck(f, inputs)
+
+
+# ------------------------------------------------------------------------------------
+# Binary pixels from grey ones
+# ------------------------------------------------------------------------------------
+
+
+def test_binarize_turns_each_grey_level_on_as_often_as_it_says():
+    levels, n = torch.arange(256, dtype=torch.uint8), 20_000
+    on = vc.binarize(levels.expand(n, 256), torch.Generator().manual_seed(0))
+    p = levels.float() / 255
+    assert ((on.mean(0) - p).abs() <= 5 * (p * (1 - p) / n).sqrt()).all()  # at 0 and 255: exactly
+    assert on.dtype == torch.float32 and set(on.unique().tolist()) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("u", [0.0, 1 - 2**-24])  # the ends of what torch.rand can draw
+@pytest.mark.parametrize("white", [torch.tensor([0, 255], dtype=torch.uint8), torch.tensor([0.0, 1.0])], ids=["uint8", "float"])
+def test_binarize_never_touches_black_and_white(monkeypatch, u, white):
+    monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, u))
+    assert vc.binarize(white).tolist() == [0, 1]
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=10)
+def test_binarize_draws_the_same_from_bytes_floats_and_one_generator(seed):
+    x = torch.randint(256, (1000,), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+    draws = [vc.binarize(images, torch.Generator().manual_seed(seed)) for images in (x, x, x / 255, x.double() / 255)]
+    assert all(draw.equal(draws[0]) for draw in draws)
+    assert not vc.binarize(x, torch.Generator().manual_seed(seed + 1)).equal(draws[0])
+
+
+# ------------------------------------------------------------------------------------
+# A label at the first layer
+# ------------------------------------------------------------------------------------
+
+
+def test_mlp_label_enters_as_if_appended_to_the_input():
+    torch.manual_seed(0)
+    mlp = vc.MLP((4, 5, 2), y_dim=3)
+    x, y = torch.randn(6, 4), torch.eye(3).unsqueeze(1)  # every label against every x
+    weight = torch.cat([mlp.first.weight, mlp.label.weight], dim=1)
+    for j in range(3):
+        xy = torch.cat([x, y[j].expand(6, 3)], dim=1)
+        close(mlp(x, y)[j], mlp.rest[1](F.elu(F.linear(xy, weight, mlp.first.bias))), rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------
+# What is refused
+# ------------------------------------------------------------------------------------
+
+ONES, NAN = torch.ones(2, 3), torch.full((2, 3), math.nan)
+ZERO_VARIANCE = torch.tensor([1.0, 0.0, 1.0])
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: vc.sample_gaussian(ONES, -ONES), "positive; the smallest given is -1"),
+    (lambda: vc.sample_gaussian(ONES, NAN), "positive.*nan"),
+    (lambda: vc.gaussian_parameters(ONES), r"even size along dim -1.*\(2, 3\)"),
+    (lambda: vc.gaussian_parameters(torch.ones(3, 2), dim=0), r"even size along dim 0.*\(3, 2\)"),
+    (lambda: vc.log_normal(ONES, ONES, ZERO_VARIANCE), "positive; the smallest given is 0"),
+    (lambda: vc.log_normal(ONES, ONES, NAN), "positive.*nan"),
+    (lambda: vc.log_normal(ONES, torch.ones(2), ONES), r"broadcast.*x \(2, 3\), m \(2,\), v \(2, 3\)"),
+    (lambda: vc.log_normal_mixture(ONES, ONES, ONES), r"batch, k, dim.*m \(2, 3\)"),
+    (lambda: vc.log_normal_mixture(torch.ones(3), torch.ones(1, 4, 3), torch.ones(1, 4, 3)), r"z \(3,\)"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), torch.ones(1, 2, 3)), r"v \(1, 2, 3\)"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 2), torch.ones(1, 4, 2)), "broadcast"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(5, 4, 3), torch.ones(5, 4, 3)), "broadcast"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), -torch.ones(1, 4, 3)), "positive"),
+    (lambda: vc.log_bernoulli_with_logits(ONES, torch.ones(2)), r"x \(2, 3\), logits \(2,\)"),
+    (lambda: vc.kl_normal(ONES, ONES, torch.ones(4), ONES), r"pm \(4,\)"),
+    (lambda: vc.kl_normal(ONES, ZERO_VARIANCE, ONES, ONES), "positive"),
+    (lambda: vc.kl_normal(ONES, ONES, ONES, -ONES), "positive"),
+    (lambda: vc.kl_cat(ONES, ONES, torch.ones(2)), r"log_p \(2,\)"),
+    (lambda: vc.log_mean_exp(torch.ones(0, 3), 0), r"nothing to average.*\(0, 3\), dim=0"),
+    (lambda: vc.duplicate(ONES, 0), "rep must be a whole number of at least 1; given 0"),
+    (lambda: vc.duplicate(ONES, 1.5), "rep must be .* given 1.5"),
+    (lambda: vc.binarize(torch.tensor([0, 1])), r"floats in \[0, 1\]; given dtype torch.int64"),
+    (lambda: vc.binarize(torch.tensor([0.0, 1.5])), r"\[0, 1\]; given 0 to 1.5"),
+    (lambda: vc.binarize(torch.tensor([-0.5, 1.0])), r"given -0.5 to 1"),
+    (lambda: vc.binarize(torch.tensor([0.5, math.nan])), "nan"),
+    (lambda: vc.MLP((2, 3, 4), "gelu"), "elu, relu, tanh; given 'gelu'"),
+])
+def test_a_bad_argument_is_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
