@@ -31,10 +31,10 @@ class Recipe(NamedTuple):
 
 
 RECIPES = {
-    "vae": Recipe(vc.VAE, {}, dict(epochs=200, batch_size=128, learning_rate=3e-3)),
+    "vae": Recipe(vc.VAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
     "vae-2d": Recipe(vc.VAE, dict(z_dim=2), dict(epochs=100, batch_size=128, learning_rate=3e-3)),
-    "gmvae": Recipe(vc.GMVAE, {}, dict(epochs=200, batch_size=128, learning_rate=3e-3)),
-    "ssvae": Recipe(vc.SSVAE, {}, dict(epochs=50, batch_size=100, learning_rate=1e-3)),
+    "gmvae": Recipe(vc.GMVAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
+    "ssvae": Recipe(vc.SSVAE, {}, dict(epochs=40, batch_size=100, learning_rate=1.5e-3)),
     "autoencoder-2d": Recipe(vc.Autoencoder, dict(z_dim=2), dict(epochs=60, batch_size=128, learning_rate=3e-3)),
 }
 

@@ -697,8 +697,8 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
 
     images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
     loss: function of one binary batch that returns a scalar in nats (by default the
-    model's -ELBO). Adam's rate rises to learning_rate and falls to zero over the run (one
-    cycle). device: "auto" takes a GPU if there is one. precision: "float32", "bfloat16"
+    model's -ELBO). Adam's rate climbs to learning_rate in the first twentieth of the run
+    and falls to zero along a cosine. device: "auto" takes a GPU if there is one. precision: "float32", "bfloat16"
     (matrix products only), or "auto", which takes bfloat16 where the hardware has it.
     checkpoint: a file, written after every epoch, from which the same call goes on after
     an interruption as if there had been none; it is removed at the end.
@@ -718,7 +718,8 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
     model.to(device)
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     steps = math.ceil(len(images) / batch_size) * epochs
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps, cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, learning_rate, total_steps=steps, pct_start=0.05, cycle_momentum=False)
     parts = dict(model=model, optimizer=optimizer, schedule=schedule)
     run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs,
                batch_size=batch_size, learning_rate=learning_rate, seed=seed)
