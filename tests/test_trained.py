@@ -1,0 +1,123 @@
+"""The models in book/trained/: they load, they are as good as promised, and each does what
+its file says it did when train.py measured it."""
+
+import math
+from statistics import mean
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import vae_core as vc
+
+TRAINED = vc.trained_models()
+BOUNDED = [name for name, about in TRAINED.items() if about["class"] != "Autoencoder"]
+
+
+def each(names):
+    return pytest.mark.parametrize("name", names)
+
+
+@pytest.fixture(scope="module")
+def data():
+    return vc.load_mnist()
+
+
+@pytest.fixture(scope="module")
+def bits(data):
+    """The test images as train.py binarised them, by evaluation seed."""
+    seeds = {about["evaluation_seed"] for about in TRAINED.values()}
+    return {seed: vc.binarize(data.test_images, torch.Generator().manual_seed(seed)) for seed in seeds}
+
+
+def results(name):
+    return TRAINED[name]["results"]
+
+
+def test_the_catalogue_is_complete():
+    assert set(TRAINED) >= {"vae", "vae-2d", "gmvae", "ssvae", "autoencoder-2d"}
+
+
+def test_all_files_together_are_small():
+    assert sum(file.stat().st_size for file in vc.TRAINED.iterdir()) < 40e6
+
+
+@each(TRAINED)
+def test_each_file_describes_its_model(name):
+    model, about = vc.load_trained(name), TRAINED[name]
+    assert model.description == about
+    assert type(model).__name__ == about["class"] and model.arguments == about["arguments"]
+    tensors = load_file(vc.TRAINED / f"{name}.safetensors")
+    assert {t.dtype for t in tensors.values()} == {torch.float16}
+    assert all(t.isfinite().all() for t in tensors.values())
+    losses = [loss for loss, _ in about["history"]]
+    assert len(losses) == about["recipe"]["epochs"] and losses[-1] < losses[0]
+    assert {"python", "torch", "torchvision", "safetensors"} <= set(about["versions"])
+
+
+@each(TRAINED)
+@pytest.mark.parametrize("part", ["test", "train"])
+def test_the_recorded_bound_is_reproduced(name, part, data):
+    images = data.test_images if part == "test" else data.train_images[:10_000]
+    again = vc.evaluate(vc.load_trained(name), images, TRAINED[name]["evaluation_seed"])
+    assert again == pytest.approx(results(name)[part], abs=0.05)
+
+
+@each(BOUNDED)
+def test_the_recorded_iwae_bounds_are_reproduced(name, bits):
+    model, x = vc.load_trained(name), bits[TRAINED[name]["evaluation_seed"]]
+    torch.manual_seed(0)
+    for m in (1, 10):
+        bound = vc.log_likelihood(model, x, m)
+        noise = 5 * math.sqrt(2 / len(x)) * bound.std().item()  # of either mean; the images are the same, so it is less
+        assert -bound.mean().item() == pytest.approx(results(name)["niwae"][str(m)], abs=min(noise, 0.3))
+
+
+@each(BOUNDED)
+def test_the_recorded_bounds_tighten_with_m(name):
+    niwae = {int(m): bound for m, bound in results(name)["niwae"].items()}
+    assert sorted(niwae) == [1, 10, 100, 1000, 5000]
+    assert niwae[1] == pytest.approx(results(name)["test"]["nelbo"], abs=0.3)  # of the same images, by other draws
+    assert niwae[1] > niwae[10] > niwae[100] > niwae[1000] - 0.02 > niwae[5000] - 0.04
+
+
+def test_the_vae_is_well_trained():
+    assert results("vae")["test"]["nelbo"] <= 97.0
+
+
+def test_the_mixture_prior_gives_a_better_bound():
+    assert results("gmvae")["test"]["nelbo"] <= 96.0
+    assert results("gmvae")["test"]["nelbo"] < results("vae")["test"]["nelbo"]
+    assert results("gmvae")["niwae"]["5000"] < results("vae")["niwae"]["5000"]
+
+
+def test_ten_latents_are_better_than_two():
+    assert results("vae")["test"]["nelbo"] < results("vae-2d")["test"]["nelbo"] - 10
+
+
+def test_the_two_dimensional_vae_against_quadrature(bits):
+    recorded = results("vae-2d")["quadrature"]
+    assert recorded["iwae_5000"] == pytest.approx(recorded["log_px"], abs=0.1)
+    assert recorded["elbo"] < recorded["iwae_5000"]
+    assert recorded["largest_change_on_half_the_grid"] < 0.05
+    model, x = vc.load_trained("vae-2d"), bits[TRAINED["vae-2d"]["evaluation_seed"]][: recorded["images"]]
+    exact = vc.log_marginal_grid(model, x, n=201).log_px
+    assert exact.mean().item() == pytest.approx(recorded["log_px"], abs=0.01)
+    torch.manual_seed(0)
+    estimate = vc.log_likelihood(model, x[:100], 1000)
+    assert estimate.mean().item() == pytest.approx(exact[:100].mean().item(), abs=0.1)
+    with torch.no_grad():
+        elbo = -model.negative_elbo_bound(x.repeat(10, 1))[0].item()
+    assert elbo == pytest.approx(recorded["elbo"], abs=0.5)
+    assert elbo < exact.mean().item() - 0.3
+
+
+def test_the_semi_supervised_accuracy(data):
+    recorded, labels_alone = results("ssvae")["accuracy"], results("ssvae")["accuracy_labels_alone"]
+    assert results("ssvae")["labels"] == 100
+    assert len(recorded) >= 3 and len(set(recorded)) == len(recorded) == len(labels_alone)
+    assert mean(recorded) >= 0.93
+    assert mean(recorded) > mean(labels_alone) + 0.1  # what the unlabelled images are good for
+    about = TRAINED["ssvae"]
+    again = vc.accuracy(vc.load_trained("ssvae"), data.test_images, data.test_labels, about["evaluation_seed"])
+    assert again == pytest.approx(recorded[0], abs=0.001)

@@ -1,0 +1,455 @@
+"""Training, checkpoints and model files of vae_core."""
+
+import json
+import math
+import pickle
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import vae_core as vc
+
+X_DIM = 16
+
+
+def bars(n=96):
+    """Grey images of 4 x 4 pixels with one bright row or column: uint8."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.full((n, 4, 4), 5, dtype=torch.uint8)
+    for i, j in enumerate(torch.randint(8, (n,), generator=generator).tolist()):
+        images[i, *((j, slice(None)) if j < 4 else (slice(None), j - 4))] = 250
+    return images.reshape(n, X_DIM)
+
+
+def model(kind=vc.VAE, seed=0, **arguments):
+    torch.manual_seed(seed)
+    if kind is vc.GMVAE:
+        arguments.setdefault("k", 5)
+    return kind(X_DIM, 2, (12,), **arguments)
+
+
+def fit(net, images=None, **options):
+    options = dict(epochs=4, batch_size=32, learning_rate=1e-2, progress=False, device="cpu", precision="float32") | options
+    return vc.fit(net, bars() if images is None else images, **options)
+
+
+def weights(net):
+    return [p.detach().clone() for p in net.parameters()]
+
+
+def same(a, b):
+    return all(s.equal(t) for s, t in zip(a, b, strict=True))
+
+
+# ------------------------------------------------------------------------------------
+# fit
+# ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE])
+def test_training_lowers_the_bound_well_below_that_of_independent_pixels(kind):
+    net = model(kind)
+    history = fit(net, epochs=80, learning_rate=3e-2)
+    p = bars().float().mean(0) / 255
+    independent = -(p * p.log() + (1 - p) * (1 - p).log()).sum().item()  # what pixels cost without a latent
+    assert len(history) == 80 and history[0].loss > independent
+    after = vc.evaluate(net, bars().repeat(20, 1))["nelbo"]
+    assert after < independent - 2
+    assert history[-1].loss == pytest.approx(after, abs=0.5)
+    seconds = [epoch.seconds for epoch in history]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+
+
+def test_the_same_seed_gives_the_same_model_and_another_another():
+    nets = [model() for _ in range(3)]
+    histories = [fit(net, seed=seed) for net, seed in zip(nets, (5, 5, 6), strict=True)]
+    assert same(weights(nets[0]), weights(nets[1]))
+    assert [e.loss for e in histories[0]] == [e.loss for e in histories[1]]
+    assert not same(weights(nets[0]), weights(nets[2]))
+
+
+def test_training_leaves_the_callers_random_state_alone():
+    net = model()
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    fit(net, epochs=1)
+    assert torch.rand(3).equal(expected)
+
+
+def test_bytes_and_floats_train_alike():
+    from_bytes, from_floats = model(), model()
+    fit(from_bytes)
+    fit(from_floats, bars() / 255)
+    assert same(weights(from_bytes), weights(from_floats))
+
+
+def test_each_epoch_sees_every_image_once_in_a_new_order():
+    images, batches = torch.eye(X_DIM), []
+    net = model()
+
+    def loss(x):
+        batches.append(x)
+        return net.negative_elbo_bound(x)[0]
+
+    fit(net, images, epochs=3, batch_size=5, loss=loss)
+    assert [len(x) for x in batches] == [5, 5, 5, 1] * 3
+    orders = [torch.cat(batches[i : i + 4]).argmax(1).tolist() for i in (0, 4, 8)]
+    assert all(sorted(order) == list(range(X_DIM)) for order in orders)
+    assert orders[0] != orders[1] != orders[2]
+
+
+def test_images_are_binarised_anew_at_every_step():
+    batches, net = [], model()
+
+    def loss(x):
+        batches.append(x)
+        return net.negative_elbo_bound(x)[0]
+
+    fit(net, torch.full((50, X_DIM), 0.3), epochs=2, batch_size=50, loss=loss)
+    assert set(torch.cat(batches).unique().tolist()) == {0.0, 1.0}
+    assert not batches[0].equal(batches[1])
+    assert torch.cat(batches).mean().item() == pytest.approx(0.3, abs=5 * math.sqrt(0.21 / 1600))
+
+
+def test_an_epochs_loss_is_the_mean_over_images_not_over_batches():
+    net = model()
+    images = torch.zeros(10, X_DIM)
+    images[:3] = 1
+
+    def loss(x):
+        return x.mean() + 0 * net.enc.first.weight.sum()
+
+    for epoch in fit(net, images, epochs=3, batch_size=4, loss=loss):
+        assert epoch.loss == pytest.approx(0.3, abs=1e-6)
+
+
+def test_the_rate_rises_to_learning_rate_and_falls_to_zero():
+    """Adam moves a weight of constant gradient by exactly the rate."""
+    net, path = model(), []
+
+    def loss(x):
+        path.append(net.enc.first.bias[0].item())
+        return 1000 * net.enc.first.bias.sum()
+
+    net = net.double()
+    fit(net, loss=loss, epochs=20, batch_size=24, learning_rate=0.1)
+    path.append(net.enc.first.bias[0].item())
+    rates = -torch.tensor(path).diff()
+    assert len(rates) == 80
+    assert rates.max().item() == pytest.approx(0.1, rel=1e-3)
+    assert rates[0] < 0.005 and 0 <= rates[-1] < 1e-4
+    peak = rates.argmax()
+    assert 0 < peak < 40 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
+
+
+def test_bfloat16_and_float32_end_alike():
+    results = {}
+    for precision in ("float32", "bfloat16"):
+        net = model()
+        history = fit(net, epochs=40, learning_rate=3e-2, precision=precision)
+        results[precision] = vc.evaluate(net, bars().repeat(20, 1))["nelbo"], history[-1].loss, weights(net)
+    (bound, loss, exact), (other_bound, other_loss, rounded) = results.values()
+    assert abs(bound - other_bound) < 0.1 and abs(loss - other_loss) < 0.1
+    assert not same(exact, rounded) and all(t.dtype == torch.float32 for t in rounded)
+
+
+@pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE])
+def test_densities_are_in_full_precision_under_autocast(kind):
+    net, x = model(kind), (bars() > 128).float()
+    torch.manual_seed(0)
+    expected = net.negative_elbo_bound(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.manual_seed(0)
+        rounded = net.negative_elbo_bound(x)
+        assert net.dec(torch.zeros(3, 2), *([torch.eye(10)[:3]] if kind is vc.SSVAE else [])).dtype == torch.float32
+    assert [t.dtype for t in rounded] == [torch.float32] * len(rounded)
+    assert [t.item() for t in rounded] == pytest.approx([t.item() for t in expected], abs=0.05)
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(images=torch.zeros(8, 5)), r"\(batch, 16\); given \(8, 5\)"),
+    (dict(images=torch.zeros(8, 5, dtype=torch.uint8)), r"\(batch, 16\); given \(1, 5\)"),
+    (dict(images=torch.zeros(0, X_DIM, dtype=torch.uint8)), r"given \(0, 16\)"),
+    (dict(images=torch.full((8, X_DIM), 2.0)), "given 2 to 2"),
+    (dict(images=torch.full((8, X_DIM), math.nan)), "nan"),
+    (dict(images=torch.zeros(8, X_DIM, dtype=torch.long)), "torch.int64"),
+    (dict(epochs=0), "epochs must be .* given 0"),
+    (dict(batch_size=1.5), "batch_size must be .* given 1.5"),
+    (dict(precision="half"), "float32.*bfloat16.*given 'half'"),
+    (dict(device="toaster"), "toaster"),
+])
+def test_fit_names_a_bad_argument(options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(model(), **options)
+
+
+# ------------------------------------------------------------------------------------
+# An interrupted run
+# ------------------------------------------------------------------------------------
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupted(net, checkpoint, after, **options):
+    """Train until the loss has been asked for `after` times, in the middle of an epoch."""
+    calls = 0
+
+    def loss(x):
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise Interrupted
+        return net.negative_elbo_bound(x)[0]
+
+    with pytest.raises(Interrupted):
+        fit(net, checkpoint=checkpoint, loss=loss, **options)
+
+
+@pytest.mark.parametrize("after", [1, 4, 8])  # in the first epoch of three batches, the second, the third
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after):
+    whole = model()
+    history = fit(whole)
+    checkpoint = tmp_path / "run.checkpoint"
+    interrupted(model(), checkpoint, after)
+    assert checkpoint.exists() == (after >= 3)
+    resumed = model(seed=0 if after < 3 else 99)  # once there is a checkpoint, it alone counts
+    calls = []
+
+    def loss(x):
+        calls.append(len(x))
+        return resumed.negative_elbo_bound(x)[0]
+
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    again = fit(resumed, checkpoint=checkpoint, loss=loss)
+    assert torch.rand(3).equal(expected)
+    assert same(weights(whole), weights(resumed))
+    assert [e.loss for e in again] == [e.loss for e in history]
+    assert [e.seconds for e in again] == sorted(e.seconds for e in again)
+    assert len(calls) == 12 - after // 3 * 3  # no epoch is trained twice
+    assert not checkpoint.exists()
+
+
+def test_an_interruption_leaves_the_callers_random_state_alone(tmp_path):
+    net = model()
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    interrupted(net, tmp_path / "run", 4)
+    assert torch.rand(3).equal(expected)
+
+
+def test_training_with_a_checkpoint_is_training_without(tmp_path):
+    plain, kept = model(), model()
+    fit(plain)
+    fit(kept, checkpoint=tmp_path / "run")
+    assert same(weights(plain), weights(kept))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("change, named", [
+    (dict(seed=1), "seed"), (dict(epochs=5), "epochs"), (dict(batch_size=16), "batch_size"),
+    (dict(learning_rate=1e-3), "learning_rate"), (dict(images=bars(64)), "images"),
+])
+def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named):
+    checkpoint = tmp_path / "run"
+    interrupted(model(), checkpoint, 4)
+    before = checkpoint.read_bytes()
+    net = model()
+    untouched = weights(net)
+    with pytest.raises(ValueError, match=f"another run.*{named}"):
+        fit(net, checkpoint=checkpoint, **change)
+    assert checkpoint.read_bytes() == before and same(weights(net), untouched)
+
+
+@pytest.mark.parametrize("other", [model(vc.GMVAE), model(beta=2.0), model(activation="tanh"), vc.VAE(X_DIM, 3, (12,))],
+                         ids=["class", "beta", "activation", "z_dim"])
+def test_a_checkpoint_of_another_model_is_refused(tmp_path, other):
+    checkpoint = tmp_path / "run"
+    interrupted(model(), checkpoint, 4)
+    with pytest.raises(ValueError, match="another run"):
+        fit(other, checkpoint=checkpoint)
+
+
+class Payload:
+    """Unpickling this makes a file."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return (open, (str(self.target), "w"))
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "pickle", "torch pickle", "another torch file"])
+def test_a_damaged_checkpoint_is_refused_and_not_executed(tmp_path, damage):
+    checkpoint, proof = tmp_path / "run", tmp_path / "executed"
+    interrupted(model(), checkpoint, 4)
+    if damage == "pickle":
+        checkpoint.write_bytes(pickle.dumps(Payload(proof), protocol=2))
+    elif damage == "torch pickle":
+        torch.save(Payload(proof), checkpoint)
+    elif damage == "another torch file":
+        torch.save({"weights": torch.ones(3)}, checkpoint)
+    else:
+        whole = checkpoint.read_bytes()
+        checkpoint.write_bytes({"empty": b"", "text": b"hello", "truncated": whole[: len(whole) // 2]}[damage])
+    with pytest.raises(ValueError, match="checkpoint"):
+        fit(model(), checkpoint=checkpoint)
+    assert not proof.exists()
+
+
+# ------------------------------------------------------------------------------------
+# Model files
+# ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def saved(tmp_path):
+    file = tmp_path / "net.safetensors"
+    vc.save_model(file, model(), seed=3, results={"test": {"nelbo": 1.5}})
+    return file
+
+
+def rewrite(file, weight=None, **changes):
+    """Write the file again, with one weight moved, or with other metadata."""
+    tensors = load_file(file)
+    if weight:
+        tensors[weight].view(-1)[0] += 1
+    description = describe(file) | changes
+    save_file(tensors, file, {"description": json.dumps({k: v for k, v in description.items() if v is not None})})
+
+
+def describe(file):
+    with safe_open(file, "pt") as f:
+        return json.loads(f.metadata()["description"])
+
+
+@pytest.mark.parametrize("net", [
+    model(beta=0.5, activation="tanh"), model(vc.GMVAE, k=4), model(vc.Autoencoder),
+    model(vc.SSVAE, y_dim=4, gen_weight=0.5, class_weight=7.0),
+], ids=lambda net: type(net).__name__)
+def test_a_model_comes_back_as_it_was_saved(tmp_path, net):
+    file = tmp_path / "some" / "where" / "net.safetensors"
+    vc.save_model(file, net, seed=3, results={"a": [1, 2]})
+    loaded = vc.load_model(file)
+    assert type(loaded) is type(net) and loaded.arguments == net.arguments and not loaded.training
+    assert loaded.description["seed"] == 3 and loaded.description["results"] == {"a": [1, 2]}
+    assert all(t.dtype == torch.float16 for t in load_file(file).values())
+    state, original = loaded.state_dict(), net.state_dict()
+    assert list(state) == list(original)
+    for name, t in state.items():
+        assert t.dtype == torch.float32 and t.equal(original[name].half().float())
+    before = vc.evaluate(net, bars())
+    after = vc.evaluate(loaded, bars())
+    assert after == pytest.approx(before, abs=0.01)
+    if isinstance(net, vc.SSVAE):
+        assert (loaded.gen_weight, loaded.class_weight, loaded.y_dim) == (0.5, 7.0, 4)
+    elif isinstance(net, vc.VAE):
+        assert loaded.beta == net.beta
+    vc.save_model(file, loaded)
+    assert same(weights(vc.load_model(file)), weights(loaded))  # float16 already: nothing more is lost
+
+
+def test_a_file_cut_off_anywhere_is_refused(saved):
+    whole = saved.read_bytes()
+    header = int.from_bytes(whole[:8], "little") + 8
+    for length in (0, 4, 8, header // 2, header, (header + len(whole)) // 2, len(whole) - 1):
+        saved.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="net.safetensors.*damaged"):
+            vc.load_model(saved)
+    saved.write_bytes(whole)
+    vc.load_model(saved)
+
+
+def test_one_changed_bit_in_any_weight_is_noticed(saved):
+    whole = saved.read_bytes()
+    header = int.from_bytes(whole[:8], "little") + 8
+    for position in (header, (header + len(whole)) // 2, len(whole) - 1):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1
+        saved.write_bytes(damaged)
+        with pytest.raises(ValueError, match="do not match their hash"):
+            vc.load_model(saved)
+
+
+@pytest.mark.parametrize("name", ["enc.first.weight", "dec.rest.1.bias"])
+def test_a_changed_weight_is_noticed(saved, name):
+    rewrite(saved, weight=name)
+    with pytest.raises(ValueError, match="do not match their hash"):
+        vc.load_model(saved)
+
+
+def test_swapped_weights_of_one_shape_are_noticed(tmp_path):
+    file = tmp_path / "net.safetensors"
+    vc.save_model(file, vc.VAE(X_DIM, 2, (12, 12)))
+    tensors, description = load_file(file), describe(file)
+    tensors["enc.first.bias"], tensors["enc.rest.1.bias"] = tensors["enc.rest.1.bias"], tensors["enc.first.bias"]
+    save_file(tensors, file, {"description": json.dumps(description)})
+    with pytest.raises(ValueError, match="do not match their hash"):
+        vc.load_model(file)
+
+
+@pytest.mark.parametrize("changes", [
+    {"class": "Transformer"}, {"class": "GMVAE"}, {"class": "Autoencoder"}, {"class": "SSVAE"}, {"class": None}, {"sha256": None},
+    {"arguments": {"x_dim": X_DIM, "z_dim": 3, "hidden": [12]}}, {"arguments": {"x_dim": X_DIM, "depth": 3}}, {"arguments": None},
+], ids=str)
+def test_a_description_that_does_not_fit_the_weights_is_refused(saved, changes):
+    rewrite(saved, **changes)
+    with pytest.raises(ValueError, match="net.safetensors"):
+        vc.load_model(saved)
+
+
+@pytest.mark.parametrize("metadata", [None, {"other": "1"}, {"description": "{"}, {"description": "[]"}, {"description": "{}"}], ids=str)
+def test_a_safetensors_file_of_something_else_is_refused(saved, metadata):
+    save_file(load_file(saved), saved, metadata)
+    with pytest.raises(ValueError, match="net.safetensors"):
+        vc.load_model(saved)
+
+
+@pytest.mark.parametrize("write", [lambda data, file: file.write_bytes(pickle.dumps(data, protocol=2)), torch.save], ids=["pickle", "torch"])
+def test_a_renamed_pickle_is_refused_and_not_executed(saved, tmp_path, write):
+    proof = tmp_path / "executed"
+    write(Payload(proof), saved)
+    with pytest.raises(ValueError, match="damaged, or no model of this book"):
+        vc.load_model(saved)
+    assert not proof.exists()
+    pickle.loads(pickle.dumps(Payload(proof), protocol=2)).close()
+    assert proof.exists()  # the payload works; only, nobody ran it
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere.safetensors does not exist"):
+        vc.load_model(tmp_path / "nowhere.safetensors")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    known = list(vc.trained_models())
+    with pytest.raises(ValueError, match=f"'nobody'; there are {', '.join(known)}"):
+        vc.load_trained("nobody")
+    with pytest.raises(ValueError, match="no trained model"):
+        vc.load_trained("../trained/vae")
+
+
+@pytest.mark.parametrize("step", ["write_bytes", "replace"])
+def test_a_failure_while_writing_leaves_the_old_file(saved, monkeypatch, step):
+    """A full disk: half of the data is written, or the file cannot be moved into place."""
+    before, path = saved.read_bytes(), type(saved)
+    write_bytes = path.write_bytes
+
+    def fail(self, data):
+        if step == "write_bytes":
+            write_bytes(self, data[: len(data) // 2])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(path, step, fail)
+    with pytest.raises(OSError, match="no space"):
+        vc.save_model(saved, model(seed=1))
+    assert saved.read_bytes() == before
+    assert [file.name for file in saved.parent.iterdir()] == [saved.name]
