@@ -21,7 +21,7 @@ train: $(READY)
 	$(BIN)/python train.py $(MODEL)
 
 bench: $(READY)
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/training.py
 
 clean:
 	rm -rf _build $(VENV)

@@ -114,7 +114,7 @@ def measure(model, data):
     if isinstance(model, vc.VAE):
         torch.manual_seed(EVALUATION_SEED)
         x = vc.binarize(data.test_images)
-        bounds = {m: vc.log_likelihood(model, x, m) for m in SAMPLES}
+        bounds = dict(zip(SAMPLES, vc.log_likelihood(model, x, SAMPLES)))
         results["niwae"] = {m: -bound.mean().item() for m, bound in bounds.items()}
         if model.z_dim == 2:
             results["quadrature"] = against_quadrature(model, x[:1000], bounds[5000][:1000])

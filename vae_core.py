@@ -507,21 +507,28 @@ def evaluate(model, images, seed=0):
 def log_likelihood(model, x, m=5000):
     """Estimate log p(x) of each image by its IWAE bound with m samples, in nats.
 
-    x: (n, x_dim) in [0, 1], already binary. Returns (n,): a stochastic lower bound, lower
-    in the mean, that closes on log p(x) as m grows. Memory does not grow with n or m.
-    Raises ValueError if m < 1 or x has another shape or range. Burda et al. (2016);
-    chapter 5.
+    x: (n, x_dim) in [0, 1], already binary; m: a number of samples, or several, all
+    counted along the same draws. Returns (n,), or (len(m), n): stochastic lower bounds,
+    lower in the mean, that close on log p(x) as m grows. Memory does not grow with n or
+    m. Raises ValueError if an m < 1 or x has another shape or range.
+    Burda et al. (2016); chapter 5.
     """
     _check_images(x, model.x_dim)
-    m = _check_count(m, "m")
-    totals = []
+    counts = [_check_count(c, "m") for c in (m if isinstance(m, (list, tuple)) else [m])]
+    if not counts or counts != sorted(counts):
+        raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
+    bounds = []
     for batch in x.split(50):
-        total = torch.full((len(batch),), -math.inf, device=x.device)
-        for start in range(0, m, 20):  # 50 x 20 decoded images at a time stay in the cache
-            log_w, _, _ = model.log_weight(batch, min(20, m - start))
-            total = total.logaddexp(log_w.logsumexp(0))
-        totals.append(total - math.log(m))
-    return torch.cat(totals)
+        log_sum, drawn, bound = torch.full((len(batch),), -math.inf, device=x.device), 0, []
+        for count in counts:
+            while drawn < count:
+                step = min(20, count - drawn)  # 20 x 50 decoded images at a time stay in the cache
+                log_sum = log_sum.logaddexp(model.log_weight(batch, step)[0].logsumexp(0))
+                drawn += step
+            bound.append(log_sum - math.log(count))
+        bounds.append(torch.stack(bound))
+    bounds = torch.cat(bounds, dim=1)
+    return bounds if isinstance(m, (list, tuple)) else bounds[0]
 
 
 class Grid(NamedTuple):
@@ -752,14 +759,17 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
     return history
 
 
+def has_bfloat16(device="cpu"):
+    """Whether the device multiplies bfloat16 matrices in hardware; emulated, that is slow."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16"))
+
+
 def _autocast(precision, device):
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f'precision must be "auto", "float32" or "bfloat16"; given {precision!r}')
-    if device.type == "cuda":
-        has_bfloat16 = torch.cuda.is_bf16_supported()
-    else:  # without the instructions bfloat16 is emulated, and slower than float32
-        has_bfloat16 = getattr(torch.cpu, "get_capabilities", dict)().get("avx512_bf16", False)
-    enabled = precision == "bfloat16" or (precision == "auto" and has_bfloat16)
+    enabled = precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
