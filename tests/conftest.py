@@ -66,7 +66,7 @@ def open_page(browser, site):
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
         page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
-        page.on("console", lambda line: line.type in ("error", "warning") and trouble.append(f"{line.type}: {line.text}"))
+        page.on("console", lambda line: line.type == "error" and trouble.append(f"console: {line.text}"))
         page.goto(f"{(site / name).with_suffix('.html').as_uri()}{query}")
         page.evaluate("window.MathJax?.startup?.promise")
         return page, trouble

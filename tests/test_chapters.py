@@ -36,8 +36,11 @@ def counting_lines(cell):
 def test_contents_and_files_agree():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
-    found = [path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").glob("*.*")
-             if path.suffix in (".ipynb", ".md")]
+    found = [
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for path in (ROOT / "book").glob("*.*")
+        if path.suffix in (".ipynb", ".md")
+    ]
     assert sorted(listed) == sorted(found)
     assert len(CHAPTERS) == 6
 

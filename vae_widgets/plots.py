@@ -38,7 +38,7 @@ def digits(images, titles=None, columns=10, ax=None):
         ax.set_axis_off()
         return ax
     height = rows * (0.72 if titles is None else 0.95)
-    figure, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, height), squeeze=False)
+    _, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, height), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for i, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
