@@ -252,6 +252,7 @@ def test_log_weight_is_constant_where_q_is_the_posterior():
     for m in (1, 7, 20, 33):
         close(vc.log_likelihood(model, X.repeat(14, 1), m), np.tile(log_px, 14), atol=1e-5)
         close(model.negative_iwae_bound(X, m)[0], -log_px.mean(), atol=1e-5)
+    close(vc.log_likelihood(model, X, [1, 7, 7, 33]), np.tile(log_px, (4, 1)), atol=1e-5)
     close(vc.evaluate(model, X)["kl"], 0, atol=1e-6)
 
 
@@ -314,6 +315,18 @@ def test_log_likelihood_in_chunks_is_the_bound(m):
     assert not chunked.requires_grad
 
 
+def test_log_likelihood_of_several_m_takes_each_along_the_same_draws():
+    model, x = vae(2), X[1].expand(3000, X_DIM)
+    torch.manual_seed(0)
+    bounds = vc.log_likelihood(model, x, [1, 5, 30])
+    assert bounds.shape == (3, 3000)
+    for m, bound in zip((1, 5, 30), bounds, strict=True):
+        torch.manual_seed(1)
+        within_standard_errors(torch.stack([bound - vc.log_likelihood(model, x, m)], 1), 0.0)
+    first, fifth = bounds[:2]  # the fifth holds the first draw: w_1 <= w_1 + ... + w_5
+    assert (first - math.log(5) <= fifth + 1e-6).all()
+
+
 def test_log_likelihood_keeps_images_in_order():
     images = EVERY_IMAGE.flip(0)
     torch.manual_seed(0)
@@ -366,7 +379,7 @@ def test_an_autoencoder_is_measured_by_its_reconstruction_alone():
 
 def test_active_units_are_those_whose_mean_moves():
     model = vae(2)
-    model.enc.rest[-1].weight.mul_(5)
+    model.enc.rest[-1].weight.mul_(30)
     means = mlp(model.enc, X.double().numpy())[:, :2]
     variances = means.var(0, ddof=1)
     between = float(variances.mean())
@@ -533,6 +546,9 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: V.negative_iwae_bound(BATCH, 2.5), "iw must be .* given 2.5"),
     (lambda: vc.log_likelihood(V, BATCH, 0), "m must be .* given 0"),
     (lambda: vc.log_likelihood(V, BATCH, -3), "m must be .* given -3"),
+    (lambda: vc.log_likelihood(V, BATCH, [0, 5]), "m must be .* given 0"),
+    (lambda: vc.log_likelihood(V, BATCH, [5, 1]), r"ascending order; given \[5, 1\]"),
+    (lambda: vc.log_likelihood(V, BATCH, []), r"given \[\]"),
     (lambda: vc.VAE(beta=-1), "beta must be at least 0; given -1"),
     (lambda: vc.VAE(beta=math.nan), "beta must be at least 0; given nan"),
     (lambda: vc.VAE(activation="gelu"), "elu, relu, tanh; given 'gelu'"),

@@ -140,9 +140,9 @@ def test_the_rate_rises_to_learning_rate_and_falls_to_zero():
     rates = -torch.tensor(path).diff()
     assert len(rates) == 80
     assert rates.max().item() == pytest.approx(0.1, rel=1e-3)
-    assert rates[0] < 0.005 and 0 <= rates[-1] < 1e-4
+    assert rates[0] < 0.005 and 0 <= rates[-1] < 1e-3
     peak = rates.argmax()
-    assert 0 < peak < 40 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
+    assert 0 < peak < 10 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
 
 
 def test_bfloat16_and_float32_end_alike():
@@ -430,7 +430,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    known = list(vc.trained_models())
+    known = sorted(vc.trained_models())
     with pytest.raises(ValueError, match=f"'nobody'; there are {', '.join(known)}"):
         vc.load_trained("nobody")
     with pytest.raises(ValueError, match="no trained model"):
