@@ -415,6 +415,20 @@ class SSVAE(VAE):
             kl_y = kl_cat(q, log_q, log_p_y).mean()
         return rec + kl_z + kl_y, kl_z, kl_y, rec
 
+    def negative_truncated_bound(self, x, k):
+        """-ELBO(x) under q(y|x) cut down to each image's k most probable labels, in nats.
+
+        Any q gives a bound, this one too, at k / y_dim of the cost; where the classifier is
+        sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Chapter 6.
+        """
+        _check_images(x, self.x_dim)
+        log_q, y = self.cls(x).log_softmax(-1).topk(k)
+        log_q = log_q.log_softmax(-1)  # the labels that are left share all the probability
+        q = log_q.exp()
+        kl_z, rec = self._z_bound(x, F.one_hot(y.T, self.y_dim).float())  # (k, batch)
+        kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
+        return ((q.T * (kl_z + rec)).sum(0) + kl_y).mean()
+
     def _one_hot(self, y, batch):
         if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() and y.max() < self.y_dim:
             return F.one_hot(y.long(), self.y_dim).float()
@@ -438,17 +452,18 @@ class SSVAE(VAE):
         rec = -log_bernoulli_with_logits(x, self.dec(z, one_hot))
         return -(kl + rec), kl, rec
 
-    def loss(self, x, x_labelled, y_labelled, labelled_share):
+    def loss(self, x, x_labelled, y_labelled, labelled_share, k=None):
         """The training objective: both bounds of eq. 7, and the classifier's cross-entropy.
 
         x: (batch, x_dim) without labels; x_labelled, y_labelled: a batch with. Each
         bound counts as often as there are images of its kind: labelled_share = number of
-        labelled images / number of unlabelled ones. Returns a scalar, in nats.
+        labelled images / number of unlabelled ones. k: sum over the k most probable labels
+        of each image only (by default, over all). Returns a scalar, in nats.
         """
         cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
         loss = self.class_weight * cross_entropy
         if self.gen_weight:
-            unlabelled = self.negative_elbo_bound(x)[0]
+            unlabelled = self.negative_truncated_bound(x, k) if k else self.negative_elbo_bound(x)[0]
             labelled = self.negative_elbo_bound(x_labelled, y_labelled)[0]
             loss = loss + self.gen_weight * (unlabelled + labelled_share * labelled)
         return loss
