@@ -312,7 +312,13 @@ def test_log_likelihood_in_chunks_is_the_bound(m):
     chunked, whole = vc.log_likelihood(model, x, m), vc.log_mean_exp(model.log_weight(x, m)[0], 0)
     within_standard_errors(torch.stack([chunked - whole], 1), 0.0)
     assert 0.8 < chunked.std() / whole.std() < 1.25
-    assert not chunked.requires_grad
+
+
+def test_measuring_keeps_no_graph():
+    model = vae(2).requires_grad_(True)
+    assert model.log_weight(X, 3)[0].requires_grad
+    assert not vc.log_likelihood(model, X, 3).requires_grad
+    assert not vc.log_marginal_grid(model, X, n=11).log_px.requires_grad
 
 
 def test_log_likelihood_of_several_m_takes_each_along_the_same_draws():

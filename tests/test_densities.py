@@ -299,7 +299,7 @@ def test_duplicate_comes_apart_as_rep_times_batch(args, rep):
 
 @pytest.mark.parametrize("f", [vc._softplus, vc.ELU()], ids=["softplus", "ELU"])
 def test_gradient_at_and_around_exactly_zero(f):
-    a = torch.tensor([0.0, -0.0, 1e-3, -1e-3, 2.0, -2.0, 30.0, -30.0], dtype=torch.float64, requires_grad=True)
+    a = torch.tensor([0.0, -0.0, 1e-3, -1e-3, 2.0, -2.0, 1e3, -1e3], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(f, a)
     (grad,) = torch.autograd.grad(f(a).sum(), a)
     exact = a.sigmoid() if f is vc._softplus else torch.where(a > 0, torch.ones_like(a), a.exp())

@@ -65,20 +65,22 @@ def test_the_recorded_bound_is_reproduced(name, part, data):
 
 @each(BOUNDED)
 def test_the_recorded_iwae_bounds_are_reproduced(name, bits):
-    model, x = vc.load_trained(name), bits[TRAINED[name]["evaluation_seed"]]
+    """By other draws of z for the same images: how far two such measurements differ is seen."""
+    model, x = vc.load_trained(name), bits[TRAINED[name]["evaluation_seed"]][: results(name)["niwae_images"]]
     torch.manual_seed(0)
-    for m in (1, 10):
-        bound = vc.log_likelihood(model, x, m)
-        noise = 5 * math.sqrt(2 / len(x)) * bound.std().item()  # of either mean; the images are the same, so it is less
-        assert -bound.mean().item() == pytest.approx(results(name)["niwae"][str(m)], abs=min(noise, 0.3))
+    first, second = (-vc.log_likelihood(model, x, [1, 10]) for _ in range(2))
+    noise = 5 * (first - second).std(1) / math.sqrt(len(x))
+    for m, bound, tolerance in zip((1, 10), first.mean(1).tolist(), noise.tolist(), strict=True):
+        assert results(name)["niwae"][str(m)] == pytest.approx(bound, abs=tolerance)
 
 
 @each(BOUNDED)
 def test_the_recorded_bounds_tighten_with_m(name):
     niwae = {int(m): bound for m, bound in results(name)["niwae"].items()}
     assert sorted(niwae) == [1, 10, 100, 1000, 5000]
-    assert niwae[1] == pytest.approx(results(name)["test"]["nelbo"], abs=0.3)  # of the same images, by other draws
     assert niwae[1] > niwae[10] > niwae[100] > niwae[1000] - 0.02 > niwae[5000] - 0.04
+    if results(name)["niwae_images"] == 10_000:
+        assert niwae[1] == pytest.approx(results(name)["test"]["nelbo"], abs=0.3)  # other draws, the same images
 
 
 def test_the_vae_is_well_trained():
@@ -103,12 +105,12 @@ def test_the_two_dimensional_vae_against_quadrature(bits):
     exact = vc.log_marginal_grid(model, x, n=201).log_px  # a quarter of the points: it makes no difference
     assert exact.mean().item() == pytest.approx(recorded["log_px"], abs=0.02)
     torch.manual_seed(0)
-    estimate = vc.log_likelihood(model, x[:100], 1000)
-    assert estimate.mean().item() == pytest.approx(exact[:100].mean().item(), abs=0.1)
+    gap = exact[:100] - vc.log_likelihood(model, x[:100], 1000)
+    assert abs(gap.median().item()) < 0.05 and gap.mean() > -0.05  # below the truth; a rare image by far
     with torch.no_grad():
-        elbo = -model.negative_elbo_bound(x.repeat(10, 1))[0].item()
-    assert elbo == pytest.approx(recorded["elbo"], abs=0.5)
-    assert elbo < exact.mean().item() - 0.3
+        elbo = -torch.stack([model.negative_elbo_bound(x)[0] for _ in range(20)])
+    assert elbo.mean().item() == pytest.approx(recorded["elbo"], abs=5 * elbo.std().item() / math.sqrt(20) + 0.05)
+    assert elbo.mean() < exact.mean() - 0.3
 
 
 def test_the_semi_supervised_accuracy(data):
