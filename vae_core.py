@@ -263,8 +263,8 @@ class Encoder(MLP):
 class VAE(nn.Module):
     """z ~ N(0, I), x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Notes §2, §5; chapter 3.
 
-    beta weighs the KL in `negative_elbo_bound` (beta-VAE, notes §4.1); with beta other
-    than 1 that number is a training objective and no bound on log p(x).
+    beta weighs the KL in `negative_elbo_bound` (beta-VAE, notes §4.1). Above 1 the number
+    still bounds -log p(x), less tightly; below 1 it is a training objective and no bound.
     """
 
     def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0):
