@@ -432,7 +432,7 @@ class SSVAE(VAE):
     def _one_hot(self, y, batch):
         if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() and y.max() < self.y_dim:
             return F.one_hot(y.long(), self.y_dim).float()
-        if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and (y.amax(1) == 1).all():
+        if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and ((y == 0) | (y == 1)).all():
             return y.float()
         raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or "
                          f"one-hot ({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}")
@@ -658,6 +658,9 @@ def load_mnist(archives=BOOK / "data", cache=None):
             if not file.exists() or _sha256(file.read_bytes()) != digest:
                 _unpack(archives / f"{name}.xz", file, digest)
     train, test = (datasets.MNIST(root, train=t, download=download) for t in (True, False))
+    for name, digest in MNIST_SHA256.items() if download else ():
+        if _sha256((root / "MNIST" / "raw" / name).read_bytes()) != digest:
+            raise ValueError(f"{root / 'MNIST' / 'raw' / name} is not the original MNIST file: delete it")
     return MNIST(train.data.reshape(-1, 784), train.targets, test.data.reshape(-1, 784), test.targets)
 
 
@@ -667,9 +670,9 @@ def labelled_subset(labels, n, seed=0):
     labels: (images,) class ids. Returns n indices, class by class. Raises ValueError if n
     is no multiple of the number of classes, or more than there are.
     """
-    classes = labels.unique()
+    classes, counts = labels.unique(return_counts=True)
     each, rest = divmod(_check_count(n, "n"), len(classes))
-    if rest or each > labels.bincount().min():
+    if rest or each > counts.min():
         raise ValueError(f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; given {n}")
     generator = torch.Generator().manual_seed(seed)
     rows = [(labels == c).nonzero().squeeze(1) for c in classes]
@@ -734,7 +737,10 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
     if loss is None:
         loss = lambda x: model.negative_elbo_bound(x)[0]
     home = next(model.parameters()).device
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    except RuntimeError as error:
+        raise ValueError(f'device must be "auto" or one of torch\'s; given {device!r} ({error})') from None
     autocast = _autocast(precision, device)
     images = images.to(device)
     model.to(device)
@@ -798,10 +804,11 @@ def _save_checkpoint(file, parts, run, history):
 def _resume(file, parts, run):
     try:
         state = torch.load(file, weights_only=True)
+        found = state["run"]
     except Exception as error:
         raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
-    if state["run"] != run:
-        other = {k: state["run"].get(k) for k in run if state["run"].get(k) != run[k]}
+    if found != run:
+        other = {k: found.get(k) for k in run if found.get(k) != run[k]}
         raise ValueError(f"{file} belongs to another run, with {other}: delete it to start afresh")
     for name, part in parts.items():
         part.load_state_dict(state[name])
@@ -838,7 +845,7 @@ def load_model(file):
     """
     with _opened(file) as (description, f):
         tensors = {name: f.get_tensor(name) for name in f.keys()}
-    if _hash_tensors(tensors) != description["sha256"]:
+    if _hash_tensors(tensors) != description.get("sha256"):
         raise ValueError(f"{file}: the weights do not match their hash; the file is damaged")
     try:
         model = MODELS[description["class"]](**description["arguments"])
@@ -877,7 +884,10 @@ def trained_models():
 def _opened(file):
     try:
         with safe_open(file, "pt") as f:
-            yield json.loads(f.metadata()["description"]), f
+            description = json.loads(f.metadata()["description"])
+            if not isinstance(description, dict):
+                raise TypeError("its description is no dict")
+            yield description, f
     except FileNotFoundError:
         raise ValueError(f"{file} does not exist") from None
     except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:

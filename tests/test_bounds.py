@@ -494,6 +494,24 @@ def test_unlabelled_bound_is_made_of_labelled_ones(monkeypatch):
         assert ideal.negative_elbo_bound(x)[0].item() == pytest.approx(best, abs=1e-4)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_truncated_bound_shares_the_probability_among_the_likeliest_labels(monkeypatch, k):
+    without_noise(monkeypatch)
+    model = ssvae()
+    expected = []
+    for x in X.split(1):
+        labelled = np.array([model.negative_elbo_bound(x, torch.tensor([y]))[0].item() for y in range(3)])
+        q = class_probabilities(model, x)[0]
+        kept = np.argsort(-q)[:k]
+        q = q[kept] / q[kept].sum()
+        expected.append((q * (labelled[kept] + np.log(q))).sum())
+        assert expected[-1] >= -log_sum_exp(-labelled, 0) - 1e-6  # a bound, whatever is cut off
+    assert model.negative_truncated_bound(X, k).item() == pytest.approx(np.mean(expected), abs=1e-4)
+    y = torch.tensor([2, 0, 1])
+    difference = model.loss(X, X[:3], y, 0.5, k) - model.loss(X, X[:3], y, 0.5)
+    assert difference.item() == pytest.approx(np.mean(expected) - model.negative_elbo_bound(X)[0].item(), abs=1e-3)
+
+
 def test_sampled_labels_and_latents_estimate_the_enumerated_bound():
     model = ssvae()
     log_px, nelbo, _ = exact_ssvae(model, X)
@@ -532,7 +550,8 @@ BATCH = torch.zeros(4, X_DIM)
     V.negative_elbo_bound, S.negative_elbo_bound, lambda x: vc.log_likelihood(V, x, 2),
     lambda x: V.negative_iwae_bound(x, 2), lambda x: S.negative_iwae_bound(x, 2), lambda x: vc.log_marginal_grid(V, x, n=3),
     lambda x: vc.active_units(V, x), lambda x: vc.evaluate(V, x), vc.Autoencoder(X_DIM, 2, (4,)).loss,
-], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder"])
+    lambda x: S.negative_truncated_bound(x, 2),
+], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder", "truncated"])
 @pytest.mark.parametrize("x, message", [
     (torch.zeros(4, 5), r"\(batch, 6\); given \(4, 5\)"),
     (torch.full((4, X_DIM), 1.5), r"\[0, 1\]; given 1.5 to 1.5"),
