@@ -267,7 +267,8 @@ OFFSET = torch.tensor([0.5, -0.2, 0.1, 0.0, 0.3, 0.4])
 
 def linear_gaussian(monkeypatch, shift=0.0):
     """The model with q = the exact posterior, its mean moved by `shift` along each latent."""
-    monkeypatch.setattr(vc, "log_bernoulli_with_logits", lambda x, mean: vc.log_normal(x, mean, torch.full((6,), NOISE)))
+    noise = torch.full((X_DIM,), NOISE)
+    monkeypatch.setattr(vc, "log_bernoulli_with_logits", lambda x, mean: vc.log_normal(x, mean, noise))
     model = vc.VAE(X_DIM, 2, hidden=()).requires_grad_(False)
     model.dec.first.weight.copy_(COLUMNS)
     model.dec.first.bias.copy_(OFFSET)
@@ -361,7 +362,8 @@ def test_evaluate_weighs_a_small_last_batch_by_its_size():
     exact = Exact(model, torch.stack([one[0], two[0]]))
     nelbo = exact.kl + exact.rec
     assert abs(nelbo[0] - nelbo[1]) > 1
-    assert vc.evaluate(model, torch.cat([one, two]))["nelbo"] == pytest.approx((100 * nelbo[0] + nelbo[1]) / 101, abs=0.2)
+    expected = (100 * nelbo[0] + nelbo[1]) / 101
+    assert vc.evaluate(model, torch.cat([one, two]))["nelbo"] == pytest.approx(expected, abs=0.2)
 
 
 def test_evaluate_leaves_the_callers_random_state_alone():
@@ -526,7 +528,9 @@ def test_sampled_labels_and_latents_estimate_the_enumerated_bound():
     within_standard_errors(many_elbos, nelbo[1])
 
 
-@pytest.mark.parametrize("gen_weight, class_weight, share", [(1.0, 100.0, 0.1), (0.5, 3.0, 2.0), (0.0, 7.0, 1.0), (1.0, 0.0, 0.5)])
+@pytest.mark.parametrize("gen_weight, class_weight, share", [
+    (1.0, 100.0, 0.1), (0.5, 3.0, 2.0), (0.0, 7.0, 1.0), (1.0, 0.0, 0.5),
+])
 def test_ssvae_loss_is_its_parts(monkeypatch, gen_weight, class_weight, share):
     without_noise(monkeypatch)
     model = ssvae(gen_weight=gen_weight, class_weight=class_weight)
@@ -548,10 +552,12 @@ BATCH = torch.zeros(4, X_DIM)
 
 @pytest.mark.parametrize("bound", [
     V.negative_elbo_bound, S.negative_elbo_bound, lambda x: vc.log_likelihood(V, x, 2),
-    lambda x: V.negative_iwae_bound(x, 2), lambda x: S.negative_iwae_bound(x, 2), lambda x: vc.log_marginal_grid(V, x, n=3),
+    lambda x: V.negative_iwae_bound(x, 2), lambda x: S.negative_iwae_bound(x, 2),
+    lambda x: vc.log_marginal_grid(V, x, n=3),
     lambda x: vc.active_units(V, x), lambda x: vc.evaluate(V, x), vc.Autoencoder(X_DIM, 2, (4,)).loss,
     lambda x: S.negative_truncated_bound(x, 2),
-], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder", "truncated"])
+], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder",
+        "truncated"])
 @pytest.mark.parametrize("x, message", [
     (torch.zeros(4, 5), r"\(batch, 6\); given \(4, 5\)"),
     (torch.full((4, X_DIM), 1.5), r"\[0, 1\]; given 1.5 to 1.5"),

@@ -47,12 +47,11 @@ def archives(tmp_path):
 
 
 def test_the_digits_are_the_original_ones(data, cache):
-    images, labels = {60_000: data.train_images, 10_000: data.test_images}, {60_000: data.train_labels, 10_000: data.test_labels}
-    for part, n in (("train", 60_000), ("t10k", 10_000)):
-        for kind, values, header in (("images-idx3", images[n], 16), ("labels-idx1", labels[n], 8)):
-            raw = (cache / RAW / f"{part}-{kind}-ubyte").read_bytes()
-            assert hashlib.sha256(raw).hexdigest() == vc.MNIST_SHA256[f"{part}-{kind}-ubyte"]
-            assert np.array_equal(np.frombuffer(raw, np.uint8, offset=header), values.flatten().numpy())
+    for (name, digest), values in zip(vc.MNIST_SHA256.items(), data, strict=True):
+        raw = (cache / RAW / name).read_bytes()
+        assert hashlib.sha256(raw).hexdigest() == digest
+        header = 16 if "images" in name else 8
+        assert np.array_equal(np.frombuffer(raw, np.uint8, offset=header), values.flatten().numpy())
     assert data.train_images.shape == (60_000, 784) and data.test_images.shape == (10_000, 784)
     assert data.train_images.dtype == data.test_images.dtype == torch.uint8
 

@@ -36,9 +36,13 @@ def close(actual, expected, **tolerance):
     torch.testing.assert_close(actual, torch.as_tensor(expected, dtype=actual.dtype), **tolerance)
 
 
-def random(*shape, seed=0, requires_grad=False):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_(requires_grad)
+def random(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def leaf(*shape, seed=0, f=torch.clone):
+    """f(random numbers), to be differentiated by."""
+    return f(random(*shape, seed=seed)).requires_grad_()
 
 
 def within_standard_errors(samples, expected, n=5):
@@ -86,7 +90,7 @@ def test_sample_gaussian_has_the_stated_mean_and_variance():
 
 
 def test_sample_gaussian_passes_gradients_to_mean_and_variance():
-    m, v = random(4, 3, requires_grad=True), random(4, 3, seed=1).exp().requires_grad_()
+    m, v = leaf(4, 3), leaf(4, 3, seed=1, f=torch.exp)
     z = vc.sample_gaussian(m, v)
     eps = ((z - m) / v.sqrt()).detach()
     grad_m, grad_v = torch.autograd.grad(z.sum(), (m, v))
@@ -317,21 +321,17 @@ def test_elu_of_bfloat16_is_computed_in_float32():
     close(vc.ELU()(x), F.elu(x.float()), rtol=0, atol=1e-7)
 
 
-def positive(*shape, seed):
-    return random(*shape, seed=seed).exp().requires_grad_()
-
-
 @pytest.mark.parametrize("f, inputs", [
-    (vc.log_normal, [random(2, 3, requires_grad=True), random(3, seed=1, requires_grad=True), positive(2, 3, seed=2)]),
-    (vc.log_normal_mixture, [random(2, 3, requires_grad=True), random(1, 4, 3, seed=1, requires_grad=True), positive(1, 4, 3, seed=2)]),
-    (vc.kl_normal, [random(2, 3, requires_grad=True), positive(2, 3, seed=1), random(3, seed=2, requires_grad=True), positive(3, seed=3)]),
+    (vc.log_normal, [leaf(2, 3), leaf(3, seed=1), leaf(2, 3, seed=2, f=torch.exp)]),
+    (vc.log_normal_mixture, [leaf(2, 3), leaf(1, 4, 3, seed=1), leaf(1, 4, 3, seed=2, f=torch.exp)]),
+    (vc.kl_normal, [leaf(2, 3), leaf(2, 3, seed=1, f=torch.exp), leaf(3, seed=2), leaf(3, seed=3, f=torch.exp)]),
     (vc.log_bernoulli_with_logits, [torch.tensor([[0.0, 1, 1], [1, 0, 0.5]], dtype=torch.float64),
                                     torch.tensor([[0.0, 0, 5], [-7, 1, 0]], dtype=torch.float64, requires_grad=True)]),
-    (lambda a: vc.kl_cat(a.softmax(-1), a.log_softmax(-1), -math.log(3)), [random(2, 3, requires_grad=True)]),
-    (lambda a: vc.log_mean_exp(a, 0), [random(4, 3, requires_grad=True)]),
-    (lambda a: vc.duplicate(a, 3), [random(4, 3, requires_grad=True)]),
-    (lambda a: vc.gaussian_parameters(a, 1), [random(2, 4, 3, requires_grad=True)]),
-], ids=["log_normal", "log_normal_mixture", "kl_normal", "log_bernoulli", "kl_cat", "log_mean_exp", "duplicate", "parameters"])
+    (lambda a: vc.kl_cat(a.softmax(-1), a.log_softmax(-1), -math.log(3)), [leaf(2, 3)]),
+    (lambda a: vc.log_mean_exp(a, 0), [leaf(4, 3)]),
+    (lambda a: vc.duplicate(a, 3), [leaf(4, 3)]),
+    (lambda a: vc.gaussian_parameters(a, 1), [leaf(2, 4, 3)]),
+], ids=["log_normal", "mixture", "kl_normal", "log_bernoulli", "kl_cat", "log_mean_exp", "duplicate", "parameters"])
 def test_gradients_are_right(f, inputs):
     assert torch.autograd.gradcheck(f, inputs)
 
@@ -350,10 +350,10 @@ def test_binarize_turns_each_grey_level_on_as_often_as_it_says():
 
 
 @pytest.mark.parametrize("u", [0.0, 1 - 2**-24])  # the ends of what torch.rand can draw
-@pytest.mark.parametrize("white", [torch.tensor([0, 255], dtype=torch.uint8), torch.tensor([0.0, 1.0])], ids=["uint8", "float"])
-def test_binarize_never_touches_black_and_white(monkeypatch, u, white):
+@pytest.mark.parametrize("ends", [torch.tensor([0, 255], dtype=torch.uint8), torch.tensor([0.0, 1.0])], ids=str)
+def test_binarize_never_touches_black_and_white(monkeypatch, u, ends):
     monkeypatch.setattr(torch, "rand", lambda shape, **_: torch.full(shape, u))
-    assert vc.binarize(white).tolist() == [0, 1]
+    assert vc.binarize(ends).tolist() == [0, 1]
 
 
 @given(st.integers(0, 2**32))

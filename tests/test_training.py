@@ -19,7 +19,7 @@ def bars(n=96):
     generator = torch.Generator().manual_seed(0)
     images = torch.full((n, 4, 4), 5, dtype=torch.uint8)
     for i, j in enumerate(torch.randint(8, (n,), generator=generator).tolist()):
-        images[i, *((j, slice(None)) if j < 4 else (slice(None), j - 4))] = 250
+        images[(i, j) if j < 4 else (i, slice(None), j - 4)] = 250
     return images.reshape(n, X_DIM)
 
 
@@ -31,8 +31,8 @@ def model(kind=vc.VAE, seed=0, **arguments):
 
 
 def fit(net, images=None, **options):
-    options = dict(epochs=4, batch_size=32, learning_rate=1e-2, progress=False, device="cpu", precision="float32") | options
-    return vc.fit(net, bars() if images is None else images, **options)
+    tiny = dict(epochs=4, batch_size=32, learning_rate=1e-2, progress=False, device="cpu", precision="float32")
+    return vc.fit(net, bars() if images is None else images, **tiny | options)
 
 
 def weights(net):
@@ -272,8 +272,9 @@ class SameArguments(vc.VAE):
     """Another model, of which only the name tells."""
 
 
-@pytest.mark.parametrize("other", [model(vc.GMVAE), model(SameArguments), model(beta=2.0), model(activation="tanh"), vc.VAE(X_DIM, 3, (12,))],
-                         ids=["class", "name", "beta", "activation", "z_dim"])
+@pytest.mark.parametrize("other", [
+    model(vc.GMVAE), model(SameArguments), model(beta=2.0), model(activation="tanh"), vc.VAE(X_DIM, 3, (12,)),
+], ids=["class", "name", "beta", "activation", "z_dim"])
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, other):
     checkpoint = tmp_path / "run"
     interrupted(model(), checkpoint, 4)
@@ -366,7 +367,7 @@ def test_a_file_cut_off_anywhere_is_refused(saved):
     header = int.from_bytes(whole[:8], "little") + 8
     for length in (0, 4, 8, header // 2, header, (header + len(whole)) // 2, len(whole) - 1):
         saved.write_bytes(whole[:length])
-        with pytest.raises(ValueError, match="net.safetensors.*damaged"):
+        with pytest.raises(ValueError, match=r"net\.safetensors.*damaged"):
             vc.load_model(saved)
     saved.write_bytes(whole)
     vc.load_model(saved)
@@ -401,23 +402,28 @@ def test_swapped_weights_of_one_shape_are_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("changes", [
-    {"class": "Transformer"}, {"class": "GMVAE"}, {"class": "Autoencoder"}, {"class": "SSVAE"}, {"class": None}, {"sha256": None},
-    {"arguments": {"x_dim": X_DIM, "z_dim": 3, "hidden": [12]}}, {"arguments": {"x_dim": X_DIM, "depth": 3}}, {"arguments": None},
+    {"class": "Transformer"}, {"class": "GMVAE"}, {"class": "Autoencoder"}, {"class": "SSVAE"}, {"class": None},
+    {"sha256": None}, {"arguments": {"x_dim": X_DIM, "z_dim": 3, "hidden": [12]}},
+    {"arguments": {"x_dim": X_DIM, "depth": 3}}, {"arguments": None},
 ], ids=str)
 def test_a_description_that_does_not_fit_the_weights_is_refused(saved, changes):
     rewrite(saved, **changes)
-    with pytest.raises(ValueError, match="net.safetensors"):
+    with pytest.raises(ValueError, match=r"net\.safetensors"):
         vc.load_model(saved)
 
 
-@pytest.mark.parametrize("metadata", [None, {"other": "1"}, {"description": "{"}, {"description": "[]"}, {"description": "{}"}], ids=str)
+@pytest.mark.parametrize("metadata", [
+    None, {"other": "1"}, {"description": "{"}, {"description": "[]"}, {"description": "{}"},
+], ids=str)
 def test_a_safetensors_file_of_something_else_is_refused(saved, metadata):
     save_file(load_file(saved), saved, metadata)
-    with pytest.raises(ValueError, match="net.safetensors"):
+    with pytest.raises(ValueError, match=r"net\.safetensors"):
         vc.load_model(saved)
 
 
-@pytest.mark.parametrize("write", [lambda data, file: file.write_bytes(pickle.dumps(data, protocol=2)), torch.save], ids=["pickle", "torch"])
+@pytest.mark.parametrize("write", [
+    lambda data, file: file.write_bytes(pickle.dumps(data, protocol=2)), torch.save,
+], ids=["pickle", "torch"])
 def test_a_renamed_pickle_is_refused_and_not_executed(saved, tmp_path, write):
     proof = tmp_path / "executed"
     write(Payload(proof), saved)
@@ -429,7 +435,7 @@ def test_a_renamed_pickle_is_refused_and_not_executed(saved, tmp_path, write):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"nowhere.safetensors does not exist"):
+    with pytest.raises(ValueError, match=r"nowhere\.safetensors does not exist"):
         vc.load_model(tmp_path / "nowhere.safetensors")
 
 
