@@ -419,9 +419,12 @@ class SSVAE(VAE):
         """-ELBO(x) under q(y|x) cut down to each image's k most probable labels, in nats.
 
         Any q gives a bound, this one too, at k / y_dim of the cost; where the classifier is
-        sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Chapter 6.
+        sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Raises ValueError
+        on bad images, or a k that is not between 1 and y_dim. Chapter 6.
         """
         _check_images(x, self.x_dim)
+        if _check_count(k, "k") > self.y_dim:
+            raise ValueError(f"k must be at most the {self.y_dim} labels there are; given {k}")
         log_q, y = self.cls(x).log_softmax(-1).topk(k)
         log_q = log_q.log_softmax(-1)  # the labels that are left share all the probability
         q = log_q.exp()
@@ -463,7 +466,7 @@ class SSVAE(VAE):
         cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
         loss = self.class_weight * cross_entropy
         if self.gen_weight:
-            unlabelled = self.negative_truncated_bound(x, k) if k else self.negative_elbo_bound(x)[0]
+            unlabelled = self.negative_elbo_bound(x)[0] if k is None else self.negative_truncated_bound(x, k)
             labelled = self.negative_elbo_bound(x_labelled, y_labelled)[0]
             loss = loss + self.gen_weight * (unlabelled + labelled_share * labelled)
         return loss
@@ -567,14 +570,17 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
         z              (points, z_dim)  the grid, the last latent varying fastest
         log_volume                      log of a cell's volume
 
-    The integrand is smooth and dies before the edge, so the sum converges faster than
-    any power of the spacing; halve n to see that nothing changes. Raises ValueError for
+    The integrand is smooth and dies before the edge, so the sum converges faster than any
+    power of the spacing, once that is below the posterior's width: halve n to see how far
+    a sharp posterior is from there. Raises ValueError for
     more than two latents or a model whose decoder also needs a label. Notes eq. 1; chapter 1.
     """
     _check_images(x, model.x_dim)
     if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
         raise ValueError("quadrature needs a VAE or GMVAE with one or two latents; given "
                          f"{type(model).__name__} with z_dim={model.z_dim}")
+    if _check_count(n, "n") < 2:
+        raise ValueError("a grid needs at least 2 points along each latent; given n=1")
     axis = torch.linspace(-limit, limit, n, device=x.device)
     z = torch.cartesian_prod(*[axis] * model.z_dim).reshape(-1, model.z_dim)
     log_volume = model.z_dim * math.log(2 * limit / (n - 1))
@@ -592,9 +598,11 @@ def active_units(model, x, threshold=0.01):
     """Which latents the data use: those whose posterior mean varies across images.
 
     x: (n, x_dim) in [0, 1]. Returns (z_dim,) booleans: Var_x(E_q[z_i|x]) > threshold.
-    Burda et al. (2016); chapter 3.
+    Raises ValueError for a model whose encoder gives no q(z|x). Burda et al. (2016); chapter 3.
     """
     _check_images(x, model.x_dim)
+    if not isinstance(model, VAE) or isinstance(model, SSVAE):
+        raise ValueError(f"active units need a VAE or GMVAE; given {type(model).__name__}")
     return model.enc(x)[0].var(0) > threshold
 
 

@@ -599,3 +599,19 @@ def test_images_that_are_none_are_refused(bound, x, message):
 def test_a_bad_argument_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("k, message", [(0, "at least 1; given 0"), (4, "at most the 3 labels there are; given 4")])
+def test_truncation_names_a_bad_number_of_labels(k, message):
+    for call in (lambda: S.negative_truncated_bound(BATCH, k), lambda: S.loss(BATCH, BATCH, torch.tensor([0, 1, 2, 0]), 0.5, k)):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_grid_and_active_units_name_what_they_cannot_take():
+    with pytest.raises(ValueError, match="at least 2 points"):
+        vc.log_marginal_grid(V, BATCH, n=1)
+    with pytest.raises(ValueError, match="VAE or GMVAE; given SSVAE"):
+        vc.active_units(S, BATCH)
+    with pytest.raises(ValueError, match="VAE or GMVAE; given Autoencoder"):
+        vc.active_units(vc.Autoencoder(X_DIM, 2, (4,)), BATCH)
