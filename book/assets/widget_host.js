@@ -13,6 +13,7 @@ class Model {
     this.state = state;
     this.listeners = new Map(); // event -> set of callbacks
     this.changed = {};
+    this.address = undefined; // how the page's URL names this widget, once it is shown
     // Front ends may ask for `model.widget_manager.get_model(id)`.
     this.widget_manager = { get_model: async (id) => resolve(id) };
   }
@@ -39,6 +40,14 @@ class Model {
 
   send() {}
 
+  // The URL of this page with the state of this widget in it.
+  link() {
+    const url = new URL(location.href);
+    for (const trait of this.get("_shared")) url.searchParams.set(`${this.address}.${trait}`, write(this.get(trait)));
+    url.hash = this.address;
+    return url.href;
+  }
+
   on(events, callback) {
     for (const event of events.split(/\s+/)) {
       if (!this.listeners.has(event)) this.listeners.set(event, new Set());
@@ -58,6 +67,42 @@ class Model {
   emit(event, ...values) {
     for (const callback of [...(this.listeners.get(event) ?? [])]) callback(...values);
   }
+}
+
+// A trait as text and back. What a link says is taken if it is of the kind that is there and within the widget's limits,
+// and left aside otherwise.
+const write = (value) => (Array.isArray(value) ? value.join(",") : String(value));
+
+function read(text, like) {
+  if (typeof like === "string") return text;
+  if (typeof like === "boolean") return { true: true, false: false }[text];
+  if (typeof like === "number") return text.trim() && Number.isFinite(+text) ? +text : undefined;
+  const values = text.split(",").map((part, i) => read(part, like[i]));
+  return values.length === like.length && !values.includes(undefined) ? values : undefined;
+}
+
+function isWithin(value, [low, high] = [-Infinity, Infinity]) {
+  return [value].flat().every((part) => typeof part !== "number" || (low <= part && part <= high));
+}
+
+const addresses = new Set();
+
+// The widget's place in the page gets an address, and the widget the state that the URL has for it.
+function settle(model, place) {
+  if (!model.get("_shared")) return;
+  const name = model.get("name");
+  if (!model.address) {
+    model.address = name;
+    for (let n = 2; addresses.has(model.address); n++) model.address = `${name}-${n}`;
+    addresses.add(model.address);
+    const query = new URLSearchParams(location.search);
+    for (const trait of model.get("_shared")) {
+      const text = query.get(`${model.address}.${trait}`);
+      const value = text === null ? undefined : read(text, model.get(trait));
+      if (value !== undefined && isWithin(value, model.get("_limits")[trait])) model.state[trait] = value;
+    }
+  }
+  if (!document.getElementById(model.address)) place.id = model.address;
 }
 
 function resolve(reference) {
@@ -110,6 +155,7 @@ function addStyle(css) {
 
 async function mountAny(model, place) {
   addStyle(model.get("_css"));
+  settle(model, place);
   const widget = await frontEnd(model.get("_esm"));
   model.ready ??= Promise.resolve(widget.initialize?.({ model }));
   await model.ready;
@@ -155,5 +201,8 @@ readModels();
 for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')) {
   const place = Object.assign(document.createElement("div"), { className: "widget" });
   script.after(place);
-  mount(JSON.parse(script.textContent).model_id, place);
+  mount(JSON.parse(script.textContent).model_id, place).then(() => {
+    // The browser looked for the address before there was one.
+    if (location.hash && place.id === decodeURIComponent(location.hash.slice(1))) place.scrollIntoView();
+  });
 }

@@ -1,0 +1,155 @@
+"""What the widgets share: networks that travel once, a state that is checked, and the files of their front ends."""
+
+import hashlib
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import numpy as np
+import torch
+import traitlets
+
+import vae_core as vc
+
+FOLDER = Path(__file__).resolve().parent
+MAX_DIGITS = 100  # in a widget: a hundred test digits are 10 kB of its page
+
+
+class Network(ipywidgets.Widget):
+    """One MLP of a vae_core model as the browser runs it: `Network.of(model.dec)`.
+
+    It has no picture of its own. Widgets refer to it, so that a network that serves several widgets is in the page
+    once. weights: for each layer the matrix W (out, in), after the first one the label's matrix (out, y_dim) where
+    there is one, and then the bias, in the given precision; engine.js says how each is laid out.
+    """
+
+    sizes = traitlets.List(traitlets.Int()).tag(sync=True)
+    activation = traitlets.Unicode().tag(sync=True)
+    y_dim = traitlets.Int(0).tag(sync=True)
+    precision = traitlets.Enum(["float32", "float16", "int8"]).tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+
+    _made = {}  # noqa: RUF012 - hash of what is sent -> the network that has been sent
+
+    @classmethod
+    def of(cls, mlp, precision="float16"):
+        """The network of an MLP: the one that exists, if nothing about it has changed.
+
+        precision: "float16" (what the book's models are stored in), "float32", or "int8" with a scale for each row,
+        for pictures without numbers. Raises ValueError if mlp is no MLP of vae_core, or for another precision.
+        """
+        if not isinstance(mlp, vc.MLP):
+            raise ValueError(f"wanted an MLP of vae_core, such as model.dec; given {type(mlp).__name__}")
+        if precision not in _PACK:
+            raise ValueError(f"precision must be one of {', '.join(_PACK)}; given {precision!r}")
+        linear = [mlp.first, *(layer for layer in mlp.rest if isinstance(layer, torch.nn.Linear))]
+        state = dict(sizes=[linear[0].in_features, *(layer.out_features for layer in linear)],
+                     activation=activation_of(mlp), y_dim=mlp.label.in_features if mlp.label else 0,
+                     precision=precision, weights=pack(mlp, linear, precision))
+        key = hashlib.sha256(repr(sorted(state.items())).encode()).hexdigest()
+        if key not in cls._made or cls._made[key].comm is None:  # closed: Jupyter forgot it
+            cls._made[key] = cls(**state)
+        return cls._made[key]
+
+
+def activation_of(mlp):
+    return next(name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind))
+
+
+def pack(mlp, linear, precision):
+    """The bytes of a network's weights, layer after layer."""
+    parts = []
+    for layer in linear:
+        parts.append(_PACK[precision](layer.weight))
+        if layer is mlp.first and mlp.label is not None:
+            parts.append(_PACK[precision](mlp.label.weight))
+        parts.append(_PACK["float32" if precision == "int8" else precision](layer.bias))
+    return b"".join(parts)
+
+
+def _array(tensor):
+    return tensor.detach().cpu().float().numpy()
+
+
+def _int8_rows(tensor):
+    """Each row's scale, then the rows as whole numbers from -127 to 127, filled up to a multiple of four bytes."""
+    rows = _array(tensor)
+    scale = np.abs(rows).max(1).clip(1e-12) / 127
+    whole = np.rint(rows / scale[:, None]).astype("<i1").tobytes()
+    return scale.astype("<f4").tobytes() + whole + bytes(-len(whole) % 4)
+
+
+_PACK = {
+    "float16": lambda tensor: _array(tensor).astype("<f2").tobytes(),
+    "float32": lambda tensor: _array(tensor).astype("<f4").tobytes(),
+    "int8": _int8_rows,
+}
+
+
+class Mixture(ipywidgets.Widget):
+    """The learned prior of a GMVAE as the browser has it: `Mixture.of(model)`.
+
+    weights: the means (k, z_dim), then the variances (k, z_dim), in float32.
+    """
+
+    k = traitlets.Int().tag(sync=True)
+    z_dim = traitlets.Int().tag(sync=True)
+    weights = traitlets.Bytes().tag(sync=True)
+
+    @classmethod
+    def of(cls, model):
+        """The prior of a GMVAE. Raises ValueError for another model."""
+        if not isinstance(model, vc.GMVAE):
+            raise ValueError(f"only a GMVAE has a mixture for a prior; given {type(model).__name__}")
+        m, v = model.z_prior
+        return cls(k=model.k, z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
+
+
+def reference(kind):
+    """A trait that holds another widget; the front end gets its address."""
+    return traitlets.Instance(kind, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+
+
+class BookWidget(anywidget.AnyWidget):
+    """The base of every widget of the book.
+
+    A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
+    up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    """
+
+    name = traitlets.Unicode(help="how a link to the page addresses this widget").tag(sync=True)
+    text = traitlets.Unicode(help="what the picture shows, in words; kept up to date by the front end").tag(sync=True)
+    state = ()
+    _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    _defaults = traitlets.Dict().tag(sync=True)
+    _limits = traitlets.Dict(help="trait -> [lowest, highest] for numbers, and for a list of them also its length").tag(sync=True)
+
+    def __init_subclass__(cls, script=None, **options):
+        if script:
+            cls._esm = "\n".join((FOLDER / part).read_text() for part in ("engine.js", "ui.js", script))
+            cls._css = (FOLDER / "widgets.css").read_text()
+        super().__init_subclass__(**options)
+
+    def __init__(self, *, limits, **traits):
+        super().__init__(_limits={trait: list(bounds) for trait, bounds in limits.items()}, **traits)
+        self._shared = list(self.state)
+        self._defaults = {trait: getattr(self, trait) for trait in self.state}
+
+    def inside(self, proposal):
+        """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
+        name, value = proposal["trait"].name, proposal["value"]
+        low, high, *size = self._limits[name]
+        values = value if size else [value]
+        if (size and len(values) != size[0]) or not all(low <= v <= high for v in values):  # refuses NaN as well
+            wanted = f"{size[0]} numbers" if size else "a number"
+            raise traitlets.TraitError(f"{name} must be {wanted} from {low:g} to {high:g}; given {value}")
+        return value
+
+
+def pack_digits(x):
+    """Binary digits as bits, 98 bytes each. x: (n, 784), zeros and ones. Raises ValueError for anything else."""
+    x = torch.as_tensor(x)
+    if x.dim() != 2 or x.shape[1] != 784 or not 1 <= len(x) <= MAX_DIGITS or not ((x == 0) | (x == 1)).all():
+        raise ValueError(f"wanted 1 to {MAX_DIGITS} binary digits of shape (n, 784); given shape {tuple(x.shape)}"
+                         + ("" if x.numel() == 0 else f" with values from {x.min():g} to {x.max():g}"))
+    return np.packbits(_array(x).astype(np.uint8), axis=1).tobytes()

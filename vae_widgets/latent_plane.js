@@ -1,0 +1,184 @@
+// The plane of two latents: what each z draws, where each test digit goes.
+
+async function renderLatentPlane({ model, el }) {
+  const decoder = await ui.network(model, "decoder");
+  const extent = model.get("extent");
+  const labels = ui.bytes(model.get("labels"));
+  const m = ui.floats(model.get("codes_m"));
+  const v = ui.floats(model.get("codes_v"));
+  const view = ui.frame(model, el, "The latent plane");
+  const stochastic = v.some((variance) => variance > 0);
+
+  const picture = ui.digit();
+  const numbers = ui.numbers([["log_p", "log p(z)", "prior"], stochastic && ["log_q", "log q(z), all codes", "q"]].filter(Boolean));
+  const plane = ui.plane({
+    extent,
+    draw,
+    onDrag: (z) => ui.set(model, { z: z.map((value) => Math.round(value * 100) / 100) }),
+    signal: view.signal,
+    label: "The plane of the two latents",
+  });
+
+  const layer = (trait, label) => ui.checkbox(view, model, { trait, label });
+  view.body.append(
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-grow", style: "max-width: 30rem" }, plane.canvas,
+        ui.h("p", { class: "vw-heading" }, "Contours hold 50, 80 and 95% of a density. Drag anywhere.")),
+      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 1.6rem" },
+        ui.captioned(picture, "what z draws"),
+        [0, 1].map((index) => ui.slider(view, model, { trait: "z", index, name: `z${ui.subscript(index + 1)}`, min: -extent, max: extent })),
+        numbers.table,
+        ui.h("fieldset", {}, ui.h("legend", {}, "Show"),
+          labels.length > 0 && layer("points", "test digits"), stochastic && layer("codes", "all codes, q(z)"),
+          layer("prior", "prior, p(z)"), layer("digits", "what each z draws")))),
+  );
+
+  // --- what lies under the pointer ---
+
+  // The density of all codes: the mean of the encoder's q(z|x) over the images.
+  function logDensity(z1, z2) {
+    const terms = new Float64Array(labels.length);
+    for (let i = 0; i < labels.length; i++) {
+      const a = 2 * i;
+      const d = (z1 - m[a]) ** 2 / v[a] + (z2 - m[a + 1]) ** 2 / v[a + 1];
+      terms[i] = -Math.log(2 * Math.PI) - 0.5 * (Math.log(v[a] * v[a + 1]) + d);
+    }
+    return engine.logMeanExp(terms);
+  }
+
+  // The density on a grid, and the levels inside which half, 80 and 95% of it lie.
+  let contours;
+  function codeContours() {
+    if (contours) return contours;
+    const n = 71;
+    const at = (i) => -extent + (2 * extent * i) / (n - 1);
+    const values = Float64Array.from({ length: n * n }, (_, i) => Math.exp(logDensity(at(i % n), at(Math.floor(i / n)))));
+    const sorted = values.slice().sort().reverse();
+    const total = sorted.reduce((sum, value) => sum + value, 0);
+    const levels = [0.5, 0.8, 0.95].map((share) => {
+      let sum = 0;
+      return sorted.find((value) => (sum += value) >= share * total);
+    });
+    contours = levels.map((level) => segments(values, n, level).map((pair) => pair.map(([x, y]) => [at(x), at(y)])));
+    return contours;
+  }
+
+  // Marching squares: where a function on a grid crosses a level, as pieces of line in units of grid points.
+  function segments(values, n, level) {
+    const lines = [];
+    for (let row = 0; row + 1 < n; row++) {
+      for (let column = 0; column + 1 < n; column++) {
+        const corners = [[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]];
+        const above = corners.map(([x, y]) => values[y * n + x] - level);
+        const crossings = corners.flatMap((corner, i) => {
+          const j = (i + 1) % 4;
+          if (above[i] > 0 === above[j] > 0) return [];
+          const t = above[i] / (above[i] - above[j]);
+          return [[corner[0] + t * (corners[j][0] - corner[0]), corner[1] + t * (corners[j][1] - corner[1])]];
+        });
+        for (let i = 0; i + 1 < crossings.length; i += 2) lines.push([crossings[i], crossings[i + 1]]);
+      }
+    }
+    return lines;
+  }
+
+  let sheet; // what each z draws, as one picture
+  function digitSheet() {
+    if (sheet) return sheet;
+    const n = 15;
+    const z = new Float32Array(2 * n * n);
+    for (let i = 0; i < n * n; i++) {
+      z[2 * i] = extent * ((2 * (i % n) + 1) / n - 1);
+      z[2 * i + 1] = extent * (1 - (2 * Math.floor(i / n) + 1) / n);
+    }
+    const ink = engine.sigmoid(engine.forward(decoder, z, n * n));
+    sheet = ui.h("canvas", { width: 28 * n, height: 28 * n });
+    const context = sheet.getContext("2d");
+    const tile = ui.digit();
+    for (let i = 0; i < n * n; i++) {
+      ui.paint(tile, ink.subarray(784 * i, 784 * (i + 1)));
+      context.drawImage(tile, 28 * (i % n), 28 * Math.floor(i / n));
+    }
+    return sheet;
+  }
+
+  // --- drawing ---
+
+  function draw(context, place, scale) {
+    const [left, top] = place(-extent, extent);
+    if (model.get("digits")) {
+      context.globalAlpha = 0.55;
+      context.drawImage(digitSheet(), left, top, 2 * extent * scale, 2 * extent * scale);
+      context.globalAlpha = 1;
+    }
+    context.lineWidth = 1;
+    context.strokeStyle = ui.COLOURS.line;
+    context.beginPath();
+    for (const [from, to] of [[[-extent, 0], [extent, 0]], [[0, -extent], [0, extent]]]) {
+      context.moveTo(...place(...from));
+      context.lineTo(...place(...to));
+    }
+    context.stroke();
+    context.strokeRect(left + 0.5, top + 0.5, 2 * extent * scale - 1, 2 * extent * scale - 1);
+    if (model.get("points") && labels.length) {
+      context.font = "600 11px sans-serif";
+      context.textAlign = "center";
+      context.textBaseline = "middle";
+      labels.forEach((label, i) => {
+        context.fillStyle = ui.CLASSES[label];
+        context.fillText(label, ...place(m[2 * i], m[2 * i + 1]));
+      });
+    }
+    if (model.get("codes") && stochastic) {
+      context.strokeStyle = ui.COLOURS.q;
+      context.lineWidth = 2;
+      for (const lines of codeContours()) {
+        context.beginPath();
+        for (const [from, to] of lines) {
+          context.moveTo(...place(...from));
+          context.lineTo(...place(...to));
+        }
+        context.stroke();
+      }
+    }
+    if (model.get("prior")) {
+      // Of N(0, I) in two dimensions, the share s lies within radius sqrt(-2 log(1 - s)).
+      context.strokeStyle = ui.COLOURS.prior;
+      context.lineWidth = 2;
+      for (const share of [0.5, 0.8, 0.95]) {
+        context.beginPath();
+        context.arc(...place(0, 0), scale * Math.sqrt(-2 * Math.log(1 - share)), 0, 2 * Math.PI);
+        context.stroke();
+      }
+    }
+    const [x, y] = place(...model.get("z"));
+    for (const [width, colour] of [[6, "#fff"], [2.5, ui.INK]]) {
+      context.lineWidth = width;
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.arc(x, y, 8, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+
+  function update() {
+    const z = model.get("z");
+    const ink = engine.sigmoid(engine.forward(decoder, Float32Array.from(z)));
+    ui.paint(picture, ink);
+    const [log_p] = engine.logNormal(Float32Array.from(z), new Float32Array(2), new Float32Array(2).fill(1), 2, 1);
+    const shown = { log_p };
+    if (stochastic) shown.log_q = logDensity(...z);
+    numbers.show(shown);
+    plane.redraw();
+    const at = z.map((value) => ui.format(value)).join(", ");
+    const words = `z = (${at}), log p(z) = ${ui.format(log_p)} nats`;
+    picture.setAttribute("aria-label", `The digit that z = (${at}) decodes to`);
+    plane.canvas.setAttribute("aria-label", `The plane of the two latents with z at (${at})`);
+    view.say(words);
+  }
+
+  view.watch(["z", "points", "codes", "prior", "digits"], update);
+  return view.stop;
+}
+
+export default { render: renderLatentPlane };

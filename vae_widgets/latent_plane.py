@@ -1,0 +1,55 @@
+import torch
+import traitlets
+
+from .base import BookWidget, Network, reference
+
+POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
+
+
+class LatentPlane(BookWidget, script="latent_plane.js"):
+    """Drag over the plane of a model with two latents; the digit that z decodes to follows.
+
+    model: a VAE, GMVAE or Autoencoder with z_dim = 2. x, labels: binary images (n, 784) and their class ids, whose
+    codes are shown as coloured digits (at most 2,000), with contours of all codes' density, or none.
+    Traits: z, two numbers within ±extent; points, codes, prior and digits, what is shown. `image` is the decoded
+    picture. Raises ValueError for another number of latents, or if x and labels do not fit each other.
+    """
+
+    z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
+    points = traitlets.Bool(True, help="show the codes of test digits").tag(sync=True)
+    codes = traitlets.Bool(False, help="show contours of q(z), the density of all codes").tag(sync=True)
+    prior = traitlets.Bool(True, help="show contours of p(z)").tag(sync=True)
+    digits = traitlets.Bool(False, help="show what each z draws").tag(sync=True)
+    state = ("z", "points", "codes", "prior", "digits")
+
+    extent = traitlets.Float().tag(sync=True)
+    decoder = reference(Network)
+    labels = traitlets.Bytes().tag(sync=True)
+    codes_m = traitlets.Bytes().tag(sync=True)
+    codes_v = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, model, x=None, labels=None, *, extent=3.5, name="plane", **traits):
+        if model.z_dim != 2:
+            raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
+        if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
+            raise ValueError("x and labels come together, one label for each image; given "
+                             f"{'no images' if x is None else len(x)} and {'no labels' if labels is None else len(labels)}")
+        if x is not None:
+            with torch.no_grad():
+                code = model.enc(x[:POINTS])
+            m, v = code if isinstance(code, tuple) else (code, torch.zeros_like(code))
+            traits |= dict(labels=bytes(labels[:POINTS].tolist()),
+                           codes_m=m.numpy().astype("<f4").tobytes(), codes_v=v.numpy().astype("<f4").tobytes())
+        self._model = model
+        super().__init__(name=name, extent=extent, decoder=Network.of(model.dec),
+                         limits={"z": (-extent, extent, 2)}, **traits)
+
+    @traitlets.validate("z")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @property
+    def image(self):
+        """What z decodes to: (28, 28) probabilities of ink, from PyTorch."""
+        with torch.no_grad():
+            return self._model.dec(torch.tensor(self.z)).sigmoid().reshape(28, 28)

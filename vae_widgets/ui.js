@@ -1,0 +1,340 @@
+// What the widgets' front ends share: a frame with Reset and a link, native controls bound to traits, pictures of
+// digits, axes, and the choice of a test digit. Python joins engine.js, this file and a widget's own into one module.
+
+const ui = (() => {
+  const INK = "#1a1a1a"; // the dark theme turns pictures as a whole, see widgets.css
+  // One colour for each quantity, as in vae_widgets.plots.
+  const COLOURS = {
+    truth: INK, elbo: "#0072B2", kl: "#D55E00", rec: "#009E73", q: "#CC79A7", prior: "#E69F00", iwae: "#56B4E9",
+    line: "#c4c4c4", muted: "#5a626b",
+  };
+  const CLASSES = ["#332288", "#117733", "#999933", "#CC6677", "#AA4499", "#0072B2", "#D55E00", "#44AA99", "#882255", "#555555"];
+  const SVG = "http://www.w3.org/2000/svg";
+
+  // --- elements ---
+
+  function fill(element, attributes, children) {
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined || value === null || value === false) continue;
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else element.setAttribute(name, value === true ? "" : value);
+    }
+    element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+    return element;
+  }
+
+  const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
+  const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
+
+  // A number for people: a true minus sign, and the same number of digits always.
+  const format = (value, digits = 2) =>
+    Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : value > 0 ? "∞" : value < 0 ? "−∞" : "—";
+
+  // "z" with a subscript, as text: z₁ … z₅₀.
+  const subscript = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
+
+  const range = (n) => Array.from({ length: n }, (_, i) => i);
+
+  // --- models ---
+
+  // Another model by the reference that a trait holds, or null.
+  async function follow(model, trait) {
+    const reference = model.get(trait);
+    return reference ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : null;
+  }
+
+  const networks = new WeakMap(); // model -> its network, decoded once however many views there are
+
+  async function network(model, trait) {
+    const source = await follow(model, trait);
+    if (!source) return null;
+    if (!networks.has(source)) {
+      const state = Object.fromEntries(
+        ["sizes", "activation", "y_dim", "precision", "weights"].map((name) => [name, source.get(name)]),
+      );
+      networks.set(source, engine.network(state));
+    }
+    return networks.get(source);
+  }
+
+  async function mixture(model, trait) {
+    const source = await follow(model, trait);
+    return source && engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") });
+  }
+
+  const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
+
+  // Digits packed as bits, by vae_widgets.base.pack_digits: an array of Float32Array(784).
+  function digitsOf(view) {
+    const packed = bytes(view);
+    return range(packed.length / 98).map((n) =>
+      Float32Array.from({ length: 784 }, (_, i) => (packed[98 * n + (i >> 3)] >> (7 - (i & 7))) & 1),
+    );
+  }
+
+  const floats = (view) => new Float32Array(bytes(view).slice().buffer);
+
+  // Set traits and tell Python, if there is one.
+  function set(model, values) {
+    for (const [name, value] of Object.entries(values)) model.set(name, value);
+    model.save_changes();
+  }
+
+  const setAt = (model, name, index, value) => set(model, { [name]: model.get(name).with(index, value) });
+
+  // --- the frame of a widget ---
+
+  // Returns { root, body, say, watch, signal, stop }: append to body; `watch` redraws when traits change, once a frame;
+  // `say` puts the picture in words, for those who do not see it; hand `stop` back from render.
+  function frame(model, el, label) {
+    const controller = new AbortController();
+    const live = h("p", { class: "vw-hidden", "aria-live": "polite" });
+    const status = h("span", { class: "vw-status", role: "status" });
+    const body = h("div", { class: "vw-body vw-column" });
+    const foot = h("div", { class: "vw-foot" }, h("button", { type: "button", onclick: reset }, "Reset"));
+    if (model.link) foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
+    foot.append(status);
+    const root = h("section", { class: "vw", role: "group", "aria-label": label }, body, foot, live);
+    el.append(root);
+
+    function reset() {
+      set(model, structuredClone(model.get("_defaults")));
+      status.textContent = "As it was.";
+    }
+
+    async function copyLink() {
+      const link = model.link();
+      try {
+        await navigator.clipboard.writeText(link);
+        status.textContent = "Copied.";
+      } catch {
+        // Not every browser lets a page from disk at the clipboard: show what there is to copy.
+        const field = h("input", { type: "text", readonly: true, "aria-label": "Link to this state" });
+        field.value = link;
+        status.replaceChildren(field);
+        field.select();
+      }
+    }
+
+    let spoken;
+    function say(text) {
+      clearTimeout(spoken);
+      // A slider on the move would be read out at every step.
+      spoken = setTimeout(() => {
+        live.textContent = text;
+        if (model.get("text") !== text) set(model, { text });
+      }, 250);
+    }
+
+    function watch(traits, draw) {
+      let waiting = false;
+      const change = () => {
+        if (waiting) return;
+        waiting = true;
+        requestAnimationFrame(() => {
+          waiting = false;
+          if (!controller.signal.aborted) draw();
+        });
+      };
+      for (const trait of traits) model.on(`change:${trait}`, change);
+      controller.signal.addEventListener("abort", () => traits.forEach((trait) => model.off(`change:${trait}`, change)));
+      draw();
+    }
+
+    function stop() {
+      clearTimeout(spoken);
+      controller.abort();
+      root.remove();
+    }
+
+    return { root, body, say, watch, stop, signal: controller.signal };
+  }
+
+  // --- controls: native inputs with labels, bound to a trait ---
+
+  // JupyterLab takes arrow keys away from an input, unless the input says this.
+  const KEYS = { "data-lm-suppress-shortcuts": "true" };
+
+  function bind(model, trait, show, signal) {
+    model.on(`change:${trait}`, show);
+    signal.addEventListener("abort", () => model.off(`change:${trait}`, show));
+    show();
+  }
+
+  // A slider for a number, or for one entry (index) of a list. `values`: slide over these values (a log scale, say).
+  // `name` labels it for the eye, `label` (if more is needed) for the ear.
+  function slider(view, model, { trait, index, name, label, min, max, step = 0.05, digits = 2, values, show = format }) {
+    const input = h("input", { type: "range", ...KEYS, min: values ? 0 : min, max: values ? values.length - 1 : max,
+                               step: values ? 1 : step, "aria-label": label ?? name, "data-trait": trait, "data-index": index });
+    const output = h("output");
+    const get = () => (index === undefined ? model.get(trait) : model.get(trait)[index]);
+    const nearest = (value) => values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
+    input.addEventListener("input", () => {
+      const value = values ? values[+input.value] : +input.value;
+      if (index === undefined) set(model, { [trait]: value });
+      else setAt(model, trait, index, value);
+    });
+    bind(model, trait, () => {
+      const value = get();
+      input.value = values ? nearest(value) : value;
+      output.value = show(value, digits);
+      input.setAttribute("aria-valuetext", output.value);
+    }, view.signal);
+    return h("label", { class: "vw-slider" }, h("span", {}, name), input, output);
+  }
+
+  function checkbox(view, model, { trait, label }) {
+    const input = h("input", { type: "checkbox", ...KEYS, "data-trait": trait });
+    input.addEventListener("change", () => set(model, { [trait]: input.checked }));
+    bind(model, trait, () => (input.checked = model.get(trait)), view.signal);
+    return h("label", { class: "vw-choice" }, input, label);
+  }
+
+  let groups = 0; // radio buttons of one group share a name, and no two views may
+
+  // One of several: options are [value, label]; labels may be elements.
+  function radio(view, model, { trait, legend, options, className = "" }) {
+    const group = `vw-${trait}-${++groups}`;
+    const inputs = options.map(([value]) => h("input", { type: "radio", name: group, value, ...KEYS, "data-trait": trait }));
+    inputs.forEach((input, i) => input.addEventListener("change", () => set(model, { [trait]: options[i][0] })));
+    bind(model, trait, () => inputs.forEach((input, i) => (input.checked = options[i][0] === model.get(trait))), view.signal);
+    return h("fieldset", { class: className }, h("legend", {}, legend),
+             options.map(([, label], i) => h("label", { class: "vw-choice" }, inputs[i], label)));
+  }
+
+  // The row of test digits, to choose one by its index.
+  function digitChoice(view, model, digits, { trait = "digit", labels, legend = "Test digit" }) {
+    const options = digits.map((x, i) => {
+      const picture = digit("tiny");
+      paint(picture, x);
+      picture.setAttribute("aria-label", `test digit ${i + 1}, a ${labels[i]}`);
+      return [i, picture];
+    });
+    return radio(view, model, { trait, legend, options, className: "vw-digits" });
+  }
+
+  const button = (label, onclick, className) => h("button", { type: "button", class: className, onclick }, label);
+
+  // --- pictures ---
+
+  // A 28 x 28 picture. size: "", "small" or "tiny".
+  const digit = (size = "") => h("canvas", { class: `vw-digit ${size}`, width: 28, height: 28, role: "img" });
+
+  // Ink from 0 to 1, pixel by pixel.
+  function paint(canvas, ink) {
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(28, 28);
+    image.data.fill(26); // the colour of ink; how opaque it is, is the picture
+    for (let i = 0; i < 784; i++) image.data[4 * i + 3] = Math.round(255 * ink[i]);
+    context.putImageData(image, 0, 0);
+  }
+
+  const captioned = (picture, caption) => h("figure", {}, picture, h("figcaption", {}, caption));
+
+  // A table of quantities: rows are [key, label, colour]; returns { table, show }, and show takes { key: number } and
+  // puts each number in an <output data-key> whose data-value has all its digits.
+  function numbers(rows, { digits = 2, unit = "nats" } = {}) {
+    const outputs = {};
+    const table = h("table", { class: "vw-numbers" }, h("tbody", {}, rows.map(([key, label, colour]) => {
+      outputs[key] = h("output", { "data-key": key });
+      const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
+      return h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key], unit && ` ${unit}`));
+    })));
+    const show = (values) => {
+      for (const [key, value] of Object.entries(values)) {
+        outputs[key].value = format(value, digits);
+        outputs[key].dataset.value = value;
+      }
+    };
+    return { table, show };
+  }
+
+  // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
+  // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes.
+  function axes({ width = 420, height = 260, x, y, label, left = 46 }) {
+    const box = { left, right: width - 12, top: 10, bottom: height - 40 };
+    const scale = ({ min, max, log }, from, to) => {
+      const f = log ? Math.log : (value) => value;
+      return (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);
+    };
+    const sx = scale(x, box.left, box.right);
+    const sy = scale(y, box.bottom, box.top);
+    const id = `vw-clip-${++groups}`;
+    const plot = s("g", { "clip-path": `url(#${id})` });
+    const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+    const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
+    const show = (axis) => axis.format ?? ((value) => String(+value.toPrecision(6)).replace("-", "−"));
+    const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` },
+      s("clipPath", { id }, s("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top })),
+      ticks(x).map((t) => [
+        s("line", { x1: sx(t), x2: sx(t), y1: box.bottom, y2: box.bottom + 4, stroke: COLOURS.muted }),
+        text(show(x)(t), { x: sx(t), y: box.bottom + 17, "text-anchor": "middle" }),
+      ]),
+      ticks(y).map((t) => [
+        s("line", { x1: box.left, x2: box.right, y1: sy(t), y2: sy(t), stroke: COLOURS.line, "stroke-width": 0.6 }),
+        text(show(y)(t), { x: box.left - 6, y: sy(t) + 4.5, "text-anchor": "end" }),
+      ]),
+      s("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: COLOURS.muted }),
+      text(x.label ?? "", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }),
+      text(y.label ?? "", { x: 12, y: (box.top + box.bottom) / 2, "text-anchor": "middle",
+                            transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})` }),
+      plot);
+    return { svg, plot, x: sx, y: sy, box };
+  }
+
+  function niceTicks(min, max, count) {
+    const rough = (max - min) / count;
+    const power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+    const first = Math.ceil(min / step - 1e-9);
+    const last = Math.floor(max / step + 1e-9);
+    return range(last - first + 1).map((i) => (first + i) * step);
+  }
+
+  // An SVG path through points [x, y] that are already places in the picture.
+  const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
+
+  // --- a plane of two latents: a canvas to draw on, with a pointer that drags a point ---
+
+  // Returns { element, canvas, redraw, toPixels }: draw(context, place, scale) is called with the context in CSS pixels;
+  // place(z1, z2) are coordinates there and scale the pixels a unit. onDrag([z1, z2]) while a pointer is down.
+  function plane({ extent, draw, onDrag, signal, label }) {
+    const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
+    const context = canvas.getContext("2d");
+    let side = 0;
+    const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
+    const clamp = (value) => Math.min(extent, Math.max(-extent, value));
+
+    function redraw() {
+      const ratio = window.devicePixelRatio || 1;
+      side = canvas.clientWidth || 320;
+      if (canvas.width !== Math.round(side * ratio)) canvas.width = canvas.height = Math.round(side * ratio);
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      context.clearRect(0, 0, side, side);
+      draw(context, place, side / (2 * extent));
+    }
+
+    function drag(event) {
+      const box = canvas.getBoundingClientRect();
+      const at = (offset, length) => (2 * offset) / length - 1;
+      onDrag([clamp(extent * at(event.clientX - box.left, box.width)), clamp(-extent * at(event.clientY - box.top, box.height))]);
+    }
+
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      canvas.setPointerCapture(event.pointerId);
+      drag(event);
+      event.preventDefault();
+    });
+    canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event));
+    const observer = new ResizeObserver(redraw);
+    observer.observe(canvas);
+    signal.addEventListener("abort", () => observer.disconnect());
+    return { canvas, redraw };
+  }
+
+  return {
+    COLOURS, CLASSES, INK, h, s, format, subscript, range, follow, network, mixture, bytes, digitsOf, floats, set, setAt,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, axes, path, plane, KEYS,
+  };
+})();
