@@ -1,0 +1,659 @@
+// The arithmetic of every widget: networks, densities, bounds, and the draws they need.
+//
+// No drawing and no DOM, so that the same text runs in the page and in a Worker. It declares one
+// name, `engine`, and is put in front of a widget's own code as it stands: no import, no export.
+//
+// As in vae_core.py: logarithms are natural, bounds are in nats, `v` is always a variance, and
+// arrays are row-major with one sample a row. What this file computes agrees with PyTorch to 1e-4
+// in logits and 0.01 nat in bounds; tests/test_engine.py holds it to that.
+const engine = (() => {
+  // ---------------------------------------------------------------------------------------------
+  // Weights, as Python packs them
+  // ---------------------------------------------------------------------------------------------
+
+  const PRECISIONS = ["float16", "float32", "int8"];
+
+  let halves; // the value of each of the 65,536 half floats
+
+  function halfTable() {
+    if (halves) return halves;
+    const bits = new Uint32Array(65536);
+    halves = new Float32Array(bits.buffer);
+    for (let i = 0; i < 65536; i++) {
+      const sign = (i & 0x8000) << 16, exponent = (i >> 10) & 31, mantissa = i & 1023;
+      if (exponent === 0) halves[i] = (sign ? -1 : 1) * mantissa * 2 ** -24;
+      else bits[i] = sign | ((exponent === 31 ? 255 : exponent + 112) << 23) | (mantissa << 13);
+    }
+    return halves;
+  }
+
+  // A copy, since a buffer from a message may start at any byte and typed arrays may not.
+  function copyBytes(data) {
+    if (data instanceof ArrayBuffer) return data.slice(0);
+    if (ArrayBuffer.isView(data)) return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+    throw new Error("weights must be an ArrayBuffer or a view of one");
+  }
+
+  function shapes({ sizes, y_dim }) {
+    const list = [];
+    for (let i = 1; i < sizes.length; i++) {
+      list.push([sizes[i], sizes[i - 1]]);
+      if (i === 1 && y_dim) list.push([sizes[i], y_dim]);
+      list.push([sizes[i], 0]); // a bias
+    }
+    return list;
+  }
+
+  function countBytes([rows, columns], precision) {
+    if (precision === "float16") return 2 * rows * (columns || 1);
+    if (precision === "float32" || !columns) return 4 * rows * (columns || 1);
+    return 4 * rows + 4 * Math.ceil((rows * columns) / 4); // int8: a scale for each row, then the rows
+  }
+
+  function unpackMatrix(buffer, at, [rows, columns], precision) {
+    const n = rows * (columns || 1);
+    if (precision === "float16") {
+      const table = halfTable();
+      return Float32Array.from(new Uint16Array(buffer, at, n), (h) => table[h]);
+    }
+    if (precision === "float32" || !columns) return new Float32Array(buffer, at, n);
+    const scale = new Float32Array(buffer, at, rows);
+    return Float32Array.from(new Int8Array(buffer, at + 4 * rows, n), (q, i) => q * scale[Math.floor(i / columns)]);
+  }
+
+  function unpack(spec) {
+    const { sizes, precision, weights } = spec;
+    const buffer = copyBytes(weights), list = shapes(spec);
+    const wanted = list.reduce((sum, shape) => sum + countBytes(shape, precision), 0);
+    if (buffer.byteLength !== wanted) {
+      throw new Error(`the ${precision} weights of a network of sizes ${sizes.join("-")} take ${wanted} bytes; given ${buffer.byteLength}`);
+    }
+    let at = 0;
+    return list.map((shape) => {
+      const matrix = unpackMatrix(buffer, at, shape, precision);
+      at += countBytes(shape, precision);
+      return matrix;
+    });
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // Networks
+  // ---------------------------------------------------------------------------------------------
+
+  const LANES = 8; // outputs that are computed together; a layer's weights are stored in panels of so many
+  const BLOCK = 64; // rows that go through all layers at a time, and so stay in the cache
+
+  const ACTIVATIONS = {
+    elu(a, n) {
+      for (let i = 0; i < n; i++) if (a[i] < 0) a[i] = Math.exp(a[i]) - 1;
+    },
+    relu(a, n) {
+      for (let i = 0; i < n; i++) if (a[i] < 0) a[i] = 0;
+    },
+    tanh(a, n) {
+      for (let i = 0; i < n; i++) a[i] = 1 - 2 / (Math.exp(2 * a[i]) + 1);
+    },
+  };
+
+  const networks = new WeakMap(); // weights -> network, so that several views decode them once
+
+  function network(spec) {
+    const { sizes, activation, y_dim = 0, precision = "float32", weights } = spec;
+    if (!Array.isArray(sizes) || sizes.length < 2 || !sizes.every((n) => Number.isInteger(n) && n > 0)) {
+      throw new Error(`sizes must be two or more whole numbers; given ${JSON.stringify(sizes)}`);
+    }
+    if (!ACTIVATIONS[activation]) throw new Error(`activation must be one of elu, relu, tanh; given ${activation}`);
+    if (!PRECISIONS.includes(precision)) throw new Error(`precision must be one of ${PRECISIONS.join(", ")}; given ${precision}`);
+    const traits = { sizes, activation, y_dim, precision };
+    const key = JSON.stringify(traits), known = networks.get(weights);
+    if (known?.key === key) return known;
+    const net = { ...build({ ...traits, weights }), key, spec: { ...traits, weights } };
+    networks.set(weights, net);
+    return net;
+  }
+
+  function build(spec) {
+    const { sizes, activation, y_dim } = spec;
+    const matrices = unpack(spec), layers = [];
+    for (let i = 1; i < sizes.length; i++) {
+      const inputs = sizes[i - 1], outputs = sizes[i], stride = LANES * Math.ceil(outputs / LANES);
+      const weights = panels(matrices.shift(), inputs, outputs);
+      const labels = i === 1 && y_dim ? transpose(matrices.shift(), outputs, y_dim) : null;
+      const start = startRows(matrices.shift(), labels, outputs, stride);
+      layers.push({ inputs, outputs, stride, weights, start, result: new Float32Array(BLOCK * stride) });
+    }
+    const input = new Float32Array(BLOCK * sizes[0]);
+    return { inputs: sizes[0], outputs: sizes[sizes.length - 1], y_dim, activate: ACTIVATIONS[activation], layers, input };
+  }
+
+  // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
+  function panels(w, inputs, outputs) {
+    const packed = new Float32Array(inputs * LANES * Math.ceil(outputs / LANES));
+    for (let o = 0; o < outputs; o++) {
+      const panel = (o - (o % LANES)) * inputs + (o % LANES);
+      for (let i = 0; i < inputs; i++) packed[panel + i * LANES] = w[o * inputs + i];
+    }
+    return packed;
+  }
+
+  function transpose(w, rows, columns) {
+    const t = new Float32Array(rows * columns);
+    for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) t[c * rows + r] = w[r * columns + c];
+    return t;
+  }
+
+  // What the sums of a layer start from: its bias; for each label, bias + U[:, label].
+  function startRows(bias, labels, outputs, stride) {
+    const count = labels ? labels.length / outputs : 1, rows = [];
+    for (let y = 0; y < count; y++) {
+      const row = new Float32Array(stride);
+      for (let o = 0; o < outputs; o++) row[o] = bias[o] + (labels ? labels[y * outputs + o] : 0);
+      rows.push(row);
+    }
+    return rows;
+  }
+
+  // result += x W for `rows` rows; x has its rows `gap` apart.
+  function multiply(x, gap, layer, rows) {
+    const { inputs, stride, weights: w, result } = layer;
+    for (let panel = 0; panel < stride; panel += LANES) {
+      for (let r = 0; r < rows; r++) {
+        const out = r * stride + panel;
+        let a0 = result[out], a1 = result[out + 1], a2 = result[out + 2], a3 = result[out + 3];
+        let a4 = result[out + 4], a5 = result[out + 5], a6 = result[out + 6], a7 = result[out + 7];
+        for (let i = 0, p = panel * inputs, q = r * gap; i < inputs; i++, p += LANES, q++) {
+          const v = x[q];
+          a0 += v * w[p];
+          a1 += v * w[p + 1];
+          a2 += v * w[p + 2];
+          a3 += v * w[p + 3];
+          a4 += v * w[p + 4];
+          a5 += v * w[p + 5];
+          a6 += v * w[p + 6];
+          a7 += v * w[p + 7];
+        }
+        result[out] = a0;
+        result[out + 1] = a1;
+        result[out + 2] = a2;
+        result[out + 3] = a3;
+        result[out + 4] = a4;
+        result[out + 5] = a5;
+        result[out + 6] = a6;
+        result[out + 7] = a7;
+      }
+    }
+  }
+
+  // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart.
+  function runBlock(net, x, first, rows, y) {
+    let h = net.input, gap = net.inputs;
+    h.set(x.subarray(first * gap, (first + rows) * gap));
+    net.layers.forEach((layer, i) => {
+      for (let r = 0; r < rows; r++) {
+        layer.result.set(layer.start[layer.start.length > 1 ? y[first + r] : 0], r * layer.stride);
+      }
+      multiply(h, gap, layer, rows);
+      h = layer.result;
+      gap = layer.stride;
+      if (i + 1 < net.layers.length) net.activate(h, rows * gap);
+    });
+  }
+
+  // Calls use(outputs, stride, first, rows) for one block after the other; `outputs` is lent.
+  function eachBlock(net, x, rows, y, use) {
+    x = asFloats(x);
+    if (x.length !== rows * net.inputs) throw new Error(`wanted ${rows} x ${net.inputs} inputs; given ${x.length}`);
+    if (net.y_dim) checkLabels(y, rows, net.y_dim);
+    const { result, stride } = net.layers[net.layers.length - 1];
+    for (let first = 0; first < rows; first += BLOCK) {
+      const n = Math.min(BLOCK, rows - first);
+      runBlock(net, x, first, n, y);
+      use(result, stride, first, n);
+    }
+  }
+
+  const asFloats = (x) => (x instanceof Float32Array ? x : Float32Array.from(x));
+
+  function checkLabels(y, rows, y_dim) {
+    if (y?.length !== rows) throw new Error(`wanted a label for each of ${rows} rows; given ${y?.length ?? "none"}`);
+    for (let r = 0; r < rows; r++) {
+      if (!(Number.isInteger(y[r]) && y[r] >= 0 && y[r] < y_dim)) throw new Error(`labels are 0 to ${y_dim - 1}; given ${y[r]}`);
+    }
+  }
+
+  // x: (rows, in), y: class ids where the network wants them -> (rows, out).
+  function forward(net, x, rows = 1, y = null) {
+    const out = new Float32Array(rows * net.outputs);
+    eachBlock(net, x, rows, y, (h, stride, first, n) => {
+      for (let r = 0; r < n; r++) out.set(h.subarray(r * stride, r * stride + net.outputs), (first + r) * net.outputs);
+    });
+    return out;
+  }
+
+  // An encoder's q(z|x): mean and variance, each (rows, z_dim).
+  function encode(net, x, rows = 1, y = null) {
+    const h = forward(net, x, rows, y), n = net.outputs / 2;
+    const m = new Float32Array(rows * n), v = new Float32Array(rows * n);
+    for (let r = 0; r < rows; r++) {
+      for (let i = 0; i < n; i++) {
+        m[r * n + i] = h[2 * r * n + i];
+        v[r * n + i] = softplusOf(h[(2 * r + 1) * n + i]) + 1e-8;
+      }
+    }
+    return { m, v };
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // Densities
+  // ---------------------------------------------------------------------------------------------
+
+  const LOG_2PI = Math.log(2 * Math.PI);
+  const sigmoidOf = (a) => 1 / (1 + Math.exp(-a));
+  const softplusOf = (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
+
+  // Of a number or of each number in an array.
+  const elementwise = (f) => (a) => {
+    if (typeof a === "number") return f(a);
+    const out = new Float32Array(a.length);
+    for (let i = 0; i < out.length; i++) out[i] = f(a[i]);
+    return out;
+  };
+
+  function logMeanExp(a) {
+    if (!a.length) throw new Error("nothing to average");
+    let max = -Infinity, sum = 0;
+    for (let i = 0; i < a.length; i++) if (!(a[i] <= max)) max = a[i]; // NaN stays
+    if (!Number.isFinite(max)) return max;
+    for (let i = 0; i < a.length; i++) sum += Math.exp(a[i] - max);
+    return max + Math.log(sum / a.length);
+  }
+
+  // An argument of one row serves all rows: the step from one row to the next is then 0.
+  function rowStep(name, a, dim, rows) {
+    if (a.length === rows * dim) return dim;
+    if (a.length === dim) return 0;
+    throw new Error(`${name}: wanted ${dim} or ${rows} x ${dim} numbers; given ${a.length}`);
+  }
+
+  // log N(z; m, diag(v)) of each row.
+  function logNormal(z, m, v, dim, rows = 1) {
+    const zStep = rowStep("z", z, dim, rows), mStep = rowStep("m", m, dim, rows), vStep = rowStep("v", v, dim, rows);
+    const out = new Float64Array(rows);
+    for (let r = 0; r < rows; r++) {
+      let sum = dim * LOG_2PI;
+      for (let i = 0; i < dim; i++) {
+        const d = z[r * zStep + i] - m[r * mStep + i], variance = v[r * vStep + i];
+        sum += Math.log(variance) + (d * d) / variance;
+      }
+      out[r] = -0.5 * sum;
+    }
+    return out;
+  }
+
+  // log p(x) of `dim` pixels: the sum of x a - max(a, 0) - log(1 + e^-|a|). The logarithms of the
+  // factors 1 + e^-|a|, none above 2, are one logarithm of their product for up to 1,000 of them.
+  function logBernoulliRow(x, xAt, a, at, dim) {
+    let sum = 0;
+    for (let start = 0; start < dim; start += 1000) {
+      const end = Math.min(start + 1000, dim);
+      let product = 1;
+      for (let i = start; i < end; i++) {
+        const logit = a[at + i], size = Math.abs(logit);
+        sum += x[xAt + i] * logit - 0.5 * (logit + size);
+        product *= 1 + Math.exp(-size);
+      }
+      sum -= Math.log(product);
+    }
+    return sum;
+  }
+
+  function logBernoulli(x, logits, dim, rows = 1) {
+    const xStep = rowStep("x", x, dim, rows), step = rowStep("logits", logits, dim, rows);
+    const out = new Float64Array(rows);
+    for (let r = 0; r < rows; r++) out[r] = logBernoulliRow(x, r * xStep, logits, r * step, dim);
+    return out;
+  }
+
+  // KL(N(qm, qv) || N(pm, pv)) of one row; against N(0, I) without pm and pv.
+  function klNormal(qm, qv, pm = null, pv = null) {
+    let sum = 0;
+    for (let i = 0; i < qm.length; i++) {
+      const d = qm[i] - (pm ? pm[i] : 0), variance = pv ? pv[i] : 1;
+      sum += Math.log(variance / qv[i]) + (qv[i] + d * d) / variance - 1;
+    }
+    return 0.5 * sum;
+  }
+
+  // The prior of a GMVAE: k Gaussians of equal weight. weights: float32 means, then variances, (k, z_dim) each.
+  const mixtures = new WeakMap();
+
+  function mixture({ k, z_dim, weights }) {
+    const known = mixtures.get(weights);
+    if (known?.k === k && known.z_dim === z_dim) return known;
+    const buffer = copyBytes(weights), wanted = 8 * k * z_dim;
+    if (buffer.byteLength !== wanted) {
+      throw new Error(`a mixture of ${k} Gaussians in ${z_dim} dimensions takes ${wanted} bytes; given ${buffer.byteLength}`);
+    }
+    const m = new Float32Array(buffer, 0, k * z_dim), v = new Float32Array(buffer, 4 * k * z_dim, k * z_dim);
+    const precision = Float64Array.from(v, (variance) => 1 / variance);
+    const constant = new Float64Array(k); // log N at the mean
+    for (let j = 0; j < k; j++) {
+      constant[j] = logNormal(m.subarray(j * z_dim, (j + 1) * z_dim), m.subarray(j * z_dim, (j + 1) * z_dim), v.subarray(j * z_dim, (j + 1) * z_dim), z_dim)[0];
+    }
+    const built = { k, z_dim, m, v, precision, constant, spec: { k, z_dim, weights } };
+    mixtures.set(weights, built);
+    return built;
+  }
+
+  function logMixture(z, { k, z_dim, m, precision, constant }, rows = 1) {
+    const out = new Float64Array(rows), terms = new Float64Array(k);
+    for (let r = 0; r < rows; r++) {
+      for (let j = 0, c = 0; j < k; j++) {
+        let sum = 0;
+        for (let i = 0; i < z_dim; i++, c++) {
+          const d = z[r * z_dim + i] - m[c];
+          sum += d * d * precision[c];
+        }
+        terms[j] = constant[j] - 0.5 * sum;
+      }
+      out[r] = logMeanExp(terms);
+    }
+    return out;
+  }
+
+  function logStandardNormal(z, dim, rows) {
+    return logNormal(z, new Float32Array(dim), new Float32Array(dim).fill(1), dim, rows);
+  }
+
+  const logPrior = (prior, z, dim, rows) => (prior ? logMixture(z, prior, rows) : logStandardNormal(z, dim, rows));
+
+  // ---------------------------------------------------------------------------------------------
+  // Draws: xoshiro128**, seeded by splitmix32, and the polar method, which needs log and sqrt alone
+  // ---------------------------------------------------------------------------------------------
+
+  function normals(seed) {
+    let s = seed | 0, spare = NaN;
+    const split = () => {
+      s = (s + 0x9e3779b9) | 0;
+      let t = Math.imul(s ^ (s >>> 16), 0x21f0aaad);
+      t = Math.imul(t ^ (t >>> 15), 0x735a2d97);
+      return t ^ (t >>> 15);
+    };
+    let a = split(), b = split(), c = split(), d = split();
+
+    // A number strictly between 0 and 1.
+    function uniform() {
+      const t = Math.imul(b, 5), result = Math.imul((t << 7) | (t >>> 25), 9);
+      const shifted = b << 9;
+      c ^= a;
+      d ^= b;
+      b ^= c;
+      a ^= d;
+      c ^= shifted;
+      d = (d << 11) | (d >>> 21);
+      return ((result >>> 0) + 0.5) / 4294967296;
+    }
+
+    function next() {
+      if (spare === spare) {
+        const value = spare;
+        spare = NaN;
+        return value;
+      }
+      let u, v, square;
+      do {
+        u = 2 * uniform() - 1;
+        v = 2 * uniform() - 1;
+        square = u * u + v * v;
+      } while (square >= 1 || square === 0);
+      const scale = Math.sqrt((-2 * Math.log(square)) / square);
+      spare = v * scale;
+      return u * scale;
+    }
+
+    function fill(array) {
+      for (let i = 0; i < array.length; i++) array[i] = next();
+      return array;
+    }
+
+    return { next, fill, uniform };
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // Bounds
+  // ---------------------------------------------------------------------------------------------
+
+  // What z, and for an SSVAE y, is drawn from: {m, v, labels, log_q}. m and v have a row for each of
+  // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row.
+  function proposal({ enc, dec, cls }, x, { q = null, y = null } = {}) {
+    const y_dim = dec.y_dim;
+    if (!y_dim) return { ...(q ?? encode(enc, x)), labels: null };
+    if (y !== null) return { ...(q ?? encode(enc, x, 1, [y])), labels: [y], log_q: [0] };
+    if (q || !cls) throw new Error("a label y is wanted, or a classifier cls to draw it from");
+    const labels = Array.from({ length: y_dim }, (_, i) => i);
+    const repeated = new Float32Array(y_dim * x.length);
+    labels.forEach((i) => repeated.set(x, i * x.length));
+    return { ...encode(enc, repeated, y_dim, labels), labels, log_q: logSoftmax(forward(cls, x)) };
+  }
+
+  function logSoftmax(a) {
+    const log_sum = logMeanExp(a) + Math.log(a.length);
+    return Float64Array.from(a, (logit) => logit - log_sum);
+  }
+
+  // An index, drawn with probability e^log_p.
+  function drawIndex(log_p, normals) {
+    if (log_p.length === 1) return 0;
+    let u = normals.uniform(), i = 0;
+    while (i < log_p.length - 1 && (u -= Math.exp(log_p[i])) > 0) i++;
+    return i;
+  }
+
+  // `count` log importance weights of x. A sample's draws follow one another, first y, then z, so
+  // that the weights do not depend on how their number is cut into chunks.
+  function drawWeights({ dec, prior }, x, { m, v, labels, log_q }, count, normals) {
+    const dim = dec.inputs, z = new Float32Array(count * dim), sd = Float64Array.from(v, Math.sqrt);
+    const y = labels && new Int32Array(count);
+    const kl = new Float64Array(count), rec = new Float64Array(count), logW = new Float64Array(count);
+    const log_v = Float64Array.from(v, Math.log);
+    for (let r = 0; r < count; r++) {
+      const row = labels ? drawIndex(log_q, normals) : 0;
+      let sum = dim * LOG_2PI;
+      for (let i = 0, at = row * dim; i < dim; i++, at++) {
+        z[r * dim + i] = m[at] + sd[at] * normals.next();
+        const d = z[r * dim + i] - m[at];
+        sum += log_v[at] + (d * d) / v[at];
+      }
+      kl[r] = -0.5 * sum;
+      if (labels) {
+        y[r] = labels[row];
+        kl[r] += log_q[row] + Math.log(dec.y_dim); // the prior of y is uniform
+      }
+    }
+    const log_p = logPrior(prior, z, dim, count);
+    eachBlock(dec, z, count, y, (logits, stride, first, n) => {
+      for (let r = 0; r < n; r++) rec[first + r] = -logBernoulliRow(x, 0, logits, r * stride, dec.outputs);
+    });
+    for (let r = 0; r < count; r++) {
+      kl[r] -= log_p[r];
+      logW[r] = -(kl[r] + rec[r]);
+    }
+    return { logW, kl, rec, z, y };
+  }
+
+  // log w = log p(x, z) - log q(z|x) of `count` draws z ~ q(z|x), as VAE.log_weight in vae_core.
+  // models: {enc, dec, cls, prior}; prior: a mixture, or nothing for N(0, I). options: {q: {m, v}}
+  // in the place of the encoder's; {y}: a label, when log w is that of log p(x, y).
+  function logWeights(models, x, count, normals, options) {
+    return drawWeights(models, x, proposal(models, x, options), count, normals);
+  }
+
+  // ELBO(x) = -(kl + rec) at a given z, or at one drawn: the KL in closed form where p(z) is N(0, I),
+  // else log q(z|x) - log p(z). options as above; with a label, kl has its -log p(y) as well.
+  function elboTerms(models, x, zOrNormals, options) {
+    const { dec, prior } = models, dim = dec.inputs;
+    if (dec.y_dim && (options?.y ?? null) === null) throw new Error("elboTerms needs a label: {y}");
+    const { m, v, labels } = proposal(models, x, options);
+    let z = zOrNormals;
+    if (z.next) z = Float32Array.from(m, (mean, i) => mean + Math.sqrt(v[i]) * zOrNormals.next());
+    let kl = prior ? logNormal(z, m, v, dim)[0] - logMixture(z, prior)[0] : klNormal(m, v);
+    if (labels) kl += Math.log(dec.y_dim);
+    const rec = -logBernoulli(x, forward(dec, z, 1, labels), dec.outputs)[0];
+    return { elbo: -(kl + rec), kl, rec, z, m, v };
+  }
+
+  // ---------------------------------------------------------------------------------------------
+  // Long runs, in a Worker where the page may have one
+  // ---------------------------------------------------------------------------------------------
+
+  const CHUNK = 200; // samples between two reports
+
+  // Draws job.count weights in chunks: report(result) after each, then later(next chunk).
+  function run(job, models, report, later) {
+    const { x, count, seed, options } = job, source = normals(seed), q = proposal(models, x, options);
+    let done = 0;
+    const step = () => {
+      if (job.cancelled) return;
+      const n = Math.min(options.chunk ?? CHUNK, count - done);
+      const result = drawWeights(models, x, q, n, source);
+      done += n;
+      report({ ...result, done });
+      if (done < count) later(step);
+    };
+    later(step);
+  }
+
+  // The Worker's side: {network}, {mixture}, {job} and {cancel} come in, {job, result | error} go out.
+  function serve(scope) {
+    const parts = new Map(), jobs = new Map(), { port1, port2 } = new MessageChannel(), waiting = [];
+    port1.onmessage = () => waiting.shift()();
+    // A message to itself: a cancel gets in between, and setTimeout would wait 4 ms each time.
+    const later = (step) => {
+      waiting.push(step);
+      port2.postMessage(0);
+    };
+    const take = {
+      network: ({ id, spec }) => parts.set(id, network(spec)),
+      mixture: ({ id, spec }) => parts.set(id, mixture(spec)),
+      cancel: ({ id }) => {
+        const job = jobs.get(id);
+        if (job) job.cancelled = true;
+        jobs.delete(id);
+      },
+      job: ({ id, job }) => {
+        jobs.set(id, job);
+        const models = Object.fromEntries(Object.entries(job.models).map(([name, part]) => [name, parts.get(part)]));
+        run(job, models, (result) => {
+          if (result.done === job.count) jobs.delete(id);
+          const arrays = Object.values(result).filter(ArrayBuffer.isView);
+          scope.postMessage({ id, result }, arrays.map((a) => a.buffer));
+        }, later);
+      },
+    };
+    scope.onmessage = ({ data }) => {
+      try {
+        take[data.type](data);
+      } catch (error) {
+        scope.postMessage({ id: data.id, error: error.message });
+      }
+    };
+    scope.postMessage({ ready: true });
+  }
+
+  const WAIT = 5000; // ms until a Worker that has not said it is ready is given up
+  const workers = new Map(); // source -> its Worker
+  let lastId = 0;
+
+  function workerOf(source) {
+    if (workers.has(source)) return workers.get(source);
+    const crew = { worker: null, sent: new WeakMap(), jobs: new Map(), failed: false };
+    workers.set(source, crew);
+    const fail = () => {
+      clearTimeout(crew.timer);
+      crew.failed = true;
+      crew.worker?.terminate();
+      for (const job of crew.jobs.values()) runHere(job);
+      crew.jobs.clear();
+    };
+    try {
+      const url = URL.createObjectURL(new Blob([source, "\nengine.serve(self);"], { type: "text/javascript" }));
+      crew.worker = new Worker(url, { type: "module" });
+      crew.timer = setTimeout(fail, WAIT);
+      crew.worker.onerror = (event) => {
+        event.preventDefault();
+        fail();
+      };
+      crew.worker.onmessage = ({ data }) => {
+        if (data.ready) clearTimeout(crew.timer);
+        else crew.jobs.get(data.id)?.take(data);
+      };
+    } catch {
+      fail();
+    }
+    return crew;
+  }
+
+  function send(crew, part) {
+    if (!crew.sent.has(part)) {
+      const id = ++lastId, spec = { ...part.spec, weights: copyBytes(part.spec.weights) };
+      crew.worker.postMessage({ type: part.layers ? "network" : "mixture", id, spec }, [spec.weights]);
+      crew.sent.set(part, id);
+    }
+    return crew.sent.get(part);
+  }
+
+  // The same run in this thread, in slices between which the page stays alive. What a Worker that
+  // failed had reported already comes out again, and is dropped.
+  function runHere(job) {
+    setTimeout(() => {
+      if (job.cancelled) return;
+      try {
+        run(job, job.models, (result) => result.done > job.done && job.take({ result }), (step) => setTimeout(step));
+      } catch (error) {
+        job.take({ error: error.message });
+      }
+    });
+  }
+
+  // `count` log weights of x from `seed`, as logWeights(models, x, count, normals(seed), options) has
+  // them, in chunks: onChunk({logW, kl, rec, z, y, done}) for each, then onDone(), or onDone(error).
+  // source: the text of the module that this engine is in. options: those of logWeights, and
+  // {chunk}: samples in a chunk, {replaces}: an earlier job, to be cancelled.
+  function boundJob(source, models, x, count, seed, onChunk, onDone, options = {}) {
+    const { replaces, ...rest } = options;
+    replaces?.cancel();
+    const crew = workerOf(source), id = ++lastId;
+    models = Object.fromEntries(Object.entries(models).filter(([, part]) => part));
+    const job = { x: asFloats(x), count, seed, options: rest, models, done: 0, cancelled: false };
+    job.take = ({ result, error }) => {
+      if (job.cancelled) return;
+      if (result) {
+        job.done = result.done;
+        onChunk(result);
+      }
+      if (error || job.done === count) {
+        crew.jobs.delete(id);
+        onDone?.(error && new Error(error));
+      }
+    };
+    if (crew.failed) {
+      runHere(job);
+    } else {
+      crew.jobs.set(id, job);
+      const ids = Object.fromEntries(Object.entries(models).map(([name, part]) => [name, send(crew, part)]));
+      crew.worker.postMessage({ type: "job", id, job: { x: job.x, count, seed, options: rest, models: ids } });
+    }
+    const cancel = () => {
+      job.cancelled = true;
+      if (crew.jobs.delete(id)) crew.worker.postMessage({ type: "cancel", id });
+    };
+    return { cancel };
+  }
+
+  return {
+    network, forward, encode, mixture, normals,
+    sigmoid: elementwise(sigmoidOf), softplus: elementwise(softplusOf),
+    logMeanExp, logNormal, logBernoulli, klNormal, logMixture,
+    logWeights, elboTerms, boundJob, serve,
+  };
+})();
