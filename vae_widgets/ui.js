@@ -217,15 +217,15 @@ const ui = (() => {
 
   // --- pictures ---
 
-  // A 28 x 28 picture. size: "", "small" or "tiny".
-  const digit = (size = "") => h("canvas", { class: `vw-digit ${size}`, width: 28, height: 28, role: "img" });
+  // A square picture of so many pixels a side. size: "", "small" or "tiny".
+  const digit = (size = "", pixels = 28) => h("canvas", { class: `vw-digit ${size}`, width: pixels, height: pixels, role: "img" });
 
   // Ink from 0 to 1, pixel by pixel.
   function paint(canvas, ink) {
     const context = canvas.getContext("2d");
-    const image = context.createImageData(28, 28);
+    const image = context.createImageData(canvas.width, canvas.height);
     image.data.fill(26); // the colour of ink; how opaque it is, is the picture
-    for (let i = 0; i < 784; i++) image.data[4 * i + 3] = Math.round(255 * ink[i]);
+    for (let i = 0; i < canvas.width * canvas.height; i++) image.data[4 * i + 3] = Math.round(255 * ink[i]);
     context.putImageData(image, 0, 0);
   }
 
@@ -333,8 +333,22 @@ const ui = (() => {
     return { canvas, redraw };
   }
 
+  // Long arithmetic in this thread, in slices between which the page stays alive: step() takes a millisecond or less and
+  // returns true when all is done. Returns a function that stops it; so does the end of the view.
+  function slices(view, step) {
+    let stopped = false;
+    const run = () => {
+      const end = performance.now() + 6;
+      while (!stopped && !view.signal.aborted && !step()) {
+        if (performance.now() >= end) return void setTimeout(run);
+      }
+    };
+    setTimeout(run);
+    return () => (stopped = true);
+  }
+
   return {
     COLOURS, CLASSES, INK, h, s, format, subscript, range, follow, network, mixture, bytes, digitsOf, floats, set, setAt,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, axes, path, plane, KEYS,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, axes, path, plane, slices, KEYS,
   };
 })();
