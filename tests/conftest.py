@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from chrome import HELP, find_chrome
 from playwright.sync_api import sync_playwright
+from widget_pages import wait_until_drawn, write_widget_page
 
 ROOT = Path(__file__).parents[1]
 CHROME_FLAGS = [
@@ -45,16 +46,16 @@ def browser():
 
 
 @pytest.fixture
-def open_page(browser, site):
-    """A function that opens a page and returns (page, trouble).
+def open_address(browser):
+    """A function that opens an address and returns (page, trouble).
 
     `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk,
-    every one of which is refused. The page's formulas are typeset when the function returns.
+    every one of which is refused. options: those of Playwright's new_context.
     """
     contexts = []
 
-    def open_page(name, width=1280, theme="light", query=""):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    def open_address(address, width=1280, theme="light", **options):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, **options)
         contexts.append(context)
         trouble = []
 
@@ -67,10 +68,38 @@ def open_page(browser, site):
         page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
         page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
         page.on("console", lambda line: line.type == "error" and trouble.append(f"console: {line.text}"))
-        page.goto(f"{(site / name).with_suffix('.html').as_uri()}{query}")
+        page.goto(address)
+        return page, trouble
+
+    yield open_address
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def open_page(open_address, site):
+    """A function that opens a page of the book and returns (page, trouble); its formulas are typeset by then."""
+
+    def open_page(name, query="", **options):
+        page, trouble = open_address(f"{(site / name).with_suffix('.html').as_uri()}{query}", **options)
         page.evaluate("window.MathJax?.startup?.promise")
         return page, trouble
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_page
+
+
+@pytest.fixture
+def show_widgets(open_address, tmp_path):
+    """A function that shows widgets, one below the other, in a page from disk, and returns (page, trouble).
+
+    All of them are drawn by then.
+    """
+
+    def show_widgets(widgets, width=1280, theme="light", query="", reduced_motion=None, touch=False):
+        file = write_widget_page(tmp_path / "widgets.html", widgets, theme)
+        options = dict(width=width, theme=theme, reduced_motion=reduced_motion, has_touch=touch)
+        page, trouble = open_address(f"{file.as_uri()}{query}", **options)
+        wait_until_drawn(page)
+        return page, trouble
+
+    return show_widgets

@@ -1,14 +1,20 @@
-"""Pages with nothing but widgets on them, in the form in which Jupyter Book embeds widgets; quick to make and to open."""
+"""Pages with nothing but widgets, in the form in which Jupyter Book embeds them; and hands and eyes for such pages.
+
+Hands and eyes take a place: a page, or the locator of one widget on it.
+"""
 
 import json
+from pathlib import Path
 
-from conftest import ROOT
+import numpy as np
 from ipywidgets.embed import embed_data
+
+ROOT = Path(__file__).parents[1]
 
 PAGE = """<!doctype html>
 <html lang="en" data-theme="{theme}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Widgets</title>
-<style>:root {{ --pst-font-family-base: x; }} body {{ font-family: "Liberation Sans", sans-serif; margin: 16px auto; max-width: 760px; }}
+<style>body {{ font-family: "Liberation Sans", sans-serif; margin: 16px auto; max-width: 760px; }}
 html[data-theme=dark] body {{ background: #15181c; color: #d9dce0; }}</style>
 <style>{css}</style></head>
 <body>
@@ -21,8 +27,11 @@ html[data-theme=dark] body {{ background: #15181c; color: #d9dce0; }}</style>
 
 def write_widget_page(file, widgets, theme="light"):
     """Write a page that shows the widgets one below the other, and return its path."""
+
+    def escape(value):
+        return json.dumps(value).replace("</", "<\\/")
+
     data = embed_data(views=widgets, drop_defaults=False)
-    escape = lambda value: json.dumps(value).replace("</", "<\\/")
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{}</script></div>'
     file.write_text(PAGE.format(
         theme=theme,
@@ -32,3 +41,57 @@ def write_widget_page(file, widgets, theme="light"):
         host=(ROOT / "book/assets/widget_host.js").read_text(),
     ))
     return file
+
+
+def wait_until_drawn(page):
+    page.wait_for_function("!document.querySelector('.widget[aria-busy]')")
+
+
+def wait_for_frame(page):
+    """Return when everything that has been asked for is drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+def control(place, trait, index=None):
+    """The slider, checkbox or radio buttons that set a trait, or one entry of it."""
+    return place.locator(f'[data-trait="{trait}"]' + ("" if index is None else f'[data-index="{index}"]'))
+
+
+def press(input, *keys):
+    """Press keys on an input, one after the other, and return when the answer is drawn."""
+    for key in keys:
+        input.press(key)
+    wait_for_frame(input.page)
+
+
+def number(place, key):
+    """A number that a widget shows, with all its digits."""
+    return float(place.locator(f'output[data-key="{key}"]').get_attribute("data-value"))
+
+
+def ink(place, selector="canvas.vw-digit"):
+    """The ink of a digit's picture: (784,) from 0 to 1, in steps of 1/255."""
+    read = "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 3)"
+    return np.array(place.locator(selector).first.evaluate(read)) / 255
+
+
+def picture(place, selector):
+    """A canvas, whatever is on it, as text: to see whether it changed."""
+    return place.locator(selector).first.evaluate("(canvas) => canvas.toDataURL()")
+
+
+def drag(page, points, touch=False):
+    """Drag over the page from point to point with the mouse, or with a finger; return when the answer is drawn."""
+    if touch:
+        session = page.context.new_cdp_session(page)
+        for i, (x, y) in enumerate(points):
+            event = {"type": "touchMove" if i else "touchStart", "touchPoints": [{"x": x, "y": y}]}
+            session.send("Input.dispatchTouchEvent", event)
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    else:
+        page.mouse.move(*points[0])
+        page.mouse.down()
+        for point in points[1:]:
+            page.mouse.move(*point)
+        page.mouse.up()
+    wait_for_frame(page)

@@ -77,8 +77,10 @@ function read(text, like) {
   if (typeof like === "string") return text;
   if (typeof like === "boolean") return { true: true, false: false }[text];
   if (typeof like === "number") return text.trim() && Number.isFinite(+text) ? +text : undefined;
-  const values = text.split(",").map((part, i) => read(part, like[i]));
-  return values.length === like.length && !values.includes(undefined) ? values : undefined;
+  const parts = text.split(",");
+  if (parts.length !== like.length) return undefined;
+  const values = parts.map((part, i) => read(part, like[i]));
+  return values.includes(undefined) ? undefined : values;
 }
 
 function isWithin(value, [low, high] = [-Infinity, Infinity]) {
@@ -194,12 +196,14 @@ async function mount(reference, place) {
     console.error(error);
     notice(place, `This widget could not be shown: ${error.message ?? error}`, "failed");
   }
+  place.removeAttribute("aria-busy");
 }
 
 // The script is deferred, so the whole page has been read by now.
 readModels();
 for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')) {
   const place = Object.assign(document.createElement("div"), { className: "widget" });
+  place.setAttribute("aria-busy", "true"); // until the widget is drawn
   script.after(place);
   mount(JSON.parse(script.textContent).model_id, place).then(() => {
     // The browser looked for the address before there was one.
