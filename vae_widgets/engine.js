@@ -80,8 +80,12 @@ const engine = (() => {
   // Networks
   // ---------------------------------------------------------------------------------------------
 
-  const LANES = 8; // outputs that are computed together; a layer's weights are stored in panels of so many
-  const BLOCK = 64; // rows that go through all layers at a time, and so stay in the cache
+  // The work is in tiles of ROWS samples by LANES outputs, whose sums stay in registers. Everything is
+  // filled up to whole tiles with zeros: a layer's weights lie in panels, (in, LANES) each.
+  const ROWS = 4;
+  const LANES = 8;
+  const BLOCK = 64; // samples that go through all layers at a time, and so stay in the cache
+  const whole = (n) => LANES * Math.ceil(n / LANES);
 
   const ACTIVATIONS = {
     elu(a, n) {
@@ -114,26 +118,37 @@ const engine = (() => {
 
   function build(spec) {
     const { sizes, activation, y_dim } = spec;
-    const matrices = unpack(spec), layers = [];
+    const matrices = unpack(spec), strides = sizes.map(whole), layers = [];
+    const products = strides.slice(1).map((stride, i) => stride * strides[i]);
+    const { take, tile } = allocate([...products, ...strides.map((stride) => BLOCK * stride)]);
+    const input = take(BLOCK * strides[0]);
     for (let i = 1; i < sizes.length; i++) {
-      const inputs = sizes[i - 1], outputs = sizes[i], stride = LANES * Math.ceil(outputs / LANES);
-      const weights = panels(matrices.shift(), inputs, outputs);
-      const labels = i === 1 && y_dim ? transpose(matrices.shift(), outputs, y_dim) : null;
-      const start = startRows(matrices.shift(), labels, outputs, stride);
-      layers.push({ inputs, outputs, stride, weights, start, result: new Float32Array(BLOCK * stride) });
+      const weights = panels(take(products[i - 1]), matrices.shift(), sizes[i - 1], sizes[i]);
+      const labels = i === 1 && y_dim ? transpose(matrices.shift(), sizes[i], y_dim) : null;
+      const start = startRows(matrices.shift(), labels, sizes[i], strides[i]);
+      layers.push({ weights, start, result: take(BLOCK * strides[i]) });
     }
-    const input = new Float32Array(BLOCK * sizes[0]);
-    return { inputs: sizes[0], outputs: sizes[sizes.length - 1], y_dim, activate: ACTIVATIONS[activation], layers, input };
+    return { sizes, strides, y_dim, activate: ACTIVATIONS[activation], layers, input, tile,
+      inputs: sizes[0], outputs: sizes[sizes.length - 1] };
+  }
+
+  // All of a network's arrays are in one buffer, where WebAssembly can reach them.
+  function allocate(lengths) {
+    const total = lengths.reduce((sum, n) => sum + n, 0), wasm = wasmTile(4 * total);
+    const all = wasm ? new Float32Array(wasm.buffer) : new Float32Array(total);
+    let at = 0;
+    const take = (n) => ({ at, array: all.subarray(at, (at += n)) });
+    return { take, tile: wasm ? wasm.tile : plainTile(all) };
   }
 
   // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
-  function panels(w, inputs, outputs) {
-    const packed = new Float32Array(inputs * LANES * Math.ceil(outputs / LANES));
+  function panels(place, w, inputs, outputs) {
+    const depth = whole(inputs);
     for (let o = 0; o < outputs; o++) {
-      const panel = (o - (o % LANES)) * inputs + (o % LANES);
-      for (let i = 0; i < inputs; i++) packed[panel + i * LANES] = w[o * inputs + i];
+      const lane = o % LANES, panel = (o - lane) * depth + lane;
+      for (let i = 0; i < inputs; i++) place.array[panel + i * LANES] = w[o * inputs + i];
     }
-    return packed;
+    return place;
   }
 
   function transpose(w, rows, columns) {
@@ -153,49 +168,127 @@ const engine = (() => {
     return rows;
   }
 
-  // result += x W for `rows` rows; x has its rows `gap` apart.
-  function multiply(x, gap, layer, rows) {
-    const { inputs, stride, weights: w, result } = layer;
-    for (let panel = 0; panel < stride; panel += LANES) {
-      for (let r = 0; r < rows; r++) {
-        const out = r * stride + panel;
-        let a0 = result[out], a1 = result[out + 1], a2 = result[out + 2], a3 = result[out + 3];
-        let a4 = result[out + 4], a5 = result[out + 5], a6 = result[out + 6], a7 = result[out + 7];
-        for (let i = 0, p = panel * inputs, q = r * gap; i < inputs; i++, p += LANES, q++) {
-          const v = x[q];
-          a0 += v * w[p];
-          a1 += v * w[p + 1];
-          a2 += v * w[p + 2];
-          a3 += v * w[p + 3];
-          a4 += v * w[p + 4];
-          a5 += v * w[p + 5];
-          a6 += v * w[p + 6];
-          a7 += v * w[p + 7];
+  // A tile adds to ROWS x LANES sums the products of ROWS samples and one panel. Arguments are places
+  // in the buffer: the samples at x, `gap` apart; the panel from w to end; the sums at out, `stride` apart.
+  function plainTile(f) {
+    return (x, gap, w, end, out, stride, rows) => {
+      for (let r = 0; r < rows; r++, x += gap, out += stride) {
+        let a0 = f[out], a1 = f[out + 1], a2 = f[out + 2], a3 = f[out + 3];
+        let a4 = f[out + 4], a5 = f[out + 5], a6 = f[out + 6], a7 = f[out + 7];
+        for (let p = w, q = x; p < end; p += LANES, q++) {
+          const v = f[q];
+          a0 += v * f[p];
+          a1 += v * f[p + 1];
+          a2 += v * f[p + 2];
+          a3 += v * f[p + 3];
+          a4 += v * f[p + 4];
+          a5 += v * f[p + 5];
+          a6 += v * f[p + 6];
+          a7 += v * f[p + 7];
         }
-        result[out] = a0;
-        result[out + 1] = a1;
-        result[out + 2] = a2;
-        result[out + 3] = a3;
-        result[out + 4] = a4;
-        result[out + 5] = a5;
-        result[out + 6] = a6;
-        result[out + 7] = a7;
+        f[out] = a0;
+        f[out + 1] = a1;
+        f[out + 2] = a2;
+        f[out + 3] = a3;
+        f[out + 4] = a4;
+        f[out + 5] = a5;
+        f[out + 6] = a6;
+        f[out + 7] = a7;
       }
+    };
+  }
+
+  let wasmModule; // null where the browser or the page's policy has none
+
+  function wasmTile(bytes) {
+    try {
+      if (wasmModule === undefined) wasmModule = new WebAssembly.Module(assembleTile());
+      const memory = wasmModule && new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
+      return memory && { buffer: memory.buffer, ...new WebAssembly.Instance(wasmModule, { "": { memory } }).exports };
+    } catch {
+      wasmModule = null;
+      return null;
     }
+  }
+
+  // The same tile in WebAssembly's vectors of four floats: ROWS x 2 of them are the sums. In comments:
+  // the instructions' names in the specification.
+  function assembleTile() {
+    const UNROLL = 4; // inputs that are added in one turn of the loop
+    const uint = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...uint(n >>> 7)]);
+    const get = (local) => [0x20, local]; // local.get
+    const set = (local) => [0x21, local]; // local.set
+    const int = (n) => [0x41, (n & 127) | 128, n >> 7]; // i32.const
+    const load = (offset) => [0xfd, 0x00, 2, ...uint(offset)]; // v128.load
+    const splat = (offset) => [0xfd, 0x09, 2, ...uint(offset)]; // v128.load32_splat
+    const store = (offset) => [0xfd, 0x0b, 2, ...uint(offset)]; // v128.store
+    const ADD = 0x6a, SUB = 0x6b, SHL = 0x74, LESS = 0x49; // i32.add, sub, shl, lt_u
+    const VECTOR_ADD = [0xfd, 0xe4, 1], VECTOR_MUL = [0xfd, 0xe6, 1]; // f32x4.add, mul
+    const I32 = 0x7f, V128 = 0x7b;
+
+    const [X, GAP, W, END, OUT, STRIDE] = [0, 1, 2, 3, 4, 5]; // the parameters
+    const row = (r) => (r === 0 ? X : STRIDE + r); // further locals: where each row is, ...
+    const sum = (r, half) => STRIDE + ROWS + 2 * r + half; // ... the sums, ...
+    const weight = (half) => sum(ROWS, half); // ... the weights and an input
+    const input = weight(2);
+    const range = (n, emit) => Array.from({ length: n }, (_, i) => emit(i)).flat();
+
+    const body = [
+      2, ROWS - 1, I32, 2 * ROWS + 3, V128, // the locals
+      ...range(6, (p) => [...get(p), ...int(2), SHL, ...set(p)]), // places -> addresses
+      ...range(ROWS - 1, (r) => [...get(row(r)), ...get(GAP), ADD, ...set(row(r + 1))]),
+      ...range(ROWS, (r) => [
+        ...range(2, (half) => [...get(OUT), ...load(16 * half), ...set(sum(r, half))]),
+        ...(r < ROWS - 1 ? [...get(OUT), ...get(STRIDE), ADD, ...set(OUT)] : []),
+      ]),
+      0x03, 0x40, // loop
+      ...range(UNROLL, (u) => [
+        ...range(2, (half) => [...get(W), ...load(32 * u + 16 * half), ...set(weight(half))]),
+        ...range(ROWS, (r) => [
+          ...get(row(r)), ...splat(4 * u), ...set(input),
+          ...range(2, (half) => [
+            ...get(sum(r, half)), ...get(input), ...get(weight(half)), ...VECTOR_MUL, ...VECTOR_ADD, ...set(sum(r, half)),
+          ]),
+        ]),
+      ]),
+      ...range(ROWS, (r) => [...get(row(r)), ...int(4 * UNROLL), ADD, ...set(row(r))]),
+      ...get(W), ...int(32 * UNROLL), ADD, ...set(W),
+      ...get(W), ...get(END), LESS, 0x0d, 0, 0x0b, // br_if loop, end
+      ...range(ROWS, (r) => [ // out is at the last row now
+        ...range(2, (half) => [...get(OUT), ...get(sum(ROWS - 1 - r, half)), ...store(16 * half)]),
+        ...get(OUT), ...get(STRIDE), SUB, ...set(OUT),
+      ]),
+      0x0b, // end
+    ];
+    const text = (s) => [s.length, ...[...s].map((c) => c.charCodeAt(0))];
+    const section = (id, content) => [id, ...uint(content.length), ...content];
+    return new Uint8Array([
+      ...[0, ...text("asm").slice(1), 1, 0, 0, 0],
+      ...section(1, [1, 0x60, 6, I32, I32, I32, I32, I32, I32, 0]), // one type: six numbers, no result
+      ...section(2, [1, ...text(""), ...text("memory"), 2, 0, 0]), // imports
+      ...section(3, [1, 0]), // one function of that type
+      ...section(7, [1, ...text("tile"), 0, 0]), // exports
+      ...section(10, [1, ...uint(body.length), ...body]),
+    ]);
   }
 
   // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart.
   function runBlock(net, x, first, rows, y) {
-    let h = net.input, gap = net.inputs;
-    h.set(x.subarray(first * gap, (first + rows) * gap));
-    net.layers.forEach((layer, i) => {
-      for (let r = 0; r < rows; r++) {
-        layer.result.set(layer.start[layer.start.length > 1 ? y[first + r] : 0], r * layer.stride);
+    const { sizes, strides, tile, layers } = net, n = sizes[0];
+    for (let r = 0; r < rows; r++) {
+      net.input.array.set(x.subarray((first + r) * n, (first + r + 1) * n), r * strides[0]);
+    }
+    let from = net.input.at;
+    layers.forEach(({ weights, start, result }, i) => {
+      const gap = strides[i], stride = strides[i + 1], panel = LANES * gap;
+      for (let r = 0; r < rows; r++) result.array.set(start[start.length > 1 ? y[first + r] : 0], r * stride);
+      for (let o = 0, w = weights.at; o < stride; o += LANES, w += panel) {
+        for (let r = 0; r < rows; r += ROWS) {
+          tile(from + r * gap, gap, w, w + panel, result.at + r * stride + o, stride, Math.min(ROWS, rows - r));
+        }
       }
-      multiply(h, gap, layer, rows);
-      h = layer.result;
-      gap = layer.stride;
-      if (i + 1 < net.layers.length) net.activate(h, rows * gap);
+      from = result.at;
+      if (i + 1 < layers.length) net.activate(result.array, rows * stride);
     });
   }
 
@@ -204,11 +297,11 @@ const engine = (() => {
     x = asFloats(x);
     if (x.length !== rows * net.inputs) throw new Error(`wanted ${rows} x ${net.inputs} inputs; given ${x.length}`);
     if (net.y_dim) checkLabels(y, rows, net.y_dim);
-    const { result, stride } = net.layers[net.layers.length - 1];
+    const { array } = net.layers[net.layers.length - 1].result, stride = net.strides[net.strides.length - 1];
     for (let first = 0; first < rows; first += BLOCK) {
       const n = Math.min(BLOCK, rows - first);
       runBlock(net, x, first, n, y);
-      use(result, stride, first, n);
+      use(array, stride, first, n);
     }
   }
 
@@ -359,6 +452,12 @@ const engine = (() => {
       out[r] = logMeanExp(terms);
     }
     return out;
+  }
+
+  // Noise from N(0, I) as a draw from a mixture: moved into the component that u, between 0 and 1, picks.
+  function mixtureSample({ k, z_dim, m, v }, noise, u) {
+    const at = z_dim * Math.floor(u * k);
+    return Float32Array.from({ length: z_dim }, (_, i) => m[at + i] + Math.sqrt(v[at + i]) * noise[i]);
   }
 
   function logStandardNormal(z, dim, rows) {
@@ -653,7 +752,7 @@ const engine = (() => {
   return {
     network, forward, encode, mixture, normals,
     sigmoid: elementwise(sigmoidOf), softplus: elementwise(softplusOf),
-    logMeanExp, logNormal, logBernoulli, klNormal, logMixture,
+    logMeanExp, logNormal, logBernoulli, klNormal, logMixture, mixtureSample,
     logWeights, elboTerms, boundJob, serve,
   };
 })();
