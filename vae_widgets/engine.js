@@ -263,7 +263,7 @@ const engine = (() => {
     const text = (s) => [s.length, ...[...s].map((c) => c.charCodeAt(0))];
     const section = (id, content) => [id, ...uint(content.length), ...content];
     return new Uint8Array([
-      ...[0, ...text("asm").slice(1), 1, 0, 0, 0],
+      0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "asm", version 1
       ...section(1, [1, 0x60, 6, I32, I32, I32, I32, I32, I32, 0]), // one type: six numbers, no result
       ...section(2, [1, ...text(""), ...text("memory"), 2, 0, 0]), // imports
       ...section(3, [1, 0]), // one function of that type
@@ -272,7 +272,8 @@ const engine = (() => {
     ]);
   }
 
-  // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart.
+  // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart. Where rows
+  // end inside a tile, its last rows are of no meaning, and nobody reads them.
   function runBlock(net, x, first, rows, y) {
     const { sizes, strides, tile, layers } = net, n = sizes[0];
     for (let r = 0; r < rows; r++) {
