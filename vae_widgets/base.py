@@ -146,6 +146,34 @@ class BookWidget(anywidget.AnyWidget):
         return value
 
 
+class ModelWidget(BookWidget):
+    """The base of a widget that runs a whole model on one of some test digits, or on an image from elsewhere.
+
+    model: a VAE, GMVAE or SSVAE; x, labels: binary test digits (n, 784) and their class ids. Raises ValueError for
+    another model, or if x and labels do not fit each other.
+    """
+
+    digit = traitlets.Int(0, help="the index of the chosen test digit").tag(sync=True)
+    encoder = reference(Network)
+    decoder = reference(Network)
+    classifier = reference(Network)
+    mixture = reference(Mixture)
+    digits = traitlets.Bytes().tag(sync=True)
+    labels = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, model, x, labels, **traits):
+        if not isinstance(model, vc.VAE):
+            raise ValueError(f"wanted a VAE, GMVAE or SSVAE, which have a bound; given {type(model).__name__}")
+        packed = pack_digits(x)
+        if len(x) != len(labels):
+            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        self._model, self._x = model, torch.as_tensor(x).float()
+        super().__init__(digits=packed, labels=bytes(torch.as_tensor(labels).tolist()),
+                         encoder=Network.of(model.enc), decoder=Network.of(model.dec),
+                         classifier=Network.of(model.cls) if isinstance(model, vc.SSVAE) else None,
+                         mixture=Mixture.of(model) if isinstance(model, vc.GMVAE) else None, **traits)
+
+
 def pack_digits(x):
     """Binary digits as bits, 98 bytes each. x: (n, 784), zeros and ones. Raises ValueError for anything else."""
     x = torch.as_tensor(x)

@@ -26,6 +26,9 @@ const ui = (() => {
   const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
   const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+  // Change attributes of an element that is there.
+  const put = (element, attributes) => void fill(element, attributes, []);
+
   // A number for people: a true minus sign, and the same number of digits always.
   const format = (value, digits = 2) =>
     Number.isFinite(value) ? value.toFixed(digits).replace("-", "−") : value > 0 ? "∞" : value < 0 ? "−∞" : "—";
@@ -60,6 +63,14 @@ const ui = (() => {
   async function mixture(model, trait) {
     const source = await follow(model, trait);
     return source && engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") });
+  }
+
+  // All parts of the model of a ModelWidget, as engine.logWeights wants them.
+  async function parts(model) {
+    return {
+      enc: await network(model, "encoder"), dec: await network(model, "decoder"), cls: await network(model, "classifier"),
+      prior: await mixture(model, "mixture"),
+    };
   }
 
   const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
@@ -162,8 +173,8 @@ const ui = (() => {
   }
 
   // A slider for a number, or for one entry (index) of a list. `values`: slide over these values (a log scale, say).
-  // `name` labels it for the eye, `label` (if more is needed) for the ear.
-  function slider(view, model, { trait, index, name, label, min, max, step = 0.05, digits = 2, values, show = format }) {
+  // `name` labels it for the eye, `label` (if more is needed) for the ear. `limits()`: [min, max] that change with the state.
+  function slider(view, model, { trait, index, name, label, min, max, limits, step = 0.05, digits = 2, values, show = format }) {
     const input = h("input", { type: "range", ...KEYS, min: values ? 0 : min, max: values ? values.length - 1 : max,
                                step: values ? 1 : step, "aria-label": label ?? name, "data-trait": trait, "data-index": index });
     const output = h("output");
@@ -176,6 +187,7 @@ const ui = (() => {
     });
     bind(model, trait, () => {
       const value = get();
+      if (limits) [input.min, input.max] = limits();
       input.value = values ? nearest(value) : value;
       output.value = show(value, digits);
       input.setAttribute("aria-valuetext", output.value);
@@ -231,34 +243,38 @@ const ui = (() => {
 
   const captioned = (picture, caption) => h("figure", {}, picture, h("figcaption", {}, caption));
 
-  // A table of quantities: rows are [key, label, colour]; returns { table, show }, and show takes { key: number } and
-  // puts each number in an <output data-key> whose data-value has all its digits.
+  // A table of quantities: rows are [key, label, colour], and may end in { digits, unit } of their own; returns
+  // { table, show }, and show takes { key: number } and puts each number in an <output data-key> whose data-value has
+  // all its digits.
   function numbers(rows, { digits = 2, unit = "nats" } = {}) {
     const outputs = {};
-    const table = h("table", { class: "vw-numbers" }, h("tbody", {}, rows.map(([key, label, colour]) => {
-      outputs[key] = h("output", { "data-key": key });
+    const table = h("table", { class: "vw-numbers" }, h("tbody", {}, rows.map(([key, label, colour, own]) => {
+      const kind = { digits, unit, ...own };
+      outputs[key] = { element: h("output", { "data-key": key }), digits: kind.digits };
       const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
-      return h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key], unit && ` ${unit}`));
+      return h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`));
     })));
     const show = (values) => {
       for (const [key, value] of Object.entries(values)) {
-        outputs[key].value = format(value, digits);
-        outputs[key].dataset.value = value;
+        outputs[key].element.value = format(value, outputs[key].digits);
+        outputs[key].element.dataset.value = value;
       }
     };
     return { table, show };
   }
 
   // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
-  // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes.
+  // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
   function axes({ width = 420, height = 260, x, y, label, left = 46 }) {
     const box = { left, right: width - 12, top: 10, bottom: height - 40 };
     const scale = ({ min, max, log }, from, to) => {
       const f = log ? Math.log : (value) => value;
-      return (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);
+      const place = (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);
+      const back = (p) => (log ? Math.exp : (value) => value)(f(min) + ((p - from) / (to - from)) * (f(max) - f(min)));
+      return [place, back];
     };
-    const sx = scale(x, box.left, box.right);
-    const sy = scale(y, box.bottom, box.top);
+    const [sx, backX] = scale(x, box.left, box.right);
+    const [sy, backY] = scale(y, box.bottom, box.top);
     const id = `vw-clip-${++groups}`;
     const plot = s("g", { "clip-path": `url(#${id})` });
     const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
@@ -279,7 +295,7 @@ const ui = (() => {
       text(y.label ?? "", { x: 12, y: (box.top + box.bottom) / 2, "text-anchor": "middle",
                             transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})` }),
       plot);
-    return { svg, plot, x: sx, y: sy, box };
+    return { svg, plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
   }
 
   function niceTicks(min, max, count) {
@@ -294,10 +310,27 @@ const ui = (() => {
   // An SVG path through points [x, y] that are already places in the picture.
   const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
+  // Calls onDrag(x, y, started) with places in an SVG picture while a pointer is down on it; `started` for the first.
+  // What can be dragged is dragged sideways, so that a finger still scrolls the page up and down.
+  function dragSideways(svg, onDrag, signal) {
+    const at = (event, started) => {
+      const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+      onDrag(x, y, started);
+    };
+    svg.classList.add("vw-sideways");
+    svg.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      svg.setPointerCapture(event.pointerId);
+      at(event, true);
+      event.preventDefault();
+    }, { signal });
+    svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && at(event, false), { signal });
+  }
+
   // --- a plane of two latents: a canvas to draw on, with a pointer that drags a point ---
 
   // Returns { element, canvas, redraw, toPixels }: draw(context, place, scale) is called with the context in CSS pixels;
-  // place(z1, z2) are coordinates there and scale the pixels a unit. onDrag([z1, z2]) while a pointer is down.
+  // place(z1, z2) are coordinates there and scale the pixels a unit. onDrag([z1, z2], started) while a pointer is down.
   function plane({ extent, draw, onDrag, signal, label }) {
     const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
     const context = canvas.getContext("2d");
@@ -314,19 +347,19 @@ const ui = (() => {
       draw(context, place, side / (2 * extent));
     }
 
-    function drag(event) {
+    function drag(event, started) {
       const box = canvas.getBoundingClientRect();
       const at = (offset, length) => (2 * offset) / length - 1;
-      onDrag([clamp(extent * at(event.clientX - box.left, box.width)), clamp(-extent * at(event.clientY - box.top, box.height))]);
+      onDrag([clamp(extent * at(event.clientX - box.left, box.width)), clamp(-extent * at(event.clientY - box.top, box.height))], started);
     }
 
     canvas.addEventListener("pointerdown", (event) => {
       if (event.button) return;
       canvas.setPointerCapture(event.pointerId);
-      drag(event);
+      drag(event, true);
       event.preventDefault();
     });
-    canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event));
+    canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event, false));
     const observer = new ResizeObserver(redraw);
     observer.observe(canvas);
     signal.addEventListener("abort", () => observer.disconnect());
@@ -348,7 +381,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, format, subscript, range, follow, network, mixture, bytes, digitsOf, floats, set, setAt,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, axes, path, plane, slices, KEYS,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, sentence, duration, axes, path, dragSideways, plane, slices, KEYS,
   };
 })();
