@@ -6,6 +6,15 @@ arithmetic runs in the browser, and its state can be read and set from Python.
 """
 
 from .base import Mixture, Network
+from .faces import Faces
+from .gradient_estimators import GradientEstimators
+from .iwae_bound import IwaeBound
+from .jensen import Jensen
 from .latent_plane import LatentPlane
+from .latent_traversal import LatentTraversal
+from .reparameterise import Reparameterise
 
-__all__ = ["LatentPlane", "Mixture", "Network"]
+__all__ = [
+    "Faces", "GradientEstimators", "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture",
+    "Network", "Reparameterise",
+]
