@@ -263,6 +263,28 @@ const ui = (() => {
     return { table, show };
   }
 
+  // A sentence with numbers in it: sentence("{n} of {all}") -> { line, show }; show({ n: 3, all: "ten" }) fills them in.
+  function sentence(text) {
+    const outputs = {};
+    const line = h("p", { class: "vw-note" }, text.split(/\{(\w+)\}/).map((part, i) =>
+      i % 2 ? (outputs[part] = h("output", { "data-key": part })) : part));
+    const show = (values) => {
+      for (const [key, value] of Object.entries(values)) {
+        outputs[key].value = typeof value === "number" ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : value;
+        outputs[key].dataset.value = value;
+      }
+    };
+    return { line, show };
+  }
+
+  const UNITS = [[1e6 * 31557600, "million years"], [31557600, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"], [1, "s"], [0, "ms"]];
+
+  // A time for people, to two digits: "3.2 s", "14 hours", "3,200 million years".
+  function duration(seconds) {
+    const [size, unit] = UNITS.find(([least]) => seconds >= least);
+    return `${(+(seconds / (size || 0.001)).toPrecision(2)).toLocaleString("en")} ${unit}`;
+  }
+
   // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
   // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
   function axes({ width = 420, height = 260, x, y, label, left = 46 }) {
@@ -306,6 +328,52 @@ const ui = (() => {
     const last = Math.floor(max / step + 1e-9);
     return range(last - first + 1).map((i) => (first + i) * step);
   }
+
+  // Bars in nats, one below the other, along one axis: rows are [key, label]. Returns { svg, show }, and show takes
+  // { low, high, mark: [value, text], rows: { key: { parts: [[from, to, colour, text], ...], note: [text, colour] } } }:
+  // a text stands in its part where it fits, a note to the right of the row, and a line through all rows at the mark.
+  function bars({ rows, label }) {
+    const [width, left, right, top, pitch, thick] = [440, 6, 348, 24, 48, 22];
+    const bottom = top + pitch * rows.length + 4;
+    const picture = s("g");
+    const svg = s("svg", { viewBox: `0 0 ${width} ${bottom + 38}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` }, picture);
+    const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+
+    function show({ low, high, mark, rows: shown }) {
+      const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
+      const row = ([key, name], i) => {
+        const y = top + pitch * i;
+        const { parts, note } = shown[key];
+        return [
+          text(name, { x: left, y: y + 15, fill: INK }),
+          parts.map(([from, to, colour, content = ""]) => {
+            const length = x(to) - x(from);
+            return [
+              s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] }),
+              content.length * 7.6 + 8 < length &&
+                text(content, { x: x(from) + 6, y: y + 37, fill: "#fff", "font-weight": 600 }),
+            ];
+          }),
+          note && text(note[0], { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 37, fill: COLOURS[note[1]], "font-weight": 600 }),
+        ];
+      };
+      picture.replaceChildren(...[
+        niceTicks(low, high, 5).map((t) => [
+          s("line", { x1: x(t), x2: x(t), y1: bottom, y2: bottom + 4, stroke: COLOURS.muted }),
+          text(String(+t.toPrecision(6)).replace("-", "−"), { x: x(t), y: bottom + 17, "text-anchor": "middle" }),
+        ]),
+        s("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: COLOURS.muted }),
+        text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
+        rows.map(row),
+        s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
+        text(mark[1], { x: Math.min(x(mark[0]), width - 62), y: 13, fill: INK, "font-weight": 600, "text-anchor": "middle" }),
+      ].flat(Infinity).filter(Boolean));
+    }
+    return { svg, show };
+  }
+
+  // Where bars that hang from a level begin: so far below it that the longest one fits, in steps of doubling.
+  const reach = (longest) => [4, 8, 16, 32, 64, 128, 256, 512].find((size) => size >= 1.25 * longest) ?? 1.25 * longest;
 
   // An SVG path through points [x, y] that are already places in the picture.
   const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
@@ -382,6 +450,6 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, sentence, duration, axes, path, dragSideways, plane, slices, KEYS,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, sentence, duration, axes, bars, reach, path, dragSideways, plane, slices, KEYS,
   };
 })();
