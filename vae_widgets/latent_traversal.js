@@ -1,0 +1,161 @@
+// One slider for each latent, what z draws, and a film strip along one latent.
+
+async function renderLatentTraversal({ model, el }) {
+  const decoder = await ui.network(model, "decoder");
+  const encoder = await ui.network(model, "encoder");
+  const mixture = await ui.mixture(model, "mixture");
+  const { extent, order, nats, has_prior } = Object.fromEntries(
+    ["extent", "order", "nats", "has_prior"].map((trait) => [trait, model.get(trait)]),
+  );
+  const digits = ui.digitsOf(model.get("digits"));
+  const labels = ui.bytes(model.get("labels"));
+  const dim = order.length;
+  const [step, places] = extent > 20 ? [1, 0] : extent > 5 ? [0.1, 1] : [0.05, 2]; // and decimal places
+  const reach = 0.75 * extent; // of the film strip
+  const stops = ui.range(9).map((i) => (i / 4 - 1) * reach);
+  const latent = (i) => `z${ui.subscript(i + 1)}`;
+  const fit = (value) => Math.min(extent, Math.max(-extent, Math.round(value * 1000) / 1000)); // short in a link
+  const view = ui.frame(model, el, "Traversal of the latents");
+
+  // The q(z|x) of each digit; of an autoencoder the code alone.
+  const codes = digits.map((x) => (has_prior ? engine.encode(encoder, x) : { m: engine.forward(encoder, x) }));
+
+  // --- elements ---
+
+  const picture = ui.digit();
+  const original = ui.digit();
+  const originalFigure = ui.captioned(original, "original");
+  const numbers = ui.numbers([
+    digits.length && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
+    has_prior && ["log_p", "log p(z)", "prior"],
+  ].filter(Boolean));
+
+  const group = `vw-latents-${Math.random()}`;
+  const rows = order.map((i) => {
+    const radio = ui.h("input", { type: "radio", name: group, ...ui.KEYS, "data-trait": "dimension", value: i,
+                                  "aria-label": `Film strip along ${latent(i)}` });
+    const band = ui.h("span", { class: "vw-band" }, ui.h("span"));
+    const slider = ui.slider(view, model, {
+      trait: "z", index: i, label: latent(i), min: -extent, max: extent,
+      step, digits: places,
+      name: ui.h("span", {}, latent(i), nats.length > 0 && ui.h("small", {}, `${ui.format(nats[i])} nats`)),
+    });
+    slider.querySelector("input").after(band);
+    const row = ui.h("div", { class: "vw-latent" }, radio, slider);
+    const choose = () => model.get("dimension") !== i && ui.set(model, { dimension: i });
+    radio.addEventListener("change", choose);
+    for (const event of ["focusin", "input"]) slider.addEventListener(event, choose);
+    return { i, row, radio, band: band.firstChild };
+  });
+
+  const stripHeading = ui.h("p", { class: "vw-heading" });
+  // A click on a picture of the strip sets its value; the slider is what does so by keys.
+  const frames = stops.map((value) => {
+    const canvas = ui.digit();
+    const onclick = () => ui.setAt(model, "z", model.get("dimension"), fit(value));
+    return { canvas, cell: ui.h("span", { onclick }, canvas, ui.format(value, places).replace(/\.0+$|(?<=\.\d)0$/, "")) };
+  });
+  const marker = ui.h("span", { class: "vw-marker", "aria-hidden": "true" }, "▲");
+  const strip = ui.h("div", { class: "vw-strip", role: "group" }, frames.map(({ cell }) => cell), marker);
+
+  const choice = digits.length > 0 && ui.digitChoice(view, model, digits, { labels, legend: "Start from the code of a test digit" });
+  // A click also when the digit is the chosen one: back to its code.
+  if (choice) choice.addEventListener("click", ({ target }) => target.matches("input") && startFrom(+target.value));
+
+  const heading = nats.length > 0 ? "Most used first, by each latent’s mean KL." : "The latents.";
+  view.body.append(
+    ui.h("div", { class: "vw-traversal" },
+      ui.h("div", { class: "vw-traversal-picture vw-column" },
+        ui.h("div", { class: "vw-pair" }, digits.length > 0 && originalFigure, ui.captioned(picture, "what z draws")),
+        numbers.table),
+      ui.h("div", { class: "vw-traversal-start vw-column" }, choice,
+        has_prior && ui.button("Draw z from the prior", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
+      ui.h("div", { class: "vw-traversal-latents" },
+        ui.h("p", { class: "vw-heading" }, heading, codes.length > 0 && has_prior && [" ", bandKey()]),
+        ui.h("div", { class: `vw-latents ${dim > 10 ? "compact" : ""}` }, rows.map(({ row }) => row))),
+      ui.h("div", { class: "vw-traversal-strip" }, stripHeading, strip)),
+  );
+
+  function bandKey() {
+    return ui.h("span", { class: "vw-nowrap" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }), "q(z|x), ± 2 s.d.");
+  }
+
+  // --- where z comes from ---
+
+  function startFrom(digit) {
+    ui.set(model, { digit, z: Array.from(codes[digit].m, fit) });
+  }
+
+  function drawFromPrior() {
+    const source = engine.normals(model.get("seed"));
+    const noise = source.fill(new Float32Array(dim));
+    const z = mixture ? engine.mixtureSample(mixture, noise, source.uniform()) : noise;
+    ui.set(model, { digit: -1, z: Array.from(z, fit) });
+  }
+
+  model.on("change:seed", drawFromPrior);
+  view.signal.addEventListener("abort", () => model.off("change:seed", drawFromPrior));
+
+  // --- drawing ---
+
+  let shown = ""; // the strip that is drawn: it changes with the other latents alone
+
+  function drawStrip(z, dimension) {
+    const key = `${dimension} ${z.with(dimension, 0)}`;
+    if (key === shown) return;
+    shown = key;
+    const along = Float32Array.from(stops.flatMap((value) => z.with(dimension, value)));
+    const ink = engine.sigmoid(engine.forward(decoder, along, stops.length));
+    frames.forEach(({ canvas }, n) => {
+      ui.paint(canvas, ink.subarray(784 * n, 784 * (n + 1)));
+      canvas.setAttribute("aria-label", `The digit at ${latent(dimension)} = ${ui.format(stops[n], places)}`);
+    });
+  }
+
+  function drawBands(digit) {
+    const { m, v } = codes[digit] ?? {};
+    for (const { i, band } of rows) {
+      band.hidden = !v;
+      if (!v) continue;
+      const [from, to] = [-2, 2].map((n) => 50 + (50 / extent) * Math.min(extent, Math.max(-extent, m[i] + n * Math.sqrt(v[i]))));
+      band.style.left = `${from}%`;
+      band.style.width = `${to - from}%`;
+    }
+  }
+
+  function update() {
+    const z = model.get("z");
+    const dimension = model.get("dimension");
+    const digit = model.get("digit");
+    const x = digits[digit];
+    const at = Float32Array.from(z);
+    const logits = engine.forward(decoder, at);
+    ui.paint(picture, engine.sigmoid(logits));
+    originalFigure.style.visibility = x ? "visible" : "hidden";
+    ui.paint(original, x ?? new Float32Array(784));
+    const rec = x ? -engine.logBernoulli(x, logits, 784)[0] : NaN;
+    const log_p = mixture ? engine.logMixture(at, mixture)[0] : engine.logNormal(at, new Float32Array(dim), new Float32Array(dim).fill(1), dim)[0];
+    numbers.show({ ...(digits.length && { rec }), ...(has_prior && { log_p }) });
+
+    drawStrip(z, dimension);
+    drawBands(digit);
+    const value = ui.format(z[dimension], places);
+    const place = (0.5 + 4 * (z[dimension] / reach + 1)) / 9;
+    marker.style.left = `${100 * Math.min(1, Math.max(0, place))}%`;
+    stripHeading.textContent = `Along ${latent(dimension)}, the others as they are.`;
+    strip.setAttribute("aria-label", `Film strip along ${latent(dimension)}`);
+    for (const { i, radio, row } of rows) {
+      radio.checked = i === dimension;
+      row.classList.toggle("chosen", i === dimension);
+    }
+    original.setAttribute("aria-label", x ? `The original, a ${labels[digit]}` : "No original");
+    picture.setAttribute("aria-label", `The digit that z decodes to; ${latent(dimension)} is ${value}`);
+    view.say(`${latent(dimension)} = ${value}` + (x ? `, −log p(x|z) = ${ui.format(rec)} nats` : "")
+      + (has_prior ? `, log p(z) = ${ui.format(log_p)} nats` : ""));
+  }
+
+  view.watch(["z", "dimension", "digit"], update);
+  return view.stop;
+}
+
+export default { render: renderLatentTraversal };
