@@ -7,14 +7,16 @@ arithmetic runs in the browser, and its state can be read and set from Python.
 
 from .base import Mixture, Network
 from .faces import Faces
+from .gaussian_prior import GaussianPrior
 from .gradient_estimators import GradientEstimators
 from .iwae_bound import IwaeBound
 from .jensen import Jensen
 from .latent_plane import LatentPlane
 from .latent_traversal import LatentTraversal
+from .one_latent import OneLatent
 from .reparameterise import Reparameterise
 
 __all__ = [
-    "Faces", "GradientEstimators", "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture",
-    "Network", "Reparameterise",
+    "Faces", "GaussianPrior", "GradientEstimators", "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal",
+    "Mixture", "Network", "OneLatent", "Reparameterise",
 ]
