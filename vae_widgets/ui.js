@@ -40,17 +40,19 @@ const ui = (() => {
 
   // --- models ---
 
-  // Another model by the reference that a trait holds, or null.
+  // Another model by the reference that a trait holds, or null; for a list of references, a list of models.
   async function follow(model, trait) {
-    const reference = model.get(trait);
-    return reference ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : null;
+    const find = (reference) => (reference ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : null);
+    const held = model.get(trait);
+    return Array.isArray(held) ? Promise.all(held.map(find)) : find(held);
   }
+
+  // f of each in a list, or of the one thing that there is, or null.
+  const each = (held, f) => (Array.isArray(held) ? held.map((one) => each(one, f)) : held && f(held));
 
   const networks = new WeakMap(); // model -> its network, decoded once however many views there are
 
-  async function network(model, trait) {
-    const source = await follow(model, trait);
-    if (!source) return null;
+  function decoded(source) {
     if (!networks.has(source)) {
       const state = Object.fromEntries(
         ["sizes", "activation", "y_dim", "precision", "weights"].map((name) => [name, source.get(name)]),
@@ -60,18 +62,10 @@ const ui = (() => {
     return networks.get(source);
   }
 
-  async function mixture(model, trait) {
-    const source = await follow(model, trait);
-    return source && engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") });
-  }
+  const network = async (model, trait) => each(await follow(model, trait), decoded);
 
-  // All parts of the model of a ModelWidget, as engine.logWeights wants them.
-  async function parts(model) {
-    return {
-      enc: await network(model, "encoder"), dec: await network(model, "decoder"), cls: await network(model, "classifier"),
-      prior: await mixture(model, "mixture"),
-    };
-  }
+  const mixture = async (model, trait) => each(await follow(model, trait), (source) =>
+    engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }));
 
   const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
@@ -263,6 +257,10 @@ const ui = (() => {
     return { table, show };
   }
 
+  // What each colour is: entries are [colour, words], or [colour, words, true] for a dashed line.
+  const keys = (entries) => h("p", { class: "vw-heading vw-keys" }, entries.map(([colour, words, dashed]) =>
+    h("span", {}, h("span", { class: dashed ? "swatch dash" : "swatch", style: `--colour:${COLOURS[colour] ?? colour}` }), words)));
+
   // A sentence with numbers in it: sentence("{n} of {all}") -> { line, show }; show({ n: 3, all: "ten" }) fills them in.
   function sentence(text) {
     const outputs = {};
@@ -329,21 +327,20 @@ const ui = (() => {
     return range(last - first + 1).map((i) => (first + i) * step);
   }
 
-  // Bars in nats, one below the other, along one axis: rows are [key, label]. Returns { svg, show }, and show takes
-  // { low, high, mark: [value, text], rows: { key: { parts: [[from, to, colour, text], ...], note: [text, colour] } } }:
+  // Bars in nats, `count` of them one below the other, along one axis. Returns { svg, show }, and show takes
+  // { low, high, mark: [value, text], rows: [{ name, parts: [[from, to, colour, text], ...], note }, ...] }:
   // a text stands in its part where it fits, a note to the right of the row, and a line through all rows at the mark.
-  function bars({ rows, label }) {
-    const [width, left, right, top, pitch, thick] = [440, 6, 348, 24, 48, 22];
-    const bottom = top + pitch * rows.length + 4;
+  function bars({ count, label }) {
+    const [width, left, right, top, pitch, thick] = [440, 6, 356, 26, 54, 26];
+    const bottom = top + pitch * count + 4;
     const picture = s("g");
     const svg = s("svg", { viewBox: `0 0 ${width} ${bottom + 38}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` }, picture);
     const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
 
-    function show({ low, high, mark, rows: shown }) {
+    function show({ low, high, mark, rows }) {
       const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
-      const row = ([key, name], i) => {
+      const row = ({ name, parts, note }, i) => {
         const y = top + pitch * i;
-        const { parts, note } = shown[key];
         return [
           text(name, { x: left, y: y + 15, fill: INK }),
           parts.map(([from, to, colour, content = ""]) => {
@@ -351,10 +348,10 @@ const ui = (() => {
             return [
               s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] }),
               content.length * 7.6 + 8 < length &&
-                text(content, { x: x(from) + 6, y: y + 37, fill: "#fff", "font-weight": 600 }),
+                text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
             ];
           }),
-          note && text(note[0], { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 37, fill: COLOURS[note[1]], "font-weight": 600 }),
+          note && text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
         ];
       };
       picture.replaceChildren(...[
@@ -450,6 +447,6 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, sentence, duration, axes, bars, reach, path, dragSideways, plane, slices, KEYS,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, keys, sentence, duration, axes, bars, reach, path, dragSideways, plane, slices, KEYS,
   };
 })();
