@@ -361,6 +361,13 @@ def test_rows_do_not_depend_on_one_another(either_page):
     }""") is True
 
 
+def test_which_loops_run(page, plain_page):
+    add(page, "vae")
+    add(plain_page, "vae")
+    assert "native code" in page.evaluate("String(models.vae.dec.tile)")
+    assert "native code" not in plain_page.evaluate("String(models.vae.dec.tile)")
+
+
 def test_other_networks(either_page):
     """Widths that fill no register, one layer, every activation, and a label."""
     generator = torch.Generator().manual_seed(4)
@@ -396,7 +403,11 @@ def test_other_networks(either_page):
     ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [10])", "labels are 0 to 9; given 10"),
     ("engine.logNormal([1, 2], [1], [1, 1], 2)", "m: wanted 2 or 1 x 2 numbers; given 1"),
     ("engine.elboTerms(models.ssvae, x, engine.normals(1))", "needs a label"),
-    ("runJob(300, { q: { m: [0], v: [1] } }, 'ssvae')", "a label y is wanted"),
+    ("engine.logWeights(models['vae-2d'], x, 0, engine.normals(1))", "whole number of at least 1; given 0"),
+    ("engine.logWeights(models['vae-2d'], [1, 0], 5, engine.normals(1))", "wanted an image of 784 pixels; given 2"),
+    ("runJob(0.5, {}, 'vae-2d')", "count must be a whole number"),
+    ("runJob(5, { q: { m: [0], v: [1] } }, 'vae-2d')", r"wanted 2 numbers in q\.m; given 1"),
+    ("runJob(5, { q: { m: x.slice(0, 64), v: x.slice(0, 64) } }, 'ssvae')", "a label y is wanted"),
 ])
 def test_errors(page, call, message):
     add(page, "vae-2d")

@@ -80,8 +80,8 @@ const engine = (() => {
   // Networks
   // ---------------------------------------------------------------------------------------------
 
-  // The work is in tiles of ROWS samples by LANES outputs, whose sums stay in registers. Everything is
-  // filled up to whole tiles with zeros: a layer's weights lie in panels, (in, LANES) each.
+  // The work is in tiles of ROWS samples by LANES outputs, whose sums stay in registers. Outputs are
+  // filled up to whole tiles with zeros, and a layer's weights lie in panels, (in, LANES) each.
   const ROWS = 4;
   const LANES = 8;
   const BLOCK = 64; // samples that go through all layers at a time, and so stay in the cache
@@ -119,11 +119,11 @@ const engine = (() => {
   function build(spec) {
     const { sizes, activation, y_dim } = spec;
     const matrices = unpack(spec), strides = sizes.map(whole), layers = [];
-    const products = strides.slice(1).map((stride, i) => stride * strides[i]);
-    const { take, tile } = allocate([...products, ...strides.map((stride) => BLOCK * stride)]);
+    const total = strides.reduce((sum, stride, i) => sum + stride * (BLOCK + (i && sizes[i - 1])), 0);
+    const { take, tile } = allocate(total);
     const input = take(BLOCK * strides[0]);
     for (let i = 1; i < sizes.length; i++) {
-      const weights = panels(take(products[i - 1]), matrices.shift(), sizes[i - 1], sizes[i]);
+      const weights = panels(take(sizes[i - 1] * strides[i]), matrices.shift(), sizes[i - 1], sizes[i]);
       const labels = i === 1 && y_dim ? transpose(matrices.shift(), sizes[i], y_dim) : null;
       const start = startRows(matrices.shift(), labels, sizes[i], strides[i]);
       layers.push({ weights, start, result: take(BLOCK * strides[i]) });
@@ -133,8 +133,8 @@ const engine = (() => {
   }
 
   // All of a network's arrays are in one buffer, where WebAssembly can reach them.
-  function allocate(lengths) {
-    const total = lengths.reduce((sum, n) => sum + n, 0), wasm = wasmTile(4 * total);
+  function allocate(total) {
+    const wasm = wasmTile(4 * total);
     const all = wasm ? new Float32Array(wasm.buffer) : new Float32Array(total);
     let at = 0;
     const take = (n) => ({ at, array: all.subarray(at, (at += n)) });
@@ -143,9 +143,8 @@ const engine = (() => {
 
   // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
   function panels(place, w, inputs, outputs) {
-    const depth = whole(inputs);
     for (let o = 0; o < outputs; o++) {
-      const lane = o % LANES, panel = (o - lane) * depth + lane;
+      const lane = o % LANES, panel = (o - lane) * inputs + lane;
       for (let i = 0; i < inputs; i++) place.array[panel + i * LANES] = w[o * inputs + i];
     }
     return place;
@@ -198,15 +197,17 @@ const engine = (() => {
     };
   }
 
-  let wasmModule; // null where the browser or the page's policy has none
+  let wasmModule;
 
+  // {buffer, tile}, or null where the browser or the page's policy has no WebAssembly.
   function wasmTile(bytes) {
+    const pages = Math.ceil(bytes / 65536);
     try {
-      if (wasmModule === undefined) wasmModule = new WebAssembly.Module(assembleTile());
-      const memory = wasmModule && new WebAssembly.Memory({ initial: Math.ceil(bytes / 65536) });
-      return memory && { buffer: memory.buffer, ...new WebAssembly.Instance(wasmModule, { "": { memory } }).exports };
+      wasmModule ??= new WebAssembly.Module(assembleTile());
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+      const { exports } = new WebAssembly.Instance(wasmModule, { page: { memory } });
+      return { buffer: memory.buffer, tile: exports.tile };
     } catch {
-      wasmModule = null;
       return null;
     }
   }
@@ -214,14 +215,13 @@ const engine = (() => {
   // The same tile in WebAssembly's vectors of four floats: ROWS x 2 of them are the sums. In comments:
   // the instructions' names in the specification.
   function assembleTile() {
-    const UNROLL = 4; // inputs that are added in one turn of the loop
     const uint = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...uint(n >>> 7)]);
     const get = (local) => [0x20, local]; // local.get
     const set = (local) => [0x21, local]; // local.set
-    const int = (n) => [0x41, (n & 127) | 128, n >> 7]; // i32.const
-    const load = (offset) => [0xfd, 0x00, 2, ...uint(offset)]; // v128.load
-    const splat = (offset) => [0xfd, 0x09, 2, ...uint(offset)]; // v128.load32_splat
-    const store = (offset) => [0xfd, 0x0b, 2, ...uint(offset)]; // v128.store
+    const int = (n) => [0x41, n]; // i32.const, below 64
+    const load = (offset) => [0xfd, 0x00, 2, offset]; // v128.load
+    const splat = [0xfd, 0x09, 2, 0]; // v128.load32_splat
+    const store = (offset) => [0xfd, 0x0b, 2, offset]; // v128.store
     const ADD = 0x6a, SUB = 0x6b, SHL = 0x74, LESS = 0x49; // i32.add, sub, shl, lt_u
     const VECTOR_ADD = [0xfd, 0xe4, 1], VECTOR_MUL = [0xfd, 0xe6, 1]; // f32x4.add, mul
     const I32 = 0x7f, V128 = 0x7b;
@@ -242,17 +242,15 @@ const engine = (() => {
         ...(r < ROWS - 1 ? [...get(OUT), ...get(STRIDE), ADD, ...set(OUT)] : []),
       ]),
       0x03, 0x40, // loop
-      ...range(UNROLL, (u) => [
-        ...range(2, (half) => [...get(W), ...load(32 * u + 16 * half), ...set(weight(half))]),
-        ...range(ROWS, (r) => [
-          ...get(row(r)), ...splat(4 * u), ...set(input),
-          ...range(2, (half) => [
-            ...get(sum(r, half)), ...get(input), ...get(weight(half)), ...VECTOR_MUL, ...VECTOR_ADD, ...set(sum(r, half)),
-          ]),
+      ...range(2, (half) => [...get(W), ...load(16 * half), ...set(weight(half))]),
+      ...range(ROWS, (r) => [
+        ...get(row(r)), ...splat, ...set(input),
+        ...range(2, (half) => [
+          ...get(sum(r, half)), ...get(input), ...get(weight(half)), ...VECTOR_MUL, ...VECTOR_ADD, ...set(sum(r, half)),
         ]),
+        ...get(row(r)), ...int(4), ADD, ...set(row(r)),
       ]),
-      ...range(ROWS, (r) => [...get(row(r)), ...int(4 * UNROLL), ADD, ...set(row(r))]),
-      ...get(W), ...int(32 * UNROLL), ADD, ...set(W),
+      ...get(W), ...int(4 * LANES), ADD, ...set(W),
       ...get(W), ...get(END), LESS, 0x0d, 0, 0x0b, // br_if loop, end
       ...range(ROWS, (r) => [ // out is at the last row now
         ...range(2, (half) => [...get(OUT), ...get(sum(ROWS - 1 - r, half)), ...store(16 * half)]),
@@ -265,7 +263,7 @@ const engine = (() => {
     return new Uint8Array([
       0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "asm", version 1
       ...section(1, [1, 0x60, 6, I32, I32, I32, I32, I32, I32, 0]), // one type: six numbers, no result
-      ...section(2, [1, ...text(""), ...text("memory"), 2, 0, 0]), // imports
+      ...section(2, [1, ...text("page"), ...text("memory"), 2, 0, 0]), // imports
       ...section(3, [1, 0]), // one function of that type
       ...section(7, [1, ...text("tile"), 0, 0]), // exports
       ...section(10, [1, ...uint(body.length), ...body]),
@@ -281,7 +279,7 @@ const engine = (() => {
     }
     let from = net.input.at;
     layers.forEach(({ weights, start, result }, i) => {
-      const gap = strides[i], stride = strides[i + 1], panel = LANES * gap;
+      const gap = strides[i], stride = strides[i + 1], panel = LANES * sizes[i];
       for (let r = 0; r < rows; r++) result.array.set(start[start.length > 1 ? y[first + r] : 0], r * stride);
       for (let o = 0, w = weights.at; o < stride; o += LANES, w += panel) {
         for (let r = 0; r < rows; r += ROWS) {
@@ -527,6 +525,8 @@ const engine = (() => {
   // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row.
   function proposal({ enc, dec, cls }, x, { q = null, y = null } = {}) {
     const y_dim = dec.y_dim;
+    if (x.length !== dec.outputs) throw new Error(`wanted an image of ${dec.outputs} pixels; given ${x.length}`);
+    if (q) q = { m: checkSize("q.m", q.m, dec.inputs), v: checkSize("q.v", q.v, dec.inputs) };
     if (!y_dim) return { ...(q ?? encode(enc, x)), labels: null };
     if (y !== null) return { ...(q ?? encode(enc, x, 1, [y])), labels: [y], log_q: [0] };
     if (q || !cls) throw new Error("a label y is wanted, or a classifier cls to draw it from");
@@ -534,6 +534,16 @@ const engine = (() => {
     const repeated = new Float32Array(y_dim * x.length);
     labels.forEach((i) => repeated.set(x, i * x.length));
     return { ...encode(enc, repeated, y_dim, labels), labels, log_q: logSoftmax(forward(cls, x)) };
+  }
+
+  function checkSize(name, a, size) {
+    if (a?.length !== size) throw new Error(`wanted ${size} numbers in ${name}; given ${a?.length ?? "none"}`);
+    return asFloats(a);
+  }
+
+  function checkCount(name, n) {
+    if (!(Number.isInteger(n) && n >= 1)) throw new Error(`${name} must be a whole number of at least 1; given ${n}`);
+    return n;
   }
 
   function logSoftmax(a) {
@@ -585,6 +595,7 @@ const engine = (() => {
   // models: {enc, dec, cls, prior}; prior: a mixture, or nothing for N(0, I). options: {q: {m, v}}
   // in the place of the encoder's; {y}: a label, when log w is that of log p(x, y).
   function logWeights(models, x, count, normals, options) {
+    checkCount("count", count);
     return drawWeights(models, x, proposal(models, x, options), count, normals);
   }
 
@@ -723,8 +734,11 @@ const engine = (() => {
     const { replaces, ...rest } = options;
     replaces?.cancel();
     const crew = workerOf(source), id = ++lastId;
+    checkCount("count", count);
+    checkCount("chunk", rest.chunk ?? CHUNK);
     models = Object.fromEntries(Object.entries(models).filter(([, part]) => part));
-    const job = { x: asFloats(x), count, seed, options: rest, models, done: 0, cancelled: false };
+    const order = structuredClone({ x: asFloats(x), count, seed, options: rest }); // x may change meanwhile
+    const job = { ...order, models, done: 0, cancelled: false };
     job.take = ({ result, error }) => {
       if (job.cancelled) return;
       if (result) {
@@ -741,7 +755,7 @@ const engine = (() => {
     } else {
       crew.jobs.set(id, job);
       const ids = Object.fromEntries(Object.entries(models).map(([name, part]) => [name, send(crew, part)]));
-      crew.worker.postMessage({ type: "job", id, job: { x: job.x, count, seed, options: rest, models: ids } });
+      crew.worker.postMessage({ type: "job", id, job: { ...order, models: ids } });
     }
     const cancel = () => {
       job.cancelled = true;

@@ -1,0 +1,39 @@
+import traitlets
+
+import vae_core as vc
+
+from .base import ModelWidget
+
+WEIGHTS = 5000  # that are drawn for a digit
+SEEDS = (0, 2**31 - 1)
+
+
+class IwaeBound(ModelWidget, script="iwae_bound.js"):
+    """The bound from m samples for a test digit: how it rises with m, how it spreads, which weights carry it.
+
+    model: a VAE, GMVAE or SSVAE. x, labels: binary test digits (n, 784) to choose from, and their class ids.
+    Traits: digit, the index of the chosen one; m, the weights that are averaged, 1 to 5,000; seed, of the 5,000 draws,
+    which the browser makes as you watch. `exact` is log p(x) by quadrature where the model has one or two latents.
+    Raises ValueError for another model, or if x and labels do not fit each other.
+    """
+
+    m = traitlets.Int(10, help="how many weights are averaged").tag(sync=True)
+    seed = traitlets.Int(0, help="of the weights").tag(sync=True)
+    state = ("digit", "m", "seed")
+
+    log_px = traitlets.List(traitlets.Float(), help="exact log p(x) of each digit in nats, where it is known").tag(sync=True)
+
+    def __init__(self, model, x, labels, *, name="bound", **traits):
+        super().__init__(model, x, labels, name=name,
+                         limits={"digit": (0, len(x) - 1), "m": (1, WEIGHTS), "seed": SEEDS}, **traits)
+        if model.z_dim <= 2 and not isinstance(model, vc.SSVAE):
+            self.log_px = vc.log_marginal_grid(model, self._x).log_px.tolist()
+
+    @traitlets.validate("digit", "m", "seed")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @property
+    def exact(self):
+        """log p(x) of the chosen digit by quadrature, in nats; None for a model with more than two latents."""
+        return self.log_px[self.digit] if self.log_px else None
