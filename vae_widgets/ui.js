@@ -67,6 +67,14 @@ const ui = (() => {
   const mixture = async (model, trait) => each(await follow(model, trait), (source) =>
     engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }));
 
+  // All parts of the model of a ModelWidget, as engine.logWeights wants them.
+  async function parts(model) {
+    return {
+      enc: await network(model, "encoder"), dec: await network(model, "decoder"), cls: await network(model, "classifier"),
+      prior: await mixture(model, "mixture"),
+    };
+  }
+
   const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
   // Digits packed as bits, by vae_widgets.base.pack_digits: an array of Float32Array(784).
@@ -339,10 +347,9 @@ const ui = (() => {
 
     function show({ low, high, mark, rows }) {
       const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
-      const row = ({ name, parts, note }, i) => {
+      const row = ({ parts, note }, i) => {
         const y = top + pitch * i;
         return [
-          text(name, { x: left, y: y + 15, fill: INK }),
           parts.map(([from, to, colour, content = ""]) => {
             const length = x(to) - x(from);
             return [
@@ -363,6 +370,7 @@ const ui = (() => {
         text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
         rows.map(row),
         s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
+        rows.map(({ name }, i) => text(name, { x: left, y: top + pitch * i + 15, fill: INK, stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" })),
         text(mark[1], { x: Math.min(x(mark[0]), width - 62), y: 13, fill: INK, "font-weight": 600, "text-anchor": "middle" }),
       ].flat(Infinity).filter(Boolean));
     }
