@@ -95,3 +95,43 @@ def drag(page, points, touch=False):
             page.mouse.move(*point)
         page.mouse.up()
     wait_for_frame(page)
+
+
+# What a reader sees of a widget besides its controls: pictures and numbers, as text.
+LOOK = """(place) => [...place.querySelectorAll("canvas, svg, output[data-key]")].map((part) =>
+    part.tagName === "CANVAS" ? part.toDataURL() : part.dataset.value ?? part.innerHTML.replace(/vw-clip-\\d+/g, ""))
+    .join("\\n")"""
+
+
+def look(place):
+    return place.evaluate(LOOK)
+
+
+def wait_for_look(place, other=None, same=None, timeout=10_000):
+    """Return when the widget looks different from `other`, or just like `same`."""
+    wanted, test = (other, "!==") if same is None else (same, "===")
+    place.page.wait_for_function(f"([place, wanted]) => ({LOOK})(place) {test} wanted",
+                                 arg=[place.element_handle(), wanted], timeout=timeout)
+
+
+def settled_look(place, pause=100):
+    """What it looks like when nothing has changed for three pauses (ms): long arithmetic is done."""
+    last, same = look(place), 0
+    while same < 3:
+        place.page.wait_for_timeout(pause)
+        now = look(place)
+        last, same = now, same + 1 if now == last else 0
+    return last
+
+
+def controls(place):
+    """[(input, key)]: the sliders, boxes and groups of radio buttons that can be used, and a key that moves each."""
+    found = []
+    for input in place.locator("input:enabled, select:enabled").all():
+        kind = input.get_attribute("type")
+        if not input.is_visible() or kind in ("text", "search") or (kind == "radio" and not input.is_checked()):
+            continue
+        at_end = kind == "range" and input.evaluate("(input) => +input.value >= +input.max")
+        keys = {"checkbox": "Space", "range": "ArrowLeft" if at_end else "ArrowRight", "number": "ArrowUp"}
+        found.append((input, keys.get(kind, "ArrowDown")))
+    return found

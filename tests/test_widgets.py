@@ -1,0 +1,297 @@
+"""What all widgets have in common: the host of the static page, the frame, the controls, and the Python base."""
+
+import json
+import re
+
+import anywidget
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+import traitlets
+from playwright.sync_api import expect
+from widget_examples import EXAMPLES, WIDGETS, digits, model
+from widget_pages import (
+    control,
+    controls,
+    ink,
+    look,
+    press,
+    settled_look,
+    wait_for_look,
+    wait_until_drawn,
+)
+
+import vae_core as vc
+from vae_widgets import LatentPlane
+from vae_widgets.base import BookWidget, Network, pack_digits
+
+
+def broken(esm):
+    return type("Broken", (anywidget.AnyWidget,), {"_esm": esm})()
+
+
+@pytest.fixture
+def plane():
+    return LatentPlane(model())
+
+
+# --- the host ---
+
+
+def test_views_of_one_model_move_together(show_widgets, plane):
+    page, trouble = show_widgets([plane, plane])
+    first, second = page.locator(".vw").all()
+    before = ink(second)
+    press(control(first, "z", 0), "End")
+    assert (ink(first) == ink(second)).all() and np.abs(ink(second) - before).max() > 0.2
+    press(control(second, "z", 1), "Home")
+    assert control(first, "z", 1).input_value() == "-3.5" and (ink(first) == ink(second)).all()
+    assert page.locator("#plane").count() == 1
+    assert trouble == []
+
+
+def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
+    page, trouble = show_widgets([plane, LatentPlane(model(), name="other")])
+    state = json.loads(page.locator("script[type$='widget-state+json']").text_content())["state"].values()
+    assert [len(spec["buffers"]) for spec in state if "precision" in spec["state"]] == [1]
+    assert page.locator(".vw").count() == 2
+    assert trouble == []
+
+
+def test_a_widget_that_throws_says_so_and_the_others_live(show_widgets, plane):
+    bad = [
+        broken("export default { render() { throw new Error('no such luck') } }"),
+        broken("export default { async initialize() { throw new Error('not today') }, render() {} }"),
+        broken("this is no JavaScript"),
+        LatentPlane(model(), name="lost"),
+    ]
+    bad[3].decoder = None
+    page, trouble = show_widgets([bad[0], plane, *bad[1:]])
+    notices = page.locator(".widget-notice.failed").all_text_contents()
+    assert len(notices) == 4 and all(text.startswith("This widget could not be shown: ") for text in notices)
+    assert "no such luck" in notices[0] and "not today" in notices[1]
+    before = ink(page)
+    press(control(page, "z", 0), "End")
+    assert (ink(page) != before).any()
+    assert len(trouble) == 4  # each is on the console, too, with its stack
+
+
+def test_what_needs_python_says_so_once_in_one_line(show_widgets, plane):
+    interact = ipywidgets.VBox([ipywidgets.FloatSlider(), ipywidgets.Output()])
+    page, trouble = show_widgets([interact, ipywidgets.IntSlider(), ipywidgets.HBox([plane, ipywidgets.IntSlider()])])
+    notices = page.locator(".widget-notice.needs-jupyter")
+    assert notices.all_text_contents() == ["This part runs Python: open the chapter in Jupyter to use it."] * 3
+    assert page.locator(".widget-row .vw").count() == 1
+    assert trouble == []
+
+
+def test_widgets_of_the_same_name_have_addresses_of_their_own(show_widgets, plane):
+    page, trouble = show_widgets([plane, LatentPlane(model())], query="?plane-2.z=1,-1")
+    values = [[float(control(view, "z", i).input_value()) for i in range(2)] for view in page.locator(".vw").all()]
+    assert values == [[0, 0], [1, -1]]
+    assert page.locator("#plane .vw, #plane-2 .vw").count() == 2
+    assert trouble == []
+
+
+def test_a_link_brings_its_widget_into_view(show_widgets, plane):
+    page, trouble = show_widgets([LatentPlane(model()), LatentPlane(model()), plane], query="#plane-3")
+    page.wait_for_function("document.getElementById('plane-3').getBoundingClientRect().top < innerHeight / 2")
+    assert trouble == []
+
+
+def test_a_link_that_cannot_be_copied_is_shown(show_widgets, plane):
+    page, trouble = show_widgets([plane])
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }")
+    press(page.get_by_role("button", name="Copy link"), "Enter")
+    field = page.get_by_role("textbox", name="Link to this state")
+    assert re.search(r"widgets.html\?plane\.z=0%2C0&.*plane\.digits=false#plane$", field.input_value())
+    assert field.evaluate("(field) => field.selectionEnd - field.selectionStart === field.value.length")
+    assert trouble == []
+
+
+# --- what every widget does ---
+
+
+def test_there_is_an_example_of_every_widget():
+    assert sorted(EXAMPLES) == sorted(WIDGETS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_controls_reset_and_link(show_widgets, name):
+    page, trouble = show_widgets([EXAMPLES[name]()])
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    place = page.locator(".vw")
+    start, words = settled_look(place), place.locator("[aria-live]")
+    expect(words).not_to_be_empty()
+    at_first = words.text_content()
+    assert controls(place)
+    for input, key in controls(place):
+        before = settled_look(place, pause=40)
+        press(input, key)
+        wait_for_look(place, other=before)
+    moved = settled_look(place)
+    expect(words).not_to_have_text(at_first)
+    press(place.get_by_role("button", name="Copy link"), "Enter")
+    place.get_by_text("Copied.").wait_for()
+    link = page.evaluate("navigator.clipboard.readText()")
+    press(place.get_by_role("button", name="Reset"), "Enter")
+    wait_for_look(place, same=start)
+    page.goto("about:blank")
+    page.goto(link)
+    wait_until_drawn(page)
+    wait_for_look(page.locator(".vw"), same=moved)
+    assert trouble == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_names_focus_and_a_narrow_page(show_widgets, name):
+    page, trouble = show_widgets([EXAMPLES[name]()], width=360, touch=True)
+    settled_look(page.locator(".vw"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    outside = page.evaluate(
+        """(() => {
+            const scrolls = (e) => e && (/auto|scroll/.test(getComputedStyle(e).overflowX) || scrolls(e.parentElement));
+            const edge = document.querySelector(".vw").getBoundingClientRect().right + 1;
+            return [...document.querySelectorAll(".vw :not(svg *)")].filter((e) => e.checkVisibility()
+                && e.getBoundingClientRect().right > edge && !scrolls(e.parentElement)).map((e) => e.outerHTML);
+        })()"""
+    )
+    assert outside == []
+    roles = {"slider", "checkbox", "radio", "button", "combobox", "textbox", "spinbutton", "image", "img"}
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    names = [(node["role"]["value"], node.get("name", {}).get("value", "").strip())
+             for node in nodes if not node["ignored"] and node["role"]["value"] in roles]
+    assert len(names) > 3 and [role for role, words in names if not words] == []
+    pictures = page.locator(".vw :is(canvas, svg:not(svg svg)):not([role=img], [aria-hidden=true], [role=img] *)")
+    assert pictures.evaluate_all("(all) => all.map((e) => e.outerHTML)") == []
+
+    # Tab goes through every control, in sight and with a ring around it; radio buttons of one group are one stop.
+    page.evaluate("document.activeElement.blur()")
+    stops = []
+    while True:
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            """(() => {
+                const focused = document.activeElement;
+                if (!focused.closest(".vw")) return null;
+                const box = focused.getBoundingClientRect();
+                return {
+                    what: focused.outerHTML,
+                    seen: box.bottom > 0 && box.top < innerHeight,
+                    ring: [focused, focused.closest("label") ?? focused].map((e) => getComputedStyle(e))
+                        .some((style) => style.outlineStyle === "solid" && parseFloat(style.outlineWidth) >= 2),
+                };
+            })()"""
+        )
+        if stop is None:
+            break
+        stops.append(stop)
+    assert [stop for stop in stops if not (stop["ring"] and stop["seen"])] == []
+    buttons = page.locator(".vw :is(button, [tabindex]):not([tabindex='-1']):enabled:visible").count()
+    assert len(stops) == len(controls(page.locator(".vw"))) + buttons
+    assert trouble == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_nothing_moves_by_itself_where_motion_is_unwelcome(show_widgets, name):
+    page, trouble = show_widgets([EXAMPLES[name]()], theme="dark", reduced_motion="reduce")
+    place = page.locator(".vw")
+    for button in [None, *place.get_by_role("button").all()]:
+        if button and button.is_enabled() and button.is_visible():
+            press(button, "Enter")
+        before = settled_look(place)
+        page.wait_for_timeout(300)
+        assert look(place) == before
+        assert page.evaluate("document.getAnimations().length") == 0
+    assert trouble == []
+
+
+# --- the Python base ---
+
+
+def test_a_network_is_made_once_until_it_changes():
+    net = vc.VAE(z_dim=2, hidden=[16]).dec
+    first = Network.of(net)
+    assert Network.of(net) is first
+    assert Network.of(net, "float32") is not first
+    with torch.no_grad():
+        net.first.weight[0, 0] += 1
+    trained_on = Network.of(net)
+    assert trained_on is not first and trained_on.weights != first.weights
+    first.close()
+    with torch.no_grad():
+        net.first.weight[0, 0] -= 1
+    assert Network.of(net) is not first  # Jupyter forgot that one
+
+
+def layers(net):
+    return [net.first, *(layer for layer in net.rest if isinstance(layer, torch.nn.Linear))]
+
+
+@pytest.mark.parametrize(("precision", "kind"), [("float32", "<f4"), ("float16", "<f2")])
+def test_floats_are_packed_layer_by_layer(precision, kind):
+    net = model().dec
+    packed = Network.of(net, precision)
+    parts = [part.detach().numpy().ravel() for layer in layers(net) for part in (layer.weight, layer.bias)]
+    assert np.array_equal(np.frombuffer(packed.weights, kind), np.concatenate(parts).astype(kind))
+    assert packed.sizes == [2, 300, 300, 784] and packed.activation == "elu" and packed.y_dim == 0
+
+
+def test_int8_has_a_scale_for_each_row():
+    net = model().dec
+    data = Network.of(net, "int8").weights
+    at = 0
+
+    def take(count, kind):
+        nonlocal at
+        part = np.frombuffer(data, kind, count, at)
+        at += part.nbytes
+        return part
+
+    for layer in layers(net):
+        rows, columns = layer.weight.shape
+        scale = take(rows, "<f4")
+        whole = take(rows * columns, "<i1").reshape(rows, columns)
+        at += -rows * columns % 4
+        assert np.abs(whole).max(1).tolist() == [127] * rows
+        error = np.abs(whole * scale[:, None] - layer.weight.detach().numpy()).max(1)
+        assert (error <= scale * 0.501).all()
+        assert np.array_equal(take(rows, "<f4"), layer.bias.detach().numpy())
+    assert at == len(data)
+
+
+def test_networks_are_picky():
+    with pytest.raises(ValueError, match=r"wanted an MLP of vae_core, such as model\.dec; given VAE"):
+        Network.of(model())
+    with pytest.raises(ValueError, match="precision must be one of float16, float32, int8; given 'float8'"):
+        Network.of(model().dec, "float8")
+
+
+def test_digits_are_packed_as_bits():
+    x, _ = digits(7)
+    bits = np.unpackbits(np.frombuffer(pack_digits(x), np.uint8)).reshape(7, 784)
+    assert np.array_equal(bits, x.numpy())
+    for bad, given in [(x[0], r"\(784,\)"), (x[:, :100], r"\(7, 100\)"), (x[:0], r"\(0, 784\)"),
+                       (torch.zeros(101, 784), r"\(101, 784\)"), (x * 0.5, "from 0 to 0.5")]:
+        with pytest.raises(ValueError, match=f"wanted 1 to 100 binary digits of shape .*given .*{given}"):
+            pack_digits(bad)
+
+
+def test_numbers_stay_within_their_limits():
+    class Dial(BookWidget):
+        level = traitlets.Float(0.0).tag(sync=True)
+        state = ("level",)
+
+        @traitlets.validate("level")
+        def _valid(self, proposal):
+            return self.inside(proposal)
+
+    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=0.5)
+    assert dial._defaults == {"level": 0.5}
+    for value in (1.01, -2, float("nan"), float("inf")):
+        with pytest.raises(traitlets.TraitError, match="level must be a number from -1 to 1; given"):
+            dial.level = value
+    assert dial.level == 0.5
+    with pytest.raises(traitlets.TraitError):
+        Dial(name="dial", limits={"level": (-1, 1)}, level=2)
