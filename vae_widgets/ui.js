@@ -426,13 +426,17 @@ const ui = (() => {
       onDrag([clamp(extent * at(event.clientX - box.left, box.width)), clamp(-extent * at(event.clientY - box.top, box.height))], started);
     }
 
-    canvas.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      canvas.setPointerCapture(event.pointerId);
-      drag(event, true);
-      event.preventDefault();
-    });
-    canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event, false));
+    if (onDrag) {
+      canvas.addEventListener("pointerdown", (event) => {
+        if (event.button) return;
+        canvas.setPointerCapture(event.pointerId);
+        drag(event, true);
+        event.preventDefault();
+      });
+      canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event, false));
+    } else {
+      canvas.style = "cursor: auto; touch-action: auto"; // to look at only
+    }
     const observer = new ResizeObserver(redraw);
     observer.observe(canvas);
     signal.addEventListener("abort", () => observer.disconnect());
