@@ -283,12 +283,12 @@ const ui = (() => {
     return { line, show };
   }
 
-  const UNITS = [[1e6 * 31557600, "million years"], [31557600, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"], [1, "s"], [0, "ms"]];
+  const UNITS = [[1e6 * 31557600, "million years"], [31557600, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"], [1, "s"], [1e-3, "ms"], [0, "µs"]];
 
   // A time for people, to two digits: "3.2 s", "14 hours", "3,200 million years".
   function duration(seconds) {
     const [size, unit] = UNITS.find(([least]) => seconds >= least);
-    return `${(+(seconds / (size || 0.001)).toPrecision(2)).toLocaleString("en")} ${unit}`;
+    return `${(+(seconds / (size || 1e-6)).toPrecision(2)).toLocaleString("en")} ${unit}`;
   }
 
   // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
@@ -459,6 +459,6 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, keys, sentence, duration, axes, bars, reach, path, dragSideways, plane, slices, KEYS,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, keys, sentence, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
   };
 })();
