@@ -9,14 +9,17 @@ from .base import Mixture, Network
 from .faces import Faces
 from .gaussian_prior import GaussianPrior
 from .gradient_estimators import GradientEstimators
+from .integral import Integral
 from .iwae_bound import IwaeBound
 from .jensen import Jensen
 from .latent_plane import LatentPlane
 from .latent_traversal import LatentTraversal
 from .one_latent import OneLatent
+from .posterior_ellipse import PosteriorEllipse
 from .reparameterise import Reparameterise
+from .sweep import Sweep
 
 __all__ = [
-    "Faces", "GaussianPrior", "GradientEstimators", "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal",
-    "Mixture", "Network", "OneLatent", "Reparameterise",
+    "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen", "LatentPlane",
+    "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise", "Sweep",
 ]
