@@ -97,10 +97,13 @@ def drag(page, points, touch=False):
     wait_for_frame(page)
 
 
-# What a reader sees of a widget besides its controls: pictures and numbers, as text.
-LOOK = """(place) => [...place.querySelectorAll("canvas, svg, output[data-key]")].map((part) =>
-    part.tagName === "CANVAS" ? part.toDataURL() : part.dataset.value ?? part.innerHTML.replace(/vw-clip-\\d+/g, ""))
-    .join("\\n")"""
+# What a reader sees of a widget, as text: its pictures, its numbers, and how many controls there are. How long its
+# arithmetic took (Faces: `time` and `wait`) is never twice the same.
+LOOK = """(place) => [
+    ...[...place.querySelectorAll("canvas, svg, output[data-value]:not([data-key=time], [data-key=wait])")].map((part) =>
+        part.toDataURL?.() ?? part.dataset.value ?? part.innerHTML.replace(/vw-clip-\\d+/g, "")),
+    [...place.querySelectorAll("input, select")].filter((input) => input.checkVisibility()).length,
+].join("\\n")"""
 
 
 def look(place):
