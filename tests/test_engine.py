@@ -330,6 +330,16 @@ def test_precisions(page):
     assert errors.mean() < 1 and errors.quantile(0.99) < 8 and errors.max() < 25  # of 255 grey levels, in 64 digits
 
 
+def test_half_floats_of_every_size(page):
+    """All finite ones, the subnormal among them, come through a layer of one input exactly."""
+    half = np.arange(65536, dtype=np.uint16).view(np.float16)
+    half = half[np.isfinite(half)]
+    weights = base64.b64encode(half.tobytes() + bytes(2 * len(half))).decode()
+    packed = {"sizes": [1, len(half)], "activation": "elu", "precision": "float16", "weights": weights}
+    call = "(spec) => engine.forward(engine.network({ ...spec, weights: bytes(spec.weights) }), [1])"
+    assert largest_error(floats(page, call, packed), half.astype(np.float32)) == 0
+
+
 def test_weights_at_any_byte_and_decoded_once(page):
     add(page, "vae-2d")
     found = page.evaluate("""() => {

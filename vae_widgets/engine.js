@@ -13,18 +13,14 @@ const engine = (() => {
 
   const PRECISIONS = ["float16", "float32", "int8"];
 
-  let halves; // the value of each of the 65,536 half floats
-
-  function halfTable() {
-    if (halves) return halves;
-    const bits = new Uint32Array(65536);
-    halves = new Float32Array(bits.buffer);
-    for (let i = 0; i < 65536; i++) {
-      const sign = (i & 0x8000) << 16, exponent = (i >> 10) & 31, mantissa = i & 1023;
-      if (exponent === 0) halves[i] = (sign ? -1 : 1) * mantissa * 2 ** -24;
-      else bits[i] = sign | ((exponent === 31 ? 255 : exponent + 112) << 23) | (mantissa << 13);
+  // A half float's bits, moved to where a float has its own, are its value times 2^-112.
+  function fromHalves(codes) {
+    const bits = new Uint32Array(codes.length), values = new Float32Array(bits.buffer);
+    for (let i = 0; i < bits.length; i++) {
+      bits[i] = ((codes[i] & 0x8000) << 16) | ((codes[i] & 0x7fff) << 13);
+      values[i] *= 2 ** 112;
     }
-    return halves;
+    return values;
   }
 
   // A copy, since a buffer from a message may start at any byte and typed arrays may not.
@@ -52,13 +48,12 @@ const engine = (() => {
 
   function unpackMatrix(buffer, at, [rows, columns], precision) {
     const n = rows * (columns || 1);
-    if (precision === "float16") {
-      const table = halfTable();
-      return Float32Array.from(new Uint16Array(buffer, at, n), (h) => table[h]);
-    }
-    if (precision === "float32" || !columns) return new Float32Array(buffer, at, n);
-    const scale = new Float32Array(buffer, at, rows);
-    return Float32Array.from(new Int8Array(buffer, at + 4 * rows, n), (q, i) => q * scale[Math.floor(i / columns)]);
+    if (precision === "float32" || (precision === "int8" && !columns)) return new Float32Array(buffer, at, n);
+    if (precision === "float16") return fromHalves(new Uint16Array(buffer, at, n));
+    const out = new Float32Array(n);
+    const scale = new Float32Array(buffer, at, rows), codes = new Int8Array(buffer, at + 4 * rows, n);
+    for (let r = 0, i = 0; r < rows; r++) for (let c = 0; c < columns; c++, i++) out[i] = codes[i] * scale[r];
+    return out;
   }
 
   function unpack(spec) {
@@ -143,9 +138,10 @@ const engine = (() => {
 
   // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
   function panels(place, w, inputs, outputs) {
+    const { array } = place;
     for (let o = 0; o < outputs; o++) {
-      const lane = o % LANES, panel = (o - lane) * inputs + lane;
-      for (let i = 0; i < inputs; i++) place.array[panel + i * LANES] = w[o * inputs + i];
+      const lane = o % LANES;
+      for (let i = 0, p = (o - lane) * inputs + lane; i < inputs; i++, p += LANES) array[p] = w[o * inputs + i];
     }
     return place;
   }
@@ -460,7 +456,13 @@ const engine = (() => {
   }
 
   function logStandardNormal(z, dim, rows) {
-    return logNormal(z, new Float32Array(dim), new Float32Array(dim).fill(1), dim, rows);
+    const out = new Float64Array(rows);
+    for (let r = 0; r < rows; r++) {
+      let sum = dim * LOG_2PI;
+      for (let i = 0; i < dim; i++) sum += z[r * dim + i] * z[r * dim + i];
+      out[r] = -0.5 * sum;
+    }
+    return out;
   }
 
   const logPrior = (prior, z, dim, rows) => (prior ? logMixture(z, prior, rows) : logStandardNormal(z, dim, rows));
