@@ -122,6 +122,7 @@ class BookWidget(anywidget.AnyWidget):
     state = ()
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
+    _whole = traitlets.List(traitlets.Unicode(), help="the traits of the state that are whole numbers").tag(sync=True)
     _limits = traitlets.Dict(help="trait -> [lowest, highest] for numbers, and for a list of them also its length").tag(sync=True)
 
     def __init_subclass__(cls, script=None, **options):
@@ -134,6 +135,8 @@ class BookWidget(anywidget.AnyWidget):
         super().__init__(_limits={trait: list(bounds) for trait, bounds in limits.items()}, **traits)
         self._shared = list(self.state)
         self._defaults = {trait: getattr(self, trait) for trait in self.state}
+        kinds = {trait: self.traits()[trait] for trait in self.state}
+        self._whole = [trait for trait, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
 
     def inside(self, proposal):
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
@@ -172,6 +175,12 @@ class ModelWidget(BookWidget):
                          encoder=Network.of(model.enc), decoder=Network.of(model.dec),
                          classifier=Network.of(model.cls) if isinstance(model, vc.SSVAE) else None,
                          mixture=Mixture.of(model) if isinstance(model, vc.GMVAE) else None, **traits)
+
+
+def to_choose(labels, most=10):
+    """The indices of images to choose from: all, or the first of each class if there are more than `most`."""
+    labels = torch.as_tensor(labels).tolist()
+    return list(range(len(labels))) if len(labels) <= most else [labels.index(label) for label in sorted(set(labels))[:most]]
 
 
 def pack_digits(x):

@@ -62,23 +62,20 @@ async function renderLatentTraversal({ model, el }) {
   // A click also when the digit is the chosen one: back to its code.
   if (choice) choice.addEventListener("click", ({ target }) => target.matches("input") && startFrom(+target.value));
 
-  const heading = nats.length > 0 ? "Most used first, by each latent’s mean KL." : "The latents.";
+  const bandKey = ui.h("span", { class: "vw-nowrap" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }), "q(z|x), ± 2 s.d.");
+  const heading = nats.length > 0 ? "Most used first, by each latent’s mean KL. " : "The latents. ";
   view.body.append(
     ui.h("div", { class: "vw-traversal" },
       ui.h("div", { class: "vw-traversal-picture vw-column" },
-        ui.h("div", { class: "vw-pair" }, digits.length > 0 && originalFigure, ui.captioned(picture, "what z draws")),
+        ui.h("div", { class: "vw-pair" }, ui.captioned(picture, "what z draws"), digits.length > 0 && originalFigure),
         numbers.table),
       ui.h("div", { class: "vw-traversal-start vw-column" }, choice,
         has_prior && ui.button("Draw z from the prior", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
       ui.h("div", { class: "vw-traversal-latents" },
-        ui.h("p", { class: "vw-heading" }, heading, codes.length > 0 && has_prior && [" ", bandKey()]),
+        ui.h("p", { class: "vw-heading" }, heading, bandKey),
         ui.h("div", { class: `vw-latents ${dim > 10 ? "compact" : ""}` }, rows.map(({ row }) => row))),
       ui.h("div", { class: "vw-traversal-strip" }, stripHeading, strip)),
   );
-
-  function bandKey() {
-    return ui.h("span", { class: "vw-nowrap" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }), "q(z|x), ± 2 s.d.");
-  }
 
   // --- where z comes from ---
 
@@ -114,6 +111,7 @@ async function renderLatentTraversal({ model, el }) {
 
   function drawBands(digit) {
     const { m, v } = codes[digit] ?? {};
+    bandKey.hidden = !v;
     for (const { i, band } of rows) {
       band.hidden = !v;
       if (!v) continue;

@@ -5,10 +5,9 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, pack_digits, reference
+from .base import BookWidget, Mixture, Network, pack_digits, reference, to_choose
 
 IMAGES = 2000  # on which the use of each latent is measured
-CHOICE = 10  # digits to start from
 
 
 class LatentTraversal(BookWidget, script="latent_traversal.js"):
@@ -49,7 +48,7 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
         nats, spread = [], prior_spread(model)
         if x is not None:
             x, labels = torch.as_tensor(x), torch.as_tensor(labels)
-            chosen = first_of_each(labels) if len(x) > CHOICE else torch.arange(len(x))
+            chosen = to_choose(labels)
             traits |= dict(digits=pack_digits(x[chosen]), labels=bytes(labels[chosen].tolist()), encoder=Network.of(model.enc))
             nats, codes = kl_of_latents(model, x[:IMAGES].float()), mean_codes(model, x[chosen].float())
             spread = codes.std().item() if not has_prior else spread
@@ -79,11 +78,6 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
         """What z decodes to: (28, 28) probabilities of ink, from PyTorch."""
         with torch.no_grad():
             return self._model.dec(torch.tensor(self.z)).sigmoid().reshape(28, 28)
-
-
-def first_of_each(labels):
-    """The index of the first image of each class, in the order of the classes."""
-    return torch.tensor([(labels == label).nonzero()[0].item() for label in labels.unique()[:CHOICE]])
 
 
 @torch.no_grad()

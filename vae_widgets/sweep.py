@@ -1,0 +1,80 @@
+import ipywidgets
+import torch
+import traitlets
+
+import vae_core as vc
+
+from .base import BookWidget, Mixture, Network, pack_digits, to_choose
+
+MEASURED = 2000  # images on which models without results of their own are measured
+
+
+class Sweep(BookWidget, script="sweep.js"):
+    """Steps through trained models: the same digits under the same noise, side by side, and rate against distortion.
+
+    models: a dict of at least two, from a label to a VAE or GMVAE. x, labels: binary images (n, 784) and their class
+    ids; up to ten of them can be chosen (the first of each class, if there are more). The results shown are those that
+    the models were stored with; if one has none, all are measured on x.
+    Traits: index, the model; digit, the image; seed, of the noise. `model` and `results` are those of the index.
+    Raises ValueError for other models, or if x and labels do not fit each other.
+    """
+
+    index = traitlets.Int(0, help="the model that is shown, from 0").tag(sync=True)
+    digit = traitlets.Int(0, help="the index of the chosen image").tag(sync=True)
+    seed = traitlets.Int(0, help="of the noise in q(z|x) and in the prior").tag(sync=True)
+    state = ("index", "digit", "seed")
+
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    decoders = traitlets.List(traitlets.Instance(Network)).tag(sync=True, **ipywidgets.widget_serialization)
+    mixtures = traitlets.List(traitlets.Instance(Mixture, allow_none=True)).tag(sync=True, **ipywidgets.widget_serialization)
+    measured = traitlets.List(help="of each model: rate, distortion, nelbo, active").tag(sync=True)
+    measured_on = traitlets.Unicode().tag(sync=True)
+    codes_m = traitlets.Bytes(help="model after model, digit after digit").tag(sync=True)
+    codes_v = traitlets.Bytes().tag(sync=True)
+    digits = traitlets.Bytes().tag(sync=True)
+    labels = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, models, x, labels, *, name="sweep", **traits):
+        if len(models) < 2:
+            raise ValueError(f"wanted at least two models to step through; given {len(models)}")
+        for label, model in models.items():
+            if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+                raise ValueError(f"wanted VAEs and GMVAEs; {label!r} is of type {type(model).__name__}")
+        if len(x) != len(labels):
+            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        x, labels = torch.as_tensor(x), torch.as_tensor(labels)
+        chosen = to_choose(labels)
+        digits = pack_digits(x[chosen])
+        self._models = list(models.values())
+        with torch.no_grad():
+            codes = [model.enc(x[chosen].float()) for model in self._models]
+        m, v = (b"".join(code[part].numpy().astype("<f4").tobytes() for code in codes) for part in range(2))
+        stored = all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
+        super().__init__(
+            name=name, names=list(models), codes_m=m, codes_v=v, digits=digits, labels=bytes(labels[chosen].tolist()),
+            decoders=[Network.of(model.dec, "int8") for model in self._models],
+            mixtures=[Mixture.of(model) if isinstance(model, vc.GMVAE) else None for model in self._models],
+            measured=[measure(model, x[:MEASURED].float(), stored) for model in self._models],
+            measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
+            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)}, **traits)
+
+    @traitlets.validate("index", "digit", "seed")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @property
+    def model(self):
+        """The model that is shown."""
+        return self._models[self.index]
+
+    @property
+    def results(self):
+        """Of the model that is shown: rate (mean KL), distortion (mean -log p(x|z)), their sum nelbo, in nats; and
+        active, the number of latents in use."""
+        return self.measured[self.index]
+
+
+def measure(model, x, stored):
+    results = model.description["results"]["test"] if stored else vc.evaluate(model, x)
+    return dict(rate=results["kl"], distortion=results["rec"], nelbo=results["nelbo"],
+                active=int(vc.active_units(model, x).sum()), z_dim=model.z_dim)
