@@ -16,11 +16,11 @@ async function renderIwaeBound({ model, el }) {
   // --- elements ---
 
   const numbers = ui.numbers([
-    ["bound", "bound with m, mean of the groups", "iwae"],
-    ["spread", "from group to group, s.d."],
+    ["bound", "bound with m, mean of groups", "iwae"],
+    ["spread", "s.d. from group to group"],
     ["elbo", "ELBO, mean of log w", "elbo"],
     exacts.length && ["exact", "log p(x), exact", "truth"],
-    exacts.length && ["gap", "what the bound is short of", "kl"],
+    exacts.length && ["gap", "exact − bound"],
   ].filter(Boolean));
   const few = ui.numbers([
     ["groups", "groups of m weights", null, { digits: 0 }],
@@ -38,8 +38,8 @@ async function renderIwaeBound({ model, el }) {
     ui.slider(view, model, { trait: "m", name: "m", label: "m, the weights that are averaged", values: SIZES, show: count }),
     ui.h("div", { class: "vw-row" }, rise, pile),
     ui.h("p", { class: "vw-heading vw-keys" },
-      key("iwae", "groups of m: mean ± s.d."), key("muted", "the first m alone"), key("elbo", "draws; ELBO"),
-      key("kl", "share of the sum"), exacts.length > 0 && key("truth", "exact log p(x)")),
+      key("iwae", "groups of m: mean ± s.d."), key("muted", "the first m alone"), key("elbo", "log w; their mean, the ELBO"),
+      key("kl", "share of the sum of w"), exacts.length > 0 && key("truth", "exact log p(x)")),
     ui.h("div", { class: "vw-row" }, numbers.table, few.table),
     ui.h("div", { class: "vw-row vw-middle" },
       ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })), progress, drawnText),
@@ -101,7 +101,7 @@ async function renderIwaeBound({ model, el }) {
 
   // Everything that changes with the weights.
   function drawPool() {
-    const exact = exacts[chosen().digit];
+    const exact = exacts[model.get("digit")];
     const log_w = weights.subarray(0, drawn);
     const sorted = log_w.slice().sort();
     const sizes = SIZES.filter((m) => m <= drawn).map(groupsOf);
@@ -109,9 +109,9 @@ async function renderIwaeBound({ model, el }) {
     const top = Math.max(sorted[drawn - 1], exact ?? -Infinity);
     const bottom = Math.min(elbo - sizes[0].spread / 2, sorted[Math.floor(drawn / 10)]);
     const y = { min: bottom, max: top + 0.05 * (top - bottom), label: "nats" };
-    const frame = { width: 360, height: 280, y };
+    const frame = { width: 360, height: 280, left: 58, y };
 
-    const left = ui.axes({ ...frame, x: { min: 1, max: WEIGHTS, log: true, ticks: [1, 10, 100, 1000, 5000], format: count, label: "m, weights averaged" } });
+    const left = ui.axes({ ...frame, x: { min: 0.85, max: 6000, log: true, ticks: [1, 10, 100, 1000, 5000], format: count, label: "m, weights averaged" } });
     const band = sizes.filter(({ groups }) => groups > 1);
     const edge = (sign) => band.map(({ m, mean, spread }) => [left.x(m), left.y(mean + sign * spread)]);
     left.plot.append(
@@ -122,7 +122,7 @@ async function renderIwaeBound({ model, el }) {
       ui.s("path", { d: ui.path(sizes.map(({ m, mean }) => [left.x(m), left.y(mean)])), fill: "none", stroke: ui.COLOURS.iwae, "stroke-width": 2.5 }),
     );
 
-    const right = ui.axes({ ...frame, x: { min: 0, max: 1.05, ticks: [], label: "how many log w; their share of the sum" } });
+    const right = ui.axes({ ...frame, x: { min: 0, max: 1.05, ticks: [], label: "how many draws, and their share of the sum" } });
     const bin = (y.max - y.min) / BINS;
     const [many, share] = [new Float64Array(BINS), new Float64Array(BINS)];
     for (const w of log_w) {
@@ -151,9 +151,8 @@ async function renderIwaeBound({ model, el }) {
 
   // What changes with m.
   function drawChosen() {
-    const { digit } = chosen();
     const { left, right, marks, elbo, exact } = chart;
-    const { m, mean, spread, groups } = groupsOf(chosen().m);
+    const { m, mean, spread, groups } = groupsOf(model.get("m"));
     const ess = effectiveSize(m);
     const at = left.x(m);
     marks[0].replaceChildren(
@@ -168,16 +167,13 @@ async function renderIwaeBound({ model, el }) {
     const words = `m = ${count(m)}: bound ${ui.format(mean)} nats, mean of ${count(groups)} ${groups === 1 ? "group" : "groups"}`
       + (groups > 1 ? `, s.d. ${ui.format(spread)}` : "") + (exact === undefined ? "" : `; exact log p(x) ${ui.format(exact)}`)
       + `; effective sample size ${ui.format(ess, 1)}`;
-    left.svg.setAttribute("aria-label", `The bound against m, for a ${labels[digit]}. ${words}`);
+    left.svg.setAttribute("aria-label", `The bound against m, for a ${labels[model.get("digit")]}. ${words}`);
     right.svg.setAttribute("aria-label", `Histogram of ${count(drawn)} log weights, with mean ${ui.format(elbo)} nats, and of their share of the sum`);
     view.say(words);
   }
 
-  // A link may say 2.5.
-  const chosen = () => Object.fromEntries(["digit", "m", "seed"].map((trait) => [trait, Math.round(model.get(trait))]));
-
   function update() {
-    const { digit, seed } = chosen();
+    const [digit, seed] = [model.get("digit"), model.get("seed")];
     if (drawnFor === `${digit} ${seed}`) return drawChosen();
     drawnFor = `${digit} ${seed}`;
     drawWeights(digit, seed);

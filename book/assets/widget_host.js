@@ -83,8 +83,9 @@ function read(text, like) {
   return values.includes(undefined) ? undefined : values;
 }
 
-function isWithin(value, [low, high] = [-Infinity, Infinity]) {
-  return [value].flat().every((part) => typeof part !== "number" || (low <= part && part <= high));
+function isWithin(value, [low, high] = [-Infinity, Infinity], whole) {
+  const fits = (part) => low <= part && part <= high && (!whole || Number.isInteger(part));
+  return [value].flat().every((part) => typeof part !== "number" || fits(part));
 }
 
 const addresses = new Set();
@@ -101,7 +102,8 @@ function settle(model, place) {
     for (const trait of model.get("_shared")) {
       const text = query.get(`${model.address}.${trait}`);
       const value = text === null ? undefined : read(text, model.get(trait));
-      if (value !== undefined && isWithin(value, model.get("_limits")[trait])) model.state[trait] = value;
+      const whole = model.get("_whole").includes(trait);
+      if (value !== undefined && isWithin(value, model.get("_limits")[trait], whole)) model.state[trait] = value;
     }
   }
   if (!document.getElementById(model.address)) place.id = model.address;
