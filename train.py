@@ -1,8 +1,9 @@
-"""Train the models in book/trained/ and measure them: python train.py [NAME ...]
+"""Train the models in book/trained/ and measure them: python train.py [--measure] [NAME ...]
 
-Without names, all of them. An interrupted run goes on where it stopped. Everything is
-measured on test images binarised with a fixed seed, under the weights exactly as they are
-shipped: on all 10,000, but for the IWAE bounds of some models (see Recipe).
+Without names, all of them. A model is shipped as soon as it is trained, with its ELBO, rate
+and distortion; the IWAE bounds, which take longest, follow. An interrupted run goes on where
+it stopped. Everything is measured on all 10,000 test images, binarised with a fixed seed,
+under the weights exactly as they are shipped. --measure takes the shipped models as they are.
 """
 
 import argparse
@@ -18,51 +19,72 @@ from sklearn.semi_supervised import LabelSpreading
 
 import vae_core as vc
 
-WORK = Path(__file__).resolve().parent / "_train"  # checkpoints, and models not yet measured
+WORK = Path(__file__).resolve().parent / "_train"  # what is not finished yet
 EVALUATION_SEED = 2024
-SAMPLES = (1, 10, 100, 1000, 5000)  # of the IWAE bounds; the last estimates log p(x)
+SAMPLES = [1, 10, 100, 1000, 5000]  # of the IWAE bounds; the last estimates log p(x)
 LABELS, DRAWS = 100, 3  # SSVAE: how many labels are known, and how often they are drawn anew
 LIKELIEST = 2  # SSVAE: over how many labels of an unlabelled image its bound sums in training
 
 
 class Recipe(NamedTuple):
-    """A model class, its arguments and those of vae_core.fit; iw, the samples of the bound that
-    is climbed; and on how many test images the IWAE bounds are measured, which takes longest."""
+    """A model class, its arguments and those of vae_core.fit, and iw, the samples of the bound that is climbed."""
 
     model: type
     arguments: dict
     fit: dict
     iw: int = 1
-    bound_images: int = 10_000
 
+
+LONG = dict(epochs=160, batch_size=128, learning_rate=4e-3)
+SWEEP = dict(epochs=50, batch_size=128, learning_rate=4e-3)
 
 RECIPES = {
-    "vae": Recipe(vc.VAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
+    "vae": Recipe(vc.VAE, {}, LONG),
     # With the ELBO, a few encodings in a hundred miss the posterior by so much that no number of
     # samples finds it again; a dozen samples in training teach the encoder to cover it.
-    "vae-2d": Recipe(vc.VAE, dict(z_dim=2), dict(epochs=8, batch_size=128, learning_rate=2e-3), 12, 1000),
-    "gmvae": Recipe(vc.GMVAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
-    "ssvae": Recipe(vc.SSVAE, {}, dict(epochs=14, batch_size=100, learning_rate=1e-3), bound_images=1000),
+    "vae-2d": Recipe(vc.VAE, dict(z_dim=2), dict(epochs=8, batch_size=128, learning_rate=2e-3), 12),
+    "gmvae": Recipe(vc.GMVAE, {}, LONG),
+    "ssvae": Recipe(vc.SSVAE, {}, dict(epochs=14, batch_size=100, learning_rate=1e-3)),
     "autoencoder-2d": Recipe(vc.Autoencoder, dict(z_dim=2), dict(epochs=60, batch_size=128, learning_rate=3e-3)),
+    # The sweeps, around `vae` with its ten latents and its beta of 1.
+    **{f"vae-beta{beta:g}": Recipe(vc.VAE, dict(beta=beta), SWEEP) for beta in (0.1, 0.25, 0.5, 2.0, 4.0, 8.0)},
+    **{f"vae-z{z_dim}": Recipe(vc.VAE, dict(z_dim=z_dim), SWEEP) for z_dim in (1, 2, 3, 5, 20, 50)},
 }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", action="store_true", help="measure the IWAE bounds again, and train nothing")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(RECIPES)}")
-    names = parser.parse_args().names or list(RECIPES)
+    arguments = parser.parse_args()
+    names = arguments.names or list(RECIPES)
     if unknown := set(names) - set(RECIPES):
         parser.error(f"no recipe for {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
     data = vc.load_mnist()
     for name in names:
-        recipe = RECIPES[name]
-        if recipe.model is vc.SSVAE:
-            model, results = train_semi_supervised(name, recipe, data)
-        else:
-            model, results = trained(name, recipe, data.train_images), {}
-        results = measure(model, data, recipe.bound_images) | results
-        publish(name, recipe, model, results)
-        print(f"{name}: {results}")
+        if not arguments.measure:
+            train(name, RECIPES[name], data)
+        measure_bounds(name, data.test_images)
+
+
+def train(name, recipe, data):
+    """Train a model and ship it with everything that is quick to measure."""
+    if recipe.model is vc.SSVAE:
+        model, results = train_semi_supervised(name, recipe, data)
+    else:
+        model, results = trained(name, recipe, data.train_images), {}
+    results |= {"test": vc.evaluate(model, data.test_images, EVALUATION_SEED),
+                "train": vc.evaluate(model, data.train_images[:10_000], EVALUATION_SEED)}
+    if recipe.model in (vc.VAE, vc.GMVAE):
+        results["active_units"] = vc.active_units(model, binary_test_images(data.test_images)).sum().item()
+    versions = dict(python=platform.python_version(), torch=torch.__version__,
+                    torchvision=torchvision.__version__, safetensors=safetensors.__version__)
+    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, recipe=recipe.fit | dict(iw=recipe.iw), seed=0,
+                  history=model.description["history"], evaluation_seed=EVALUATION_SEED,
+                  threads=torch.get_num_threads(), versions=versions, results=results)
+    for file in (WORK / f"{name}.safetensors", WORK / f"{name}.bounds", *WORK.glob(f"{name}-[0-9].safetensors")):
+        file.unlink(missing_ok=True)
+    print(f"{name}: {results}", flush=True)
 
 
 def trained(name, recipe, images, loss=None, model=None):
@@ -73,13 +95,13 @@ def trained(name, recipe, images, loss=None, model=None):
     """
     file = WORK / f"{name}.safetensors"
     if not file.exists():
-        print(f"{name}: training, {recipe.fit}")
+        print(f"{name}: training, {recipe.fit}", flush=True)
         torch.manual_seed(0)
         model = model or recipe.model(**recipe.arguments)
         if recipe.model is vc.Autoencoder:
             loss = vc.Autoencoder.loss
         elif recipe.iw > 1:
-            loss = lambda model, x: model.negative_iwae_bound(x, recipe.iw)[0]
+            loss = lambda model, x: model.negative_iwae_bound(x, recipe.iw)[0]  # noqa: E731
         history = vc.fit(model, images, loss=loss and (lambda x: loss(model, x)),
                          checkpoint=WORK / f"{name}.checkpoint", **recipe.fit)
         vc.save_model(file, model, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
@@ -100,31 +122,33 @@ def train_semi_supervised(name, recipe, data):
     Beside each stands what the classifier reaches on the known labels alone, and what it starts
     from: guesses that spread the known labels along the data.
     """
+    draws = [train_one_draw(f"{name}-{draw}", recipe, data, draw) for draw in range(DRAWS)]
+    accuracies = {stage: [reached[stage] for _, reached in draws] for stage in draws[0][1]}
+    return draws[0][0], dict(labels=LABELS, likeliest=LIKELIEST, **accuracies)
+
+
+def train_one_draw(name, recipe, data, draw):
     images, share = data.train_images, LABELS / (len(data.train_images) - LABELS)
-    accuracies, models = {"accuracy": [], "accuracy_start": [], "accuracy_labels_alone": []}, []
+    known = vc.labelled_subset(data.train_labels, LABELS, seed=draw)
+    x_known, y_known = images[known], data.train_labels[known]
+    rest = torch.ones(len(images), dtype=torch.bool)
+    rest[known] = False
 
-    def note(kind, model):
-        accuracies[kind].append(vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED))
+    def loss(model, x):
+        known_x, known_y = vc.binarize(x_known.to(x.device)), y_known.to(x.device)
+        return model.loss(x, known_x, known_y, share, LIKELIEST)
 
-    for draw in range(DRAWS):
-        known = vc.labelled_subset(data.train_labels, LABELS, seed=draw)
-        x_known, y_known = images[known], data.train_labels[known]
-        rest = torch.ones(len(images), dtype=torch.bool)
-        rest[known] = False
+    def reached(model):
+        return vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
 
-        def loss(model, x):
-            known_x, known_y = vc.binarize(x_known.to(x.device)), y_known.to(x.device)
-            return model.loss(x, known_x, known_y, share, LIKELIEST)
-
-        alone = vc.SSVAE(**recipe.arguments | dict(gen_weight=0))
-        vc.fit(alone, x_known, loss=lambda x: loss(alone, x), epochs=2000, batch_size=LABELS, learning_rate=1e-3)
-        note("accuracy_labels_alone", alone)
-        start = first_model(recipe, images, known, y_known)
-        note("accuracy_start", start)
-        models.append(trained(f"{name}-{draw}", recipe, images[rest], loss, start))
-        note("accuracy", models[-1])
-        print(f"{name}-{draw}: {accuracies}")
-    return models[0], dict(labels=LABELS, likeliest=LIKELIEST, **accuracies)
+    alone = vc.SSVAE(**recipe.arguments | dict(gen_weight=0))
+    vc.fit(alone, x_known, loss=lambda x: loss(alone, x), epochs=2000, batch_size=LABELS, learning_rate=1e-3)
+    model = first_model(recipe, images, known, y_known)
+    accuracies = {"accuracy_labels_alone": reached(alone), "accuracy_start": reached(model)}
+    model = trained(name, recipe, images[rest], loss, model)
+    accuracies["accuracy"] = reached(model)
+    print(f"{name}: {accuracies}", flush=True)
+    return model, accuracies
 
 
 def first_model(recipe, images, known, y_known):
@@ -149,38 +173,41 @@ def first_model(recipe, images, known, y_known):
     return model
 
 
+def binary_test_images(test_images):
+    """The test images as binary ones, always the same."""
+    return vc.binarize(test_images, torch.Generator().manual_seed(EVALUATION_SEED))
+
+
 @torch.no_grad()
-def measure(model, data, bound_images):
-    """The ELBO on the full test set and on as many training images, and the IWAE bounds."""
-    results = {"test": vc.evaluate(model, data.test_images, EVALUATION_SEED),
-               "train": vc.evaluate(model, data.train_images[:10_000], EVALUATION_SEED)}
-    if isinstance(model, vc.VAE):
-        torch.manual_seed(EVALUATION_SEED)
-        x = vc.binarize(data.test_images)[:bound_images]
-        bounds = dict(zip(SAMPLES, vc.log_likelihood(model, x, SAMPLES)))
-        results["niwae"] = {m: -bound.mean().item() for m, bound in bounds.items()}
-        results["niwae_images"] = bound_images
-        if model.z_dim == 2:
-            results["quadrature"] = against_quadrature(model, x[:1000], bounds[5000][:1000])
-    return results
+def measure_bounds(name, test_images):
+    """Add the IWAE bounds to a shipped file; every 500 images, what is done so far is kept."""
+    model = vc.load_trained(name)
+    if not isinstance(model, vc.VAE):
+        return
+    x, parts = binary_test_images(test_images), WORK / f"{name}.bounds"
+    bounds = torch.load(parts) if parts.exists() else torch.zeros(len(SAMPLES), 0)
+    for part in x[bounds.shape[1] :].split(500):
+        torch.manual_seed(EVALUATION_SEED + bounds.shape[1])
+        bounds = torch.cat([bounds, vc.log_likelihood(model, part, SAMPLES)], dim=1)
+        parts.parent.mkdir(exist_ok=True)
+        torch.save(bounds, parts)
+    measured = {"niwae": dict(zip(SAMPLES, (-bounds.mean(1)).tolist(), strict=True)), "niwae_images": len(x)}
+    if not isinstance(model, vc.SSVAE) and model.z_dim <= 2:
+        measured["quadrature"] = against_quadrature(model, x[:1000], bounds[-1, :1000])
+    about = model.description
+    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, **about | dict(results=about["results"] | measured))
+    parts.unlink()
+    print(f"{name}: {measured}", flush=True)
 
 
 def against_quadrature(model, x, estimate):
     """Exact log p(x), mean over images, beside its estimate and the ELBO of the same images."""
-    exact, coarse = (torch.cat([vc.log_marginal_grid(model, batch, n).log_px for batch in x.split(250)]) for n in (801, 401))
+    exact, coarse = (torch.cat([vc.log_marginal_grid(model, batch, n).log_px for batch in x.split(250)])
+                     for n in (801, 401))
     elbo = torch.stack([-model.negative_elbo_bound(x)[0] for _ in range(100)])
     return dict(images=len(x), log_px=exact.mean().item(), iwae_5000=estimate.mean().item(),
                 elbo=elbo.mean().item(), largest_gap=(exact - estimate).abs().max().item(),
                 largest_change_on_half_the_grid=(exact - coarse).abs().max().item())
-
-
-def publish(name, recipe, model, results):
-    versions = dict(python=platform.python_version(), torch=torch.__version__,
-                    torchvision=torchvision.__version__, safetensors=safetensors.__version__)
-    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, recipe=recipe.fit | dict(iw=recipe.iw), seed=0, history=model.description["history"],
-                  evaluation_seed=EVALUATION_SEED, threads=torch.get_num_threads(), versions=versions, results=results)
-    for file in (WORK / f"{name}.safetensors", *WORK.glob(f"{name}-[0-9].safetensors")):
-        file.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

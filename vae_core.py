@@ -23,6 +23,7 @@ import lzma
 import math
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,13 +97,7 @@ def log_bernoulli_with_logits(x, logits):
     Raises ValueError if shapes do not broadcast. Notes §3.2.1 and eq. 12; chapter 3.
     """
     _check_shapes(x=x, logits=logits)
-    return (x * logits - _softplus(logits)).sum(-1)
-
-
-def _softplus(a):
-    # log(1 + e^a), as F.softplus: but that computes a log1p, which costs ten times a log,
-    # and over the pixels of every sample this is where the time goes.
-    return 0.5 * (a + a.abs()) + (1 + (-a.abs()).exp()).log()
+    return (x * logits - F.softplus(logits)).sum(-1)
 
 
 def kl_normal(qm, qv, pm, pv):
@@ -207,19 +202,7 @@ def _check_count(n, name):
 # Networks
 # ------------------------------------------------------------------------------------
 
-
-
-class ELU(nn.Module):
-    """x where x > 0, else e^x - 1. torch's own computes an expm1, which costs as much time
-    as the matrix products around it; written with |x|, its gradient at 0 is right as well."""
-
-    def forward(self, x):
-        x = x.float() if x.dtype == torch.bfloat16 else x  # e^x - 1 cancels
-        negative = 0.5 * (x - x.abs())
-        return x - negative + negative.exp() - 1
-
-
-ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class MLP(nn.Module):
@@ -237,7 +220,7 @@ class MLP(nn.Module):
         self.first = nn.Linear(sizes[0], sizes[1])
         self.label = nn.Linear(y_dim, sizes[1], bias=False) if y_dim else None
         self.rest = nn.Sequential()
-        for n_in, n_out in zip(sizes[1:], sizes[2:]):
+        for n_in, n_out in pairwise(sizes[1:]):
             self.rest.append(ACTIVATIONS[activation]())
             self.rest.append(nn.Linear(n_in, n_out))
 
@@ -355,14 +338,15 @@ class GMVAE(VAE):
     def log_prior(self, z):
         """log p(z), in nats: (..., z_dim) -> (...).
 
-        The square in each component is expanded, z^2/v - 2 z m/v + m^2/v, so that matrix
-        products replace a (batch, k, z_dim) temporary; in float64, since it cancels.
+        The square in each component is expanded, z^2/v - 2 z m/v + m^2/v: linear in (z^2, z),
+        so that a matrix product replaces a (batch, k, z_dim) temporary; in float64, since it
+        cancels.
         """
         m, v = (t.squeeze(0).double() for t in self.z_prior)
         rows = z.reshape(-1, self.z_dim).double()
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
-        distance = rows**2 @ (1 / v).T - 2 * rows @ (m / v).T + constant
-        return log_mean_exp(-0.5 * distance.float(), dim=1).reshape(z.shape[:-1])
+        log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
+        return log_mean_exp(log_each.float(), dim=1).reshape(z.shape[:-1])
 
     def kl(self, z, m, v):
         """log q(z|x) - log p(z) at the sample z ~ q: its mean is KL(q(z|x) || p(z))."""
@@ -387,6 +371,9 @@ class SSVAE(VAE):
         self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation, y_dim)
         self.cls = MLP((x_dim, *hidden, y_dim), "relu")
 
+    def _every_label(self):
+        return torch.eye(self.y_dim, device=self.prior_m.device).unsqueeze(1)  # (y_dim, 1, y_dim)
+
     def _z_bound(self, x, y):
         """KL and reconstruction for given labels; y broadcasts against (batch, y_dim)."""
         m, v = self.enc(x, y)
@@ -410,8 +397,7 @@ class SSVAE(VAE):
         else:
             log_q = self.cls(x).log_softmax(-1)
             q = log_q.exp()
-            every_y = torch.eye(self.y_dim, device=x.device).unsqueeze(1)  # (y_dim, 1, y_dim)
-            kl_z, rec = ((q.T * t).sum(0).mean() for t in self._z_bound(x, every_y))
+            kl_z, rec = ((q.T * t).sum(0).mean() for t in self._z_bound(x, self._every_label()))
             kl_y = kl_cat(q, log_q, log_p_y).mean()
         return rec + kl_z + kl_y, kl_z, kl_y, rec
 
@@ -433,7 +419,7 @@ class SSVAE(VAE):
         return ((q.T * (kl_z + rec)).sum(0) + kl_y).mean()
 
     def _one_hot(self, y, batch):
-        if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() and y.max() < self.y_dim:
+        if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() <= y.max() < self.y_dim:
             return F.one_hot(y.long(), self.y_dim).float()
         if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and ((y == 0) | (y == 1)).all():
             return y.float()
@@ -447,12 +433,12 @@ class SSVAE(VAE):
         """
         log_q = self.cls(x).log_softmax(-1)
         y = torch.distributions.Categorical(logits=log_q).sample((iw,))
-        one_hot = F.one_hot(y, self.y_dim).to(x.dtype)
-        m, v = self.enc(x, one_hot)
+        drawn = y, torch.arange(len(x), device=x.device)
+        m, v = (t[drawn] for t in self.enc(x, self._every_label()))  # each label encoded once, not each draw
         z = sample_gaussian(m, v)
-        kl_y = (one_hot * log_q).sum(-1) + math.log(self.y_dim)
+        kl_y = log_q.T[drawn] + math.log(self.y_dim)
         kl = log_normal(z, m, v) - self.log_prior(z) + kl_y
-        rec = -log_bernoulli_with_logits(x, self.dec(z, one_hot))
+        rec = -log_bernoulli_with_logits(x, self.dec(z, F.one_hot(y, self.y_dim).to(x.dtype)))
         return -(kl + rec), kl, rec
 
     def loss(self, x, x_labelled, y_labelled, labelled_share, k=None):
@@ -511,9 +497,9 @@ def evaluate(model, images, seed=0):
             if isinstance(model, Autoencoder):
                 parts = {"rec": model.loss(batch)}
             elif isinstance(model, SSVAE):
-                parts = dict(zip(("kl_z", "kl_y", "rec"), model.negative_elbo_bound(batch)[1:]))
+                parts = dict(zip(("kl_z", "kl_y", "rec"), model.negative_elbo_bound(batch)[1:], strict=True))
             else:
-                parts = dict(zip(("kl", "rec"), model.negative_elbo_bound(batch)[1:]))
+                parts = dict(zip(("kl", "rec"), model.negative_elbo_bound(batch)[1:], strict=True))
             for name, value in parts.items():
                 totals[name] = totals.get(name, 0) + value.item() * len(batch) / len(x)
     if not isinstance(model, Autoencoder):
@@ -536,11 +522,11 @@ def log_likelihood(model, x, m=5000):
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
-    for batch in x.split(50):
+    for batch in x.split(10):
         log_sum, drawn, bound = torch.full((len(batch),), -math.inf, device=x.device), 0, []
         for count in counts:
             while drawn < count:
-                step = min(20, count - drawn)  # 20 x 50 decoded images at a time stay in the cache
+                step = min(50, count - drawn)  # 50 x 10 decoded images at a time stay in the cache
                 log_sum = log_sum.logaddexp(model.log_weight(batch, step)[0].logsumexp(0))
                 drawn += step
             bound.append(log_sum - math.log(count))
@@ -588,7 +574,7 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
     for start in range(0, len(z), 5000):
         part = z[start : start + 5000]
         logits = model.dec(part)  # log p(x|z_j) = x . logits_j - sum softplus, all x at once
-        log_joint[:, start : start + 5000] = x @ logits.T - _softplus(logits).sum(-1) + model.log_prior(part)
+        log_joint[:, start : start + 5000] = x @ logits.T - F.softplus(logits).sum(-1) + model.log_prior(part)
     log_px = log_joint.logsumexp(1) + log_volume
     return Grid(log_px, log_joint - log_px.unsqueeze(1), z, log_volume)
 
@@ -681,7 +667,8 @@ def labelled_subset(labels, n, seed=0):
     classes, counts = labels.unique(return_counts=True)
     each, rest = divmod(_check_count(n, "n"), len(classes))
     if rest or each > counts.min():
-        raise ValueError(f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; given {n}")
+        raise ValueError(f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; "
+                         f"given {n}")
     generator = torch.Generator().manual_seed(seed)
     rows = [(labels == c).nonzero().squeeze(1) for c in classes]
     return torch.cat([r[torch.randperm(len(r), generator=generator)[:each]] for r in rows])
@@ -731,8 +718,9 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
     images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
     loss: function of one binary batch that returns a scalar in nats (by default the
     model's -ELBO). Adam's rate climbs to learning_rate in the first twentieth of the run
-    and falls to zero along a cosine. device: "auto" takes a GPU if there is one. precision: "float32", "bfloat16"
-    (matrix products only), or "auto", which takes bfloat16 where the hardware has it.
+    and falls to zero along a cosine. device: "auto" takes a GPU if there is one.
+    precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
+    "auto", which takes bfloat16 where the hardware has it.
     checkpoint: a file, written after every epoch, from which the same call goes on after
     an interruption as if there had been none; it is removed at the end.
 
@@ -742,8 +730,6 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
     """
     _check_images(images[:1].float() / 255 if images.dtype == torch.uint8 else images, model.x_dim)
     epochs, batch_size = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size")
-    if loss is None:
-        loss = lambda x: model.negative_elbo_bound(x)[0]
     home = next(model.parameters()).device
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
@@ -771,7 +757,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
                 for index in torch.randperm(len(images), device=device).split(batch_size):
                     x = binarize(images[index])
                     with autocast:
-                        value = loss(x)
+                        value = loss(x) if loss else model.negative_elbo_bound(x)[0]
                     optimizer.zero_grad()
                     value.backward()
                     optimizer.step()
@@ -804,14 +790,15 @@ def _autocast(precision, device):
 
 def _save_checkpoint(file, parts, run, history):
     state = {name: part.state_dict() for name, part in parts.items()}
+    random = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     buffer = io.BytesIO()
-    torch.save(dict(state, run=run, history=[tuple(e) for e in history], random=torch.get_rng_state()), buffer)
+    torch.save(dict(state, run=run, history=[tuple(e) for e in history], random=random), buffer)
     _write_atomically(Path(file), buffer.getvalue())
 
 
 def _resume(file, parts, run):
     try:
-        state = torch.load(file, weights_only=True)
+        state = torch.load(file, map_location="cpu", weights_only=True)
         found = state["run"]
     except Exception as error:
         raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
@@ -820,7 +807,8 @@ def _resume(file, parts, run):
         raise ValueError(f"{file} belongs to another run, with {other}: delete it to start afresh")
     for name, part in parts.items():
         part.load_state_dict(state[name])
-    torch.set_rng_state(state["random"])
+    torch.set_rng_state(state["random"][0])
+    torch.cuda.set_rng_state_all(state["random"][1:])
     return [Epoch(*e) for e in state["history"]]
 
 
@@ -852,7 +840,7 @@ def load_model(file):
     or foreign file.
     """
     with _opened(file) as (description, f):
-        tensors = {name: f.get_tensor(name) for name in f.keys()}
+        tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
     if _hash_tensors(tensors) != description.get("sha256"):
         raise ValueError(f"{file}: the weights do not match their hash; the file is damaged")
     try:

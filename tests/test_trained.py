@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 import vae_core as vc
 
 TRAINED = vc.trained_models()
-BOUNDED = [name for name, about in TRAINED.items() if about["class"] != "Autoencoder"]
+BOUNDED = [name for name, about in TRAINED.items() if "niwae" in about["results"]]
 
 
 def each(names):
