@@ -6,6 +6,7 @@ arithmetic runs in the browser, and its state can be read and set from Python.
 """
 
 from .base import Mixture, Network
+from .draw_digit import DrawDigit
 from .faces import Faces
 from .gaussian_prior import GaussianPrior
 from .gradient_estimators import GradientEstimators
@@ -20,6 +21,7 @@ from .reparameterise import Reparameterise
 from .sweep import Sweep
 
 __all__ = [
-    "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen", "LatentPlane",
-    "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise", "Sweep",
+    "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
+    "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise",
+    "Sweep",
 ]

@@ -1,0 +1,317 @@
+// log p(x) with two latents: its integrand over the plane, a grid's sum, and samples from the prior.
+
+async function renderIntegral({ model, el }) {
+  const decoder = await ui.network(model, "decoder");
+  const digits = ui.digitsOf(model.get("digits")), labels = ui.bytes(model.get("labels"));
+  const exact = model.get("exact"), spots = model.get("spots");
+  const limit = model.get("limit"), sizes = model.get("sizes"), counts = model.get("counts");
+  const FINEST = sizes.at(-1), MOST = counts.at(-1);
+  const SHOWN = 101; // grid points along a side of the plane's picture
+  const CLOSE = 41; // and of the close-up's
+  const BATCH = 32; // decodes in one slice
+  // A link may ask for what is not on the sliders.
+  for (const [trait, allowed] of [["n", sizes], ["m", counts], ["method", ["grid", "samples"]]]) {
+    if (!allowed.includes(model.get(trait))) model.set(trait, model.get("_defaults")[trait]);
+  }
+  const view = ui.frame(model, el, "The integral behind log p(x)");
+
+  // --- what is shown ---
+
+  const wide = ui.plane({ extent: limit, draw: drawPlane, signal: view.signal, label: "The integrand over the latent plane" });
+  const near = ui.plane({ extent: 1, draw: drawNear, signal: view.signal, label: "The integrand where it is largest" });
+  const numbers = ui.numbers([
+    ["exact", "log p(x), exact", "truth"],
+    ["grid", "by the grid", "elbo"],
+    ["grid_error", "its error"],
+    ["samples", "by the samples", "prior"],
+    ["samples_error", "its error"],
+  ]);
+  const work = ui.sentence("The grid has {n} × {n2} = {points} points, {state}; a decode takes {each} here. With {latents} latents it "
+    + "would have {count}: {wait}.");
+
+  // Errors of thousands and of thousandths in one picture: linear within 0.1, logarithmic beyond.
+  const bend = (error) => Math.asinh(error / 0.1);
+  const ticks = [-1000, -100, -10, -1, 0, 1, 10];
+  const powers = [1, 10, 100, 1000, 10_000, 100_000];
+  const plot = ui.axes({
+    width: 420, height: 250, left: 58, label: "Error of both estimates by the number of decodes",
+    x: { min: 1, max: 200_000, log: true, ticks: powers, label: "decodes", format: (value) => value.toLocaleString("en") },
+    y: { min: bend(-5000), max: bend(30), ticks: ticks.map(bend), label: "error (nats)",
+         format: (value) => String(Math.round(10 * Math.sinh(value)) / 100).replace(/\.\d+/, "").replace("-", "−") },
+  });
+  const curves = ui.s("g");
+  plot.plot.append(curves);
+
+  view.body.append(
+    ui.digitChoice(view, model, digits, { labels, legend: "The digit x" }),
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-grow", style: "max-width: 22rem" }, wide.canvas,
+        ui.h("p", { class: "vw-heading" }, "log p(x | z) p(z) over the plane, down to 60 nats below its peak. Rings: the prior.")),
+      ui.h("div", { class: "vw-grow", style: "max-width: 22rem" }, near.canvas,
+        ui.h("p", { class: "vw-heading" }, "p(x | z) p(z) in the small square. What falls in here makes the sum."))),
+    ui.radio(view, model, { trait: "method", legend: "Show the points of", options: [["grid", "the grid"], ["samples", "the samples"]] }),
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
+        ui.slider(view, model, { trait: "n", name: "grid, a side", values: sizes, digits: 0 }),
+        ui.slider(view, model, { trait: "m", name: "samples", values: counts, show: (value) => value.toLocaleString("en") }),
+        ui.slider(view, model, { trait: "latents", name: "latents", min: 1, max: 20, step: 1, digits: 0 }),
+        ui.h("div", {}, ui.button("Other samples", () => ui.set(model, { seed: model.get("seed") + 1 }))),
+        ui.h("div", {}, numbers.table)),
+      ui.h("div", { class: "vw-grow" }, plot.svg,
+        ui.h("p", { class: "vw-heading" }, "Error by cost: grids (blue), and the samples as they come (orange)."))),
+    work.line,
+  );
+
+  // --- the integrand, point by point: every decode serves all digits ---
+
+  const standard = [new Float32Array(2), new Float32Array(2).fill(1)];
+  let decoded = 0, busy = 0; // since the page was opened, in points and ms
+
+  function logJoints(z, some = digits) {
+    const start = performance.now(), rows = z.length / 2;
+    const logits = engine.forward(decoder, z, rows);
+    const log_prior = engine.logNormal(z, ...standard, 2, rows);
+    const joints = some.map((x) => engine.logBernoulli(x, logits, 784, rows).map((value, i) => value + log_prior[i]));
+    decoded += rows;
+    busy += performance.now() - start;
+    return joints;
+  }
+
+  // The finest grid, of which the others are a part: what is known of it so far.
+  const known = new Uint8Array(FINEST * FINEST);
+  const lattice = digits.map(() => new Float32Array(FINEST * FINEST));
+  const at = (index) => -limit + (2 * limit * index) / (FINEST - 1);
+  const progress = Object.fromEntries(sizes.map((n) => [n, 0])); // points of each grid that have been looked at
+  const isDone = (n) => progress[n] === n * n;
+  const place = (n, i) => {
+    const step = (FINEST - 1) / (n - 1);
+    return step * Math.floor(i / n) * FINEST + step * (i % n); // rows: z₂, columns: z₁
+  };
+
+  function extendGrid(n) {
+    const batch = [];
+    while (batch.length < BATCH && !isDone(n)) {
+      const index = place(n, progress[n]++);
+      if (!known[index]) batch.push(index);
+    }
+    if (!batch.length) return;
+    const z = Float32Array.from(batch.flatMap((index) => [at(index % FINEST), at(Math.floor(index / FINEST))]));
+    logJoints(z).forEach((joint, d) => batch.forEach((index, i) => (lattice[d][index] = joint[i])));
+    batch.forEach((index) => (known[index] = 1));
+  }
+
+  const sums = new Map(); // [digit, n] -> log p(x) by that grid
+  function gridSum(digit, n) {
+    if (!isDone(n)) return NaN;
+    const key = `${digit} ${n}`;
+    if (!sums.has(key)) {
+      const terms = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, i)]);
+      sums.set(key, engine.logMeanExp(terms) + 2 * Math.log(n) + 2 * Math.log((2 * limit) / (n - 1)));
+    }
+    return sums.get(key);
+  }
+
+  const closeUps = digits.map(() => ({ values: new Float64Array(CLOSE * CLOSE), filled: 0 }));
+  function extendCloseUp(digit) {
+    const { values, filled } = closeUps[digit], [m1, m2, half] = spots[digit];
+    const rows = Math.min(BATCH, values.length - filled);
+    const z = Float32Array.from({ length: 2 * rows }, (_, k) => {
+      const i = filled + (k >> 1);
+      return k % 2 ? m2 + half * (1 - (2 * Math.floor(i / CLOSE)) / (CLOSE - 1)) : m1 + half * ((2 * (i % CLOSE)) / (CLOSE - 1) - 1);
+    });
+    values.set(logJoints(z, [digits[digit]])[0], filled);
+    closeUps[digit].filled += rows;
+  }
+
+  // What is wanted next: a first picture, the close-up, the small grids, the one that was asked for, and the full picture.
+  const FIRST = sizes.findLast((n) => n <= 51);
+  let running = false;
+  function workOn() {
+    if (running) return;
+    running = true;
+    ui.slices(view, () => {
+      const digit = model.get("digit"), n = model.get("n");
+      if (!isDone(FIRST)) extendGrid(FIRST);
+      else if (closeUps[digit].filled < CLOSE * CLOSE) extendCloseUp(digit);
+      else {
+        const small = sizes.find((size) => size <= SHOWN && !isDone(size));
+        if (small && (small <= FIRST || isDone(n))) extendGrid(small);
+        else if (!isDone(n)) extendGrid(n);
+        else running = false;
+      }
+      redraw(running ? 100 : 0);
+      return !running;
+    });
+  }
+
+  // --- samples from the prior, in a Worker: with q = p(z), a log weight is log p(x|z) ---
+
+  const drawn = { key: null, count: 0, z: new Float32Array(2 * MOST), estimate: new Float64Array(MOST), job: null };
+  view.signal.addEventListener("abort", () => drawn.job?.cancel());
+
+  function sample() {
+    const digit = model.get("digit"), seed = model.get("seed"), m = model.get("m"), key = `${digit} ${seed}`;
+    if (drawn.key !== key) Object.assign(drawn, { key, count: 0, wanted: 0 });
+    if (drawn.wanted >= m) return;
+    drawn.wanted = m;
+    let done = 0, top = -Infinity, sum = 0; // of the weights so far: their sum is sum * e^top
+    const q = { m: standard[0], v: standard[1] };
+    drawn.job = engine.boundJob(model.get("_esm"), { dec: decoder }, digits[digit], m, seed, ({ logW, z }) => {
+      drawn.z.set(z, 2 * done);
+      for (const value of logW) {
+        if (value > top) {
+          sum *= Math.exp(top - value);
+          top = value;
+        }
+        sum += Math.exp(value - top);
+        drawn.estimate[done++] = top + Math.log(sum / done);
+      }
+      drawn.count = Math.max(drawn.count, done);
+      redraw(100);
+    }, (error) => error && view.say(`No more samples: ${error.message}`), { q, replaces: drawn.job });
+  }
+
+  // --- drawing ---
+
+  // Values on a grid as a picture, their peak in full ink; rows run down.
+  function pictureOf(values, n, opacity) {
+    const canvas = ui.h("canvas", { width: n, height: n }), context = canvas.getContext("2d");
+    const image = context.createImageData(n, n), top = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    image.data.fill(26);
+    values.forEach((value, i) => (image.data[4 * i + 3] = 255 * opacity(value - top)));
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  const pictures = new Map();
+  function remember(key, make) {
+    if (!pictures.has(key)) pictures.set(key, make());
+    return pictures.get(key);
+  }
+
+  function drawPicture(context, side, picture) {
+    // The outer points lie on the edge, their pixels reach half beyond it.
+    const beyond = side / (picture.width - 1) / 2;
+    context.save();
+    context.beginPath();
+    context.rect(0, 0, side, side);
+    context.clip();
+    context.drawImage(picture, -beyond, -beyond, side + 2 * beyond, side + 2 * beyond);
+    context.restore();
+  }
+
+  // The points of the chosen method as squares, unless they would cover all; `spacing` is that of the grid's, in pixels.
+  function drawPoints(context, toPixels, side, spacing, size, most) {
+    const dot = (z1, z2) => {
+      const [x, y] = toPixels(z1, z2);
+      if (x >= 0 && y >= 0 && x <= side && y <= side) context.fillRect(x - size / 2, y - size / 2, size, size);
+    };
+    context.globalAlpha = 0.6;
+    if (model.get("method") === "grid" && spacing > 5) {
+      const n = model.get("n"), z = ui.range(n).map((i) => -limit + (2 * limit * i) / (n - 1));
+      context.fillStyle = ui.COLOURS.elbo;
+      for (const z1 of z) for (const z2 of z) dot(z1, z2);
+    } else if (model.get("method") === "samples") {
+      context.fillStyle = ui.COLOURS.prior;
+      const count = Math.min(model.get("m"), drawn.count, most);
+      for (let i = 0; i < count; i++) dot(drawn.z[2 * i], drawn.z[2 * i + 1]);
+    }
+    context.globalAlpha = 1;
+  }
+
+  function drawPlane(context, toPixels, scale) {
+    const digit = model.get("digit"), n = isDone(SHOWN) ? SHOWN : FIRST, side = 2 * limit * scale;
+    context.strokeStyle = ui.COLOURS.line;
+    context.strokeRect(0.5, 0.5, side - 1, side - 1);
+    if (!isDone(n)) return;
+    drawPicture(context, side, remember(`${digit} ${n}`, () => {
+      const upwards = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, (n - 1 - Math.floor(i / n)) * n + (i % n))]);
+      return pictureOf(upwards, n, (value) => Math.max(0, 1 + value / 60));
+    }));
+    context.strokeStyle = ui.COLOURS.prior;
+    context.lineWidth = 1.5;
+    for (const radius of [1, 2, 3]) {
+      context.beginPath();
+      context.arc(...toPixels(0, 0), radius * scale, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    drawPoints(context, toPixels, side, side / (model.get("n") - 1), 2.5, 3000);
+    const [m1, m2, half] = spots[digit], [x, y] = toPixels(m1 - half, m2 + half);
+    context.strokeStyle = ui.COLOURS.kl;
+    context.lineWidth = 2;
+    context.strokeRect(x, y, 2 * half * scale, 2 * half * scale);
+  }
+
+  function drawNear(context, toPixels, scale) {
+    const digit = model.get("digit"), [m1, m2, half] = spots[digit], side = 2 * scale;
+    const { values, filled } = closeUps[digit];
+    if (filled === values.length) drawPicture(context, side, remember(`${digit} close`, () => pictureOf(values, CLOSE, Math.exp)));
+    const spacing = ((2 * limit) / (model.get("n") - 1)) * (scale / half);
+    drawPoints(context, (z1, z2) => toPixels((z1 - m1) / half, (z2 - m2) / half), side, spacing, 5, MOST);
+    context.strokeStyle = ui.COLOURS.kl;
+    context.lineWidth = 2;
+    context.strokeRect(1, 1, side - 2, side - 2);
+  }
+
+  function drawCurves() {
+    const digit = model.get("digit"), n = model.get("n"), truth = exact[digit];
+    const grids = sizes.filter(isDone).map((size) => [size, [plot.x(size * size), plot.y(bend(gridSum(digit, size) - truth))]]);
+    const samples = Math.min(drawn.count, model.get("m"));
+    const steps = [...new Set(ui.range(240).map((i) => Math.floor(samples ** (i / 239))))].filter((step) => step >= 1 && step <= samples);
+    const paths = steps.map((step) => [plot.x(step), plot.y(bend(drawn.estimate[step - 1] - truth))]);
+    const line = (points, colour) => ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 2 });
+    const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.COLOURS[colour] });
+    curves.replaceChildren(
+      ui.s("line", { x1: plot.x(1), x2: plot.x(200_000), y1: plot.y(0), y2: plot.y(0), stroke: ui.COLOURS.truth }),
+      line(grids.map(([, point]) => point), "elbo"),
+      ...grids.map(([size, point]) => spot(point, "elbo", size === n ? 6 : 3)),
+      line(paths, "prior"),
+      ...(paths.length ? [spot(paths.at(-1), "prior", 6)] : []),
+    );
+  }
+
+  const exponent = (number) => String(number).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
+  function grand(count) {
+    if (count < 1e12) return count.toLocaleString("en");
+    const power = Math.floor(Math.log10(count));
+    return `${(count / 10 ** power).toFixed(1)} × 10${exponent(power)}`;
+  }
+
+  function update() {
+    const digit = model.get("digit"), n = model.get("n"), m = model.get("m"), latents = model.get("latents");
+    const truth = exact[digit], grid = gridSum(digit, n), count = Math.min(m, drawn.count);
+    const samples = count ? drawn.estimate[count - 1] : NaN;
+    numbers.show({ exact: truth, grid, grid_error: grid - truth, samples, samples_error: samples - truth });
+    wide.redraw();
+    near.redraw();
+    drawCurves();
+    const each = busy / decoded / 1000;
+    work.show({
+      n, n2: n, points: n * n, latents, each: decoded ? ui.duration(each) : "…",
+      state: isDone(n) ? "all decoded" : `${Math.floor((100 * progress[n]) / (n * n))}% of them decoded`,
+      count: grand(n ** latents), wait: decoded ? ui.duration(each * n ** latents) : "…",
+    });
+    const words = `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) is ${ui.format(truth)} nats; by a grid of ${n} by ${n} points `
+      + `${ui.format(grid)}, by ${m.toLocaleString("en")} samples from the prior ${ui.format(samples)}.`;
+    wide.canvas.setAttribute("aria-label", `The integrand over the latent plane. ${words}`);
+    near.canvas.setAttribute("aria-label", `The integrand of test digit ${digit + 1} where it is largest`);
+    view.say(words);
+  }
+
+  let waiting;
+  function redraw(delay) {
+    if (waiting && delay) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => requestAnimationFrame(() => {
+      waiting = null;
+      if (!view.signal.aborted) update();
+    }), delay);
+  }
+
+  view.watch(["digit", "seed", "m"], sample);
+  view.watch(["digit", "n"], workOn);
+  view.watch(["digit", "n", "m", "seed", "method", "latents"], update);
+  return view.stop;
+}
+
+export default { render: renderIntegral };

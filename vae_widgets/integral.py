@@ -1,0 +1,71 @@
+import torch
+import traitlets
+
+import vae_core as vc
+
+from .base import BookWidget, Network, pack_digits, reference
+
+LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
+FINEST = 401  # points along each latent of the grid that is as good as exact
+SIZES = [n for n in range(3, FINEST + 1) if (FINEST - 1) % (n - 1) == 0]  # grids whose points are all among the finest's
+COUNTS = [a * 10**k for k in range(5) for a in (1, 3)] + [100_000]  # of samples
+
+
+class Integral(BookWidget, script="integral.js"):
+    """log p(x) of a test digit with two latents: its integrand, a grid's sum, and samples from the prior.
+
+    model: a VAE with z_dim = 2; x, labels: one to ten binary test digits (n, 784) and their class ids. Traits: digit,
+    the index of the chosen one; n, the grid's points along each latent, one of SIZES; m, the number of samples, one of
+    COUNTS; seed, of the samples; method, whose points are drawn, "grid" or "samples"; latents, for which the grid's
+    cost is worked out. `exact` has log p(x) of each digit by a grid of 401 x 401, from PyTorch, and `estimate` that of
+    the chosen digit by the chosen grid. Raises ValueError for another model or number of digits.
+    """
+
+    digit = traitlets.Int(0).tag(sync=True)
+    n = traitlets.Int(21).tag(sync=True)
+    m = traitlets.Int(1000).tag(sync=True)
+    seed = traitlets.Int(1).tag(sync=True)
+    method = traitlets.Enum(["grid", "samples"], "grid").tag(sync=True)
+    latents = traitlets.Int(10).tag(sync=True)
+    state = ("digit", "n", "m", "seed", "method", "latents")
+
+    decoder = reference(Network)
+    digits = traitlets.Bytes().tag(sync=True)
+    labels = traitlets.Bytes().tag(sync=True)
+    exact = traitlets.List(traitlets.Float(), help="log p(x) of each digit, in nats").tag(sync=True)
+    spots = traitlets.List(help="for each digit the middle of its posterior, and half the side of a close-up").tag(sync=True)
+    limit = traitlets.Float(LIMIT).tag(sync=True)
+    sizes = traitlets.List(traitlets.Int(), SIZES).tag(sync=True)
+    counts = traitlets.List(traitlets.Int(), COUNTS).tag(sync=True)
+
+    def __init__(self, model, x, labels, *, name="integral", **traits):
+        if type(model) is not vc.VAE or model.z_dim != 2:
+            raise ValueError("the integral is over the plane of a VAE with two latents; given "
+                             f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}")
+        if not 1 <= len(x) <= 10 or len(x) != len(labels):
+            raise ValueError(f"wanted one to ten digits, one label for each; given {len(x)} digits and {len(labels)} labels")
+        packed = pack_digits(x)
+        grid = vc.log_marginal_grid(model, x, FINEST, LIMIT)
+        mass = (grid.log_posterior + grid.log_volume).exp()
+        middle = mass @ grid.z
+        spread = (mass @ grid.z**2 - middle**2).clamp(min=0).sqrt().max(1, keepdim=True).values
+        self._model, self._x = model, x
+        limits = {"digit": (0, len(x) - 1), "n": (SIZES[0], FINEST), "m": (1, COUNTS[-1]), "seed": (1, 2**31 - 1),
+                  "latents": (1, 20)}
+        super().__init__(name=name, limits=limits, decoder=Network.of(model.dec), digits=packed,
+                         labels=bytes(torch.as_tensor(labels).tolist()), exact=grid.log_px.tolist(),
+                         spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(), **traits)
+
+    @traitlets.validate("digit", "n", "m", "seed", "latents")
+    def _valid(self, proposal):
+        value, name = self.inside(proposal), proposal["trait"].name
+        allowed = {"n": SIZES, "m": COUNTS}.get(name)
+        if allowed and value not in allowed:
+            raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; given {value}")
+        return value
+
+    @property
+    def estimate(self):
+        """log p(x) of the chosen digit by the chosen grid, in nats, from PyTorch."""
+        x = self._x[self.digit : self.digit + 1]
+        return vc.log_marginal_grid(self._model, x, self.n, self.limit).log_px.item()
