@@ -53,7 +53,7 @@ async function renderSweep({ model, el }) {
         ui.h("div", {}, ui.h("p", { class: "vw-heading" }, "Draws from the prior"), ui.h("div", { class: "vw-sweep-draws" }, prior)),
         numbers.table),
       ui.h("div", { class: "vw-grow vw-column" }, plot.svg,
-        ui.h("p", { class: "vw-heading" }, `Means over ${model.get("measured_on")}. Along a grey line the NELBO is the same, in blue.`))),
+        ui.h("p", { class: "vw-heading" }, `Means over ${model.get("measured_on")}. Along a grey line the NELBO, in blue, is the same.`))),
     ui.h("div", { class: "vw-row vw-end" },
       ui.digitChoice(view, model, digits, { labels }),
       ui.button("New noise", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
