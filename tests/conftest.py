@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ CHROME_FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-first-run",
 ]
 
@@ -45,12 +46,12 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def open_address(browser):
-    """A function that opens an address and returns (page, trouble).
+@contextmanager
+def opening(browser):
+    """A function that opens an address and returns (page, trouble); the pages are closed in the end.
 
-    `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk,
-    every one of which is refused. options: those of Playwright's new_context.
+    `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk (or
+    the server, if it is on one), every one of which is refused. options: those of Playwright's new_context.
     """
     contexts = []
 
@@ -63,7 +64,8 @@ def open_address(browser):
             trouble.append(f"request to {route.request.url}")
             route.abort()
 
-        context.route(re.compile(r"^(?!file:|data:|blob:)"), refuse)
+        home = re.match(r"file:|\w+://[^/]+/", address)[0]
+        context.route(re.compile(f"^(?!{re.escape(home)}|data:|blob:)"), refuse)
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
         page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
@@ -74,6 +76,12 @@ def open_address(browser):
     yield open_address
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def open_address(browser):
+    with opening(browser) as open_address:
+        yield open_address
 
 
 @pytest.fixture
