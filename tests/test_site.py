@@ -6,6 +6,8 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
+from firefox import Firefox, find_firefox
+from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
@@ -66,6 +68,68 @@ def test_figures_are_described(site, name):
         assert len(alt.split()) >= 3 and "/" not in alt.split()[0], f"{image['src']} has the alt text {alt!r}"
     for figure in page.find_all("figure"):
         assert figure.figcaption and figure.figcaption.find(class_="caption-text"), f"{figure.get('id')} has no caption"
+
+
+# The pictures of a widget that have nothing on them.
+EMPTY = """(place) => [...place.querySelectorAll("canvas, svg")].filter((part) => {
+    if (!part.checkVisibility()) return false;
+    if (part.tagName === "svg") return !part.querySelector("path, line, rect, circle");
+    return !part.getContext("2d").getImageData(0, 0, part.width, part.height).data.some(Boolean);
+}).map((part) => part.outerHTML.slice(0, 200))"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_widgets_are_drawn_and_every_control_does_something(open_page, name):
+    page, trouble = open_page(name)
+    wait_until_drawn(page)
+    assert page.locator(".widget").count() == page.locator("script[type$='widget-view+json']").count()
+    assert page.locator(".widget > :first-child:not(.vw, .widget-notice)").count() == 0
+    assert page.locator(".widget-notice.failed").all_text_contents() == []
+    for place in page.locator(".vw").all():
+        settled_look(place)
+        assert place.evaluate(EMPTY) == []
+        for control, key in controls(place):
+            before = settled_look(place, pause=40)
+            press(control, key)
+            wait_for_look(place, other=before)
+    assert trouble == []
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory):
+    if not (program := find_firefox()):
+        pytest.skip("Firefox is not installed")
+    firefox = Firefox(program, tmp_path_factory.mktemp("firefox"))
+    yield firefox
+    firefox.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_widgets_in_firefox(firefox, site, name):
+    firefox.open((site / name).with_suffix(".html").as_uri())
+    firefox.evaluate(f"""(async () => {{
+        window.places = () => [...document.querySelectorAll(".vw")];
+        window.look = {LOOK};
+        window.until = async (test) => {{
+            for (let i = 0; !test(); i++) {{
+                if (i > 200) throw new Error("waited in vain");
+                await new Promise((done) => setTimeout(done, 50));
+            }}
+        }};
+        await until(() => !document.querySelector(".widget[aria-busy]"));
+    }})()""")
+    assert firefox.evaluate("[...document.querySelectorAll('.widget-notice.failed')].map((e) => e.textContent)") == []
+    for n in range(firefox.evaluate("places().length")):
+        assert firefox.evaluate(f"({EMPTY})(places()[{n}])") == []
+        for i, key in firefox.evaluate(f"({CONTROLS})(places()[{n}])"):
+            firefox.evaluate(f"""(async () => {{
+                const place = places()[{n}];
+                place.querySelectorAll("input, select")[{i}].focus();
+                window.before = look(place);
+            }})()""")
+            firefox.press(key)
+            firefox.evaluate(f"until(() => look(places()[{n}]) !== before)")
+    assert firefox.trouble == []
 
 
 def test_dark_theme_turns_figures(open_page, site):

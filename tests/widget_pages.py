@@ -127,14 +127,15 @@ def settled_look(place, pause=100):
     return last
 
 
+# The sliders, boxes and groups of radio buttons that can be used: [place among all inputs, a key that moves it].
+CONTROLS = """(place) => [...place.querySelectorAll("input, select")].flatMap((input, i) => {
+    const usable = !input.disabled && input.checkVisibility() && input.type !== "text";
+    if (!usable || (input.type === "radio" && !input.checked)) return [];
+    const atEnd = +input.value >= +input.max;
+    return [[i, { checkbox: "Space", range: atEnd ? "ArrowLeft" : "ArrowRight" }[input.type] ?? "ArrowDown"]];
+})"""
+
+
 def controls(place):
-    """[(input, key)]: the sliders, boxes and groups of radio buttons that can be used, and a key that moves each."""
-    found = []
-    for input in place.locator("input:enabled, select:enabled").all():
-        kind = input.get_attribute("type")
-        if not input.is_visible() or kind in ("text", "search") or (kind == "radio" and not input.is_checked()):
-            continue
-        at_end = kind == "range" and input.evaluate("(input) => +input.value >= +input.max")
-        keys = {"checkbox": "Space", "range": "ArrowLeft" if at_end else "ArrowRight", "number": "ArrowUp"}
-        found.append((input, keys.get(kind, "ArrowDown")))
-    return found
+    """[(input, key)]: what CONTROLS finds."""
+    return [(place.locator("input, select").nth(i), key) for i, key in place.evaluate(CONTROLS)]
