@@ -28,6 +28,12 @@ def marginals(page, n):
     return np.array(bars).reshape(4, n)
 
 
+def marks(page):
+    """Where the photographed latents are marked, from 0 to 200."""
+    lines = page.locator(".vw-over > svg line")
+    return lines.evaluate_all("(lines) => lines.map((line) => +line.getAttribute('x1'))")
+
+
 def on_the_grid(photo, n):
     """Settings of each latent, log p(photo | z) of every combination, log p(photo) and the posterior."""
     z = torch.cartesian_prod(*[torch.linspace(-2.5, 2.5, n)] * 4)
@@ -60,7 +66,8 @@ def assert_mine(page, photo, z):
 
 @pytest.fixture(scope="module")
 def photo():
-    return face(torch.tensor([[1.1, 1.3, -0.9, -0.6]]))[0] + NOISE * torch.randn(576, generator=torch.Generator().manual_seed(5))
+    noise = NOISE * torch.randn(576, generator=torch.Generator().manual_seed(5))
+    return face(torch.tensor([[1.1, 1.3, -0.9, -0.6]]))[0] + noise
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -106,8 +113,7 @@ def test_photographs(show_widgets, photo):
     press(page.get_by_role("button", name="Photograph your face"), "Enter")
     mine = picture(page, "canvas >> nth=1")
     press(control(page, "reveal"), "Space")
-    marks = page.locator(".vw-over > svg line").evaluate_all("(lines) => lines.map((line) => +line.getAttribute('x1'))")
-    assert marks == [200] * 4  # 2.5 of each
+    assert marks(page) == [200] * 4  # 2.5 of each
     # The photo, out of the clipped picture: near the face it was taken of.
     noise = 2.4 * ink(page, 1) - 0.7 - face(torch.full((1, 4), 2.5))[0].numpy()
     assert abs(noise.mean()) < 0.1 and noise.std() == pytest.approx(NOISE, abs=0.06)
@@ -115,8 +121,7 @@ def test_photographs(show_widgets, photo):
     assert not control(page, "reveal").is_checked()
     press(control(page, "reveal"), "Space")
     assert len({first, mine, picture(page, "canvas >> nth=1")}) == 3
-    strange = page.locator(".vw-over > svg line").evaluate_all("(lines) => lines.map((line) => +line.getAttribute('x1'))")
-    assert len(set(strange)) == 4 and all(0 <= x <= 200 for x in strange)
+    assert len(set(marks(page))) == 4 and all(0 <= x <= 200 for x in marks(page))
     press(page.get_by_role("button", name="Reset"), "Enter")
     assert picture(page, "canvas >> nth=1") == first
     assert trouble == []

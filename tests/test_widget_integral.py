@@ -60,7 +60,7 @@ def test_it_is_drawn_and_computed_before_anything_is_touched(show_widgets, model
 def test_the_pictures_are_the_integrand(show_widgets, model, digits, exact):
     w = Integral(model, *digits, digit=1, n=3)
     page, trouble = show_widgets([w])
-    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 12", timeout=60_000)  # up to 101 x 101
+    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11", timeout=60_000)  # up to 51 x 51
     page.wait_for_timeout(200)
     pixels = """(canvas) => { const c = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return [canvas.width, [...c.data].filter((_, i) => i % 4 === 3)]; }"""
@@ -116,7 +116,7 @@ def test_samples_come_near_the_truth(show_widgets, model, digits, exact):
 def test_points_and_costs(show_widgets, model, digits):
     page, trouble = show_widgets([Integral(model, *digits)])
     assert_grid(page, model, digits[0][0], 21)
-    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 12", timeout=60_000)
+    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11", timeout=60_000)
     before = picture(page, "canvas.vw-plane")
     press(control(page, "method").first, "ArrowRight")
     assert picture(page, "canvas.vw-plane") != before

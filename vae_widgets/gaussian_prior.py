@@ -30,9 +30,11 @@ class GaussianPrior(BookWidget, script="gaussian_prior.js"):
         """log p(z₁, z₂), from PyTorch."""
         sd = torch.tensor(self.sd)
         covariance = torch.tensor([[1, self.rho], [self.rho, 1]]) * torch.outer(sd, sd)
-        return torch.distributions.MultivariateNormal(torch.tensor(self.m), covariance).log_prob(torch.tensor(self.z)).item()
+        joint = torch.distributions.MultivariateNormal(torch.tensor(self.m), covariance)
+        return joint.log_prob(torch.tensor(self.z)).item()
 
     @property
     def log_product(self):
         """log p(z₁) + log p(z₂), from PyTorch."""
-        return torch.distributions.Normal(torch.tensor(self.m), torch.tensor(self.sd)).log_prob(torch.tensor(self.z)).sum().item()
+        marginals = torch.distributions.Normal(torch.tensor(self.m), torch.tensor(self.sd))
+        return marginals.log_prob(torch.tensor(self.z)).sum().item()

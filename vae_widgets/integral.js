@@ -6,7 +6,7 @@ async function renderIntegral({ model, el }) {
   const exact = model.get("exact"), spots = model.get("spots");
   const limit = model.get("limit"), sizes = model.get("sizes"), counts = model.get("counts");
   const FINEST = sizes.at(-1), MOST = counts.at(-1);
-  const SHOWN = 101; // grid points along a side of the plane's picture
+  const SHOWN = 51; // grid points along a side of the plane's picture; the grids up to it are always computed
   const CLOSE = 41; // and of the close-up's
   const BATCH = 32; // decodes in one slice
   // A link may ask for what is not on the sliders.
@@ -123,22 +123,19 @@ async function renderIntegral({ model, el }) {
     closeUps[digit].filled += rows;
   }
 
-  // What is wanted next: a first picture, the close-up, the small grids, the one that was asked for, and the full picture.
-  const FIRST = sizes.findLast((n) => n <= 51);
+  // What is wanted next: a first picture, the close-up, the small grids, and the one that was asked for.
   let running = false;
   function workOn() {
     if (running) return;
     running = true;
     ui.slices(view, () => {
       const digit = model.get("digit"), n = model.get("n");
-      if (!isDone(FIRST)) extendGrid(FIRST);
+      const small = sizes.find((size) => size <= SHOWN && !isDone(size));
+      if (!isDone(SHOWN)) extendGrid(SHOWN);
       else if (closeUps[digit].filled < CLOSE * CLOSE) extendCloseUp(digit);
-      else {
-        const small = sizes.find((size) => size <= SHOWN && !isDone(size));
-        if (small && (small <= FIRST || isDone(n))) extendGrid(small);
-        else if (!isDone(n)) extendGrid(n);
-        else running = false;
-      }
+      else if (small) extendGrid(small);
+      else if (!isDone(n)) extendGrid(n);
+      else running = false;
       redraw(running ? 100 : 0);
       return !running;
     });
@@ -220,11 +217,11 @@ async function renderIntegral({ model, el }) {
   }
 
   function drawPlane(context, toPixels, scale) {
-    const digit = model.get("digit"), n = isDone(SHOWN) ? SHOWN : FIRST, side = 2 * limit * scale;
+    const digit = model.get("digit"), n = SHOWN, side = 2 * limit * scale;
     context.strokeStyle = ui.COLOURS.line;
     context.strokeRect(0.5, 0.5, side - 1, side - 1);
     if (!isDone(n)) return;
-    drawPicture(context, side, remember(`${digit} ${n}`, () => {
+    drawPicture(context, side, remember(digit, () => {
       const upwards = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, (n - 1 - Math.floor(i / n)) * n + (i % n))]);
       return pictureOf(upwards, n, (value) => Math.max(0, 1 + value / 60));
     }));

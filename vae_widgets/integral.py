@@ -7,7 +7,8 @@ from .base import BookWidget, Network, pack_digits, reference
 
 LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
 FINEST = 401  # points along each latent of the grid that is as good as exact
-SIZES = [n for n in range(3, FINEST + 1) if (FINEST - 1) % (n - 1) == 0]  # grids whose points are all among the finest's
+# Grids whose points are all among the finest's.
+SIZES = [n for n in range(3, FINEST + 1) if (FINEST - 1) % (n - 1) == 0]
 COUNTS = [a * 10**k for k in range(5) for a in (1, 3)] + [100_000]  # of samples
 
 
@@ -33,7 +34,7 @@ class Integral(BookWidget, script="integral.js"):
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
     exact = traitlets.List(traitlets.Float(), help="log p(x) of each digit, in nats").tag(sync=True)
-    spots = traitlets.List(help="for each digit the middle of its posterior, and half the side of a close-up").tag(sync=True)
+    spots = traitlets.List(help="middle of each digit's posterior, and half the side of its close-up").tag(sync=True)
     limit = traitlets.Float(LIMIT).tag(sync=True)
     sizes = traitlets.List(traitlets.Int(), SIZES).tag(sync=True)
     counts = traitlets.List(traitlets.Int(), COUNTS).tag(sync=True)
@@ -43,7 +44,8 @@ class Integral(BookWidget, script="integral.js"):
             raise ValueError("the integral is over the plane of a VAE with two latents; given "
                              f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}")
         if not 1 <= len(x) <= 10 or len(x) != len(labels):
-            raise ValueError(f"wanted one to ten digits, one label for each; given {len(x)} digits and {len(labels)} labels")
+            raise ValueError("wanted one to ten digits, one label for each; given "
+                             f"{len(x)} digits and {len(labels)} labels")
         packed = pack_digits(x)
         grid = vc.log_marginal_grid(model, x, FINEST, LIMIT)
         mass = (grid.log_posterior + grid.log_volume).exp()
