@@ -1,12 +1,10 @@
 """The bound from m samples in a browser, against PyTorch with the very same draws."""
 
-import base64
-import math
-
 import pytest
 import torch
 import traitlets
 from widget_examples import digits, model
+from widget_models import terms
 from widget_pages import control, number, press, wait_until_drawn
 
 import vae_core as vc
@@ -15,18 +13,6 @@ from vae_widgets import IwaeBound
 NATS = 0.01
 BENIGN, HARD = 4, 8  # test digits that the encoder of vae-2d covers, and nearly misses
 DRAWN = "document.querySelector('[data-key=drawn]').dataset.value === '5000'"
-
-# The z, and for an SSVAE the y, of 5,000 draws, as the widget's own engine has them.
-DRAW = """async ([source, specs, x, seed]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-  const { engine } = await import(url);
-  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const parts = Object.fromEntries(Object.entries(specs).map(([name, spec]) =>
-    [name, (spec.k ? engine.mixture : engine.network)({ ...spec, weights: bytes(spec.weights) })]));
-  const { z, y } = engine.logWeights(parts, Float32Array.from(x), 5000, engine.normals(seed));
-  return { z: [...z], y: y && [...y] };
-}"""
-
 
 def bound(name, **traits):
     x, labels = digits(10)
@@ -39,25 +25,10 @@ def plane_bound():
     return bound("vae-2d")
 
 
-def spec(part):
-    names = ("k", "z_dim") if hasattr(part, "k") else ("sizes", "activation", "y_dim", "precision")
-    return {**{name: getattr(part, name) for name in names}, "weights": base64.b64encode(part.weights).decode()}
-
-
-@torch.no_grad()
 def log_weights(page, widget, digit=0, seed=0):
     """log w of the widget's 5,000 draws, by PyTorch."""
-    net, x = widget._model, widget._x[digit]
-    parts = {"enc": widget.encoder, "dec": widget.decoder, "cls": widget.classifier, "prior": widget.mixture}
-    drawn = page.evaluate(DRAW, [widget._esm, {k: spec(v) for k, v in parts.items() if v}, x.tolist(), seed])
-    z = torch.tensor(drawn["z"]).reshape(5000, -1)
-    if drawn["y"] is None:
-        m, v = net.enc(x)
-        return vc.log_bernoulli_with_logits(x, net.dec(z)) + net.log_prior(z) - vc.log_normal(z, m, v)
-    y = torch.tensor(drawn["y"])
-    one_hot = torch.nn.functional.one_hot(y, 10).float()
-    log_q = net.cls(x).log_softmax(-1)[y] + vc.log_normal(z, *net.enc(x.expand(5000, -1), one_hot))
-    return vc.log_bernoulli_with_logits(x, net.dec(z, one_hot)) + net.log_prior(z) - math.log(10) - log_q
+    drawn = terms(page, widget, widget._x[digit], 5000, seed)
+    return -(drawn.kl + drawn.rec)
 
 
 def assert_shows(page, log_w, m, exact=None):

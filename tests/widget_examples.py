@@ -21,21 +21,31 @@ def digits(n=20):
     return vc.binarize(data.test_images[:n], torch.Generator().manual_seed(0)), data.test_labels[:n]
 
 
+@functools.cache
+def ellipse_grid():
+    """log p(x, z) of three digits over the plane."""
+    return vc.log_marginal_grid(model(), digits(3)[0], n=241)
+
+
 def one_latent():
     z = torch.linspace(-11, 11, 1101)
     return w.OneLatent(z, vc.log_normal(torch.tensor([1.0]), z[:, None] ** 2 - 1, torch.tensor([0.25])))
 
 
 EXAMPLES = {
+    "DrawDigit": lambda: w.DrawDigit(model("vae"), *digits(10)),
     "Faces": lambda: w.Faces(),
     "GaussianPrior": lambda: w.GaussianPrior(),
     "GradientEstimators": lambda: w.GradientEstimators(),
+    "Integral": lambda: w.Integral(model(), *digits(3)),
     "IwaeBound": lambda: w.IwaeBound(model(), *digits(10)),
     "Jensen": lambda: w.Jensen(),
     "LatentPlane": lambda: w.LatentPlane(model(), *digits(200), codes=True),
     "LatentTraversal": lambda: w.LatentTraversal(model("vae"), *digits(200)),
     "OneLatent": one_latent,
+    "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),
     "Reparameterise": lambda: w.Reparameterise(),
+    "Sweep": lambda: w.Sweep({"2 latents": model(), "10 latents": model("vae")}, *digits()),
 }
 
 WIDGETS = [name for name in w.__all__ if issubclass(getattr(w, name), BookWidget)]

@@ -1,0 +1,52 @@
+"""What a widget's model makes of an image: PyTorch, with the very draws that the widget's own engine makes."""
+
+import base64
+import math
+from typing import NamedTuple
+
+import torch
+
+import vae_core as vc
+
+# The z, and for an SSVAE the y, that the engine draws.
+DRAW = """async ([source, specs, x, count, seed]) => {
+  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
+  const { engine } = await import(url);
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const parts = Object.fromEntries(Object.entries(specs).map(([name, spec]) =>
+    [name, (spec.k ? engine.mixture : engine.network)({ ...spec, weights: bytes(spec.weights) })]));
+  const { z, y } = engine.logWeights(parts, Float32Array.from(x), count, engine.normals(seed));
+  return { z: [...z], y: y && [...y] };
+}"""
+
+
+class Terms(NamedTuple):
+    """Of each draw: z decoded, (count, 784) probabilities; rec and kl, with log w = -(kl + rec), in nats."""
+
+    images: torch.Tensor
+    rec: torch.Tensor
+    kl: torch.Tensor
+
+
+def spec(part):
+    names = ("k", "z_dim") if hasattr(part, "k") else ("sizes", "activation", "y_dim", "precision")
+    return {**{name: getattr(part, name) for name in names}, "weights": base64.b64encode(part.weights).decode()}
+
+
+@torch.no_grad()
+def terms(page, widget, x, count, seed=0):
+    """The terms of `count` log weights of the image x, from the draws of a ModelWidget that `page` shows."""
+    net = widget._model
+    parts = {"enc": widget.encoder, "dec": widget.decoder, "cls": widget.classifier, "prior": widget.mixture}
+    drawn = page.evaluate(DRAW, [widget._esm, {k: spec(v) for k, v in parts.items() if v}, x.tolist(), count, seed])
+    z = torch.tensor(drawn["z"]).reshape(count, -1)
+    if drawn["y"] is None:
+        logits = net.dec(z)
+        kl = vc.log_normal(z, *net.enc(x)) - net.log_prior(z)
+    else:
+        y = torch.tensor(drawn["y"])
+        one_hot = torch.nn.functional.one_hot(y, net.y_dim).float()
+        logits = net.dec(z, one_hot)
+        log_q = net.cls(x).log_softmax(-1)[y] + vc.log_normal(z, *net.enc(x.expand(count, -1), one_hot))
+        kl = log_q - net.log_prior(z) + math.log(net.y_dim)
+    return Terms(logits.sigmoid(), -vc.log_bernoulli_with_logits(x, logits), kl)

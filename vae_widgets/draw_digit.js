@@ -1,0 +1,333 @@
+// Draw a digit, and see what the model makes of it.
+
+// --- from ink on a large canvas to what the model sees ---
+
+// Centred and scaled as MNIST is: the ink's box becomes 20 pixels along its longer side, each pixel the mean of what it
+// covers, and is placed so that the centre of mass is in the middle of 28 x 28. ink: width x height numbers from 0 to 1.
+// A box shorter than `least` is scaled as if it had that side, so that a dot stays a dot.
+function centreDigit(ink, width, height, least = 1) {
+  let [left, right, top, bottom] = [width, -1, height, -1];
+  for (let i = 0; i < ink.length; i++) {
+    if (!(ink[i] > 0)) continue;
+    const [column, row] = [i % width, Math.floor(i / width)];
+    [left, right] = [Math.min(left, column), Math.max(right, column)];
+    [top, bottom] = [Math.min(top, row), Math.max(bottom, row)];
+  }
+  const image = new Float32Array(784);
+  if (right < 0) return image;
+  const [w, h] = [right + 1 - left, bottom + 1 - top];
+  const scale = 20 / Math.max(w, h, least);
+  const [columns, rows] = [w, h].map((side) => Math.max(1, Math.round(side * scale)));
+
+  // One direction after the other.
+  const narrow = new Float32Array(columns * h);
+  for (const { to, from, share } of overlaps(w, columns)) {
+    for (let row = 0; row < h; row++) narrow[row * columns + to] += share * ink[(top + row) * width + left + from];
+  }
+  const small = new Float32Array(columns * rows);
+  for (const { to, from, share } of overlaps(h, rows)) {
+    for (let column = 0; column < columns; column++) small[to * columns + column] += share * narrow[from * columns + column];
+  }
+
+  let [mass, across, down] = [0, 0, 0];
+  small.forEach((value, i) => {
+    mass += value;
+    across += value * (i % columns);
+    down += value * Math.floor(i / columns);
+  });
+  // In MNIST the centre of mass lies at 14, counted from 0, rounded; nothing is pushed over the edge.
+  const place = (sum, side) => Math.min(28 - side, Math.max(0, Math.ceil(14 - sum / mass - 0.5)));
+  const [x, y] = [place(across, columns), place(down, rows)];
+  small.forEach((value, i) => (image[(y + Math.floor(i / columns)) * 28 + x + (i % columns)] = value));
+  return image;
+}
+
+// How `size` pixels are shared out among `count` equal parts.
+function overlaps(size, count) {
+  const list = [];
+  for (let to = 0; to < count; to++) {
+    const [start, end] = [(to * size) / count, ((to + 1) * size) / count];
+    for (let from = Math.floor(start); from < Math.min(size, end); from++) {
+      list.push({ to, from, share: ((Math.min(end, from + 1) - Math.max(start, from)) * count) / size });
+    }
+  }
+  return list;
+}
+
+// An image as text for a link, and back; null if it is none.
+function imageText(image) {
+  const packed = new Uint8Array(98);
+  image.forEach((on, i) => on && (packed[i >> 3] |= 128 >> (i & 7)));
+  return btoa(String.fromCharCode(...packed)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+function imageOf(text) {
+  try {
+    const packed = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+    return packed.length === 98 ? ui.digitsOf(packed)[0] : null;
+  } catch {
+    return null;
+  }
+}
+
+async function renderDrawDigit({ model, el }) {
+  const SAMPLES = 6;
+  const PEN = 0.12; // of the digit's longer side: the strokes of MNIST are that wide
+  const LEAST = 0.25; // of the canvas: a drawing that is smaller stays small
+  const FINE = 280; // pixels of the drawing that is scaled down
+  const parts = await ui.parts(model);
+  const { cls, prior } = parts;
+  const dim = parts.dec.inputs;
+  const digits = ui.digitsOf(model.get("digits"));
+  const labels = ui.bytes(model.get("labels"));
+  const view = ui.frame(model, el, "Draw a digit");
+
+  // --- elements ---
+
+  const canvas = ui.h("canvas", { class: "vw-paper", role: "img" });
+  const undo = ui.button("Undo", () => keep(strokes.slice(0, -1)));
+  const clear = ui.button("Clear", () => keep([]));
+  const seen = ui.digit();
+  const rebuilt = ui.digit();
+  const samples = ui.range(SAMPLES).map(() => ui.digit("small"));
+  const numbers = ui.numbers([
+    ["rec", `rec, mean of ${SAMPLES} samples`, "rec"],
+    ["kl", cls ? "KL of y and z, from the samples" : prior ? "KL(q ‖ p), from the samples" : "KL(q ‖ p), exact", "kl"],
+    ["elbo", "ELBO = −(rec + KL)", "elbo"],
+  ]);
+  const codeName = ui.h("span");
+  const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` });
+  const codeTitle = ui.h("p", { class: "vw-heading vw-keys" }, ui.h("span", {}, swatch("q"), codeName), ui.h("span", {}, swatch("prior"), "p(z)"));
+  const third = cls ? "vw-third" : "vw-grow";
+  const code = ui.h("div");
+  const classes = ui.h("div");
+
+  view.body.append(
+    ui.digitChoice(view, model, digits, { labels, legend: "Draw with mouse, pen or finger; or choose a test digit, also by keyboard" }),
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-column" }, canvas, ui.h("div", { class: "vw-buttons" }, undo, clear)),
+      ui.h("div", { class: "vw-grow vw-column" },
+        ui.h("div", { class: "vw-row" }, ui.captioned(seen, "what the model sees"), ui.captioned(rebuilt, "rebuilt from q’s mean")),
+        numbers.table,
+        ui.h("p", { class: "vw-heading" }, "As in MNIST, a drawing is scaled to 20 × 20 pixels and centred by its mass. "
+          + "A pixel is on where ink covers half of it or more."))),
+    ui.h("div", { class: "vw-row" },
+      cls && ui.h("div", { class: third }, ui.h("p", { class: "vw-heading" }, "q(y|x): which digit is it?"), classes),
+      ui.h("div", { class: third }, codeTitle, code),
+      ui.h("div", { class: `${third} vw-column` },
+        ui.h("p", { class: "vw-heading" }, `${SAMPLES} draws ${cls ? "of y and z" : "of z"} from q, decoded`),
+        ui.h("div", { class: "vw-samples" }, samples),
+        ui.h("div", {}, ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))))),
+  );
+
+  // --- the drawing ---
+
+  let strokes = []; // each a list of [x, y], in units of the canvas
+  let drawn = ""; // the pixels that the strokes made: others come from elsewhere, and have no strokes
+
+  function trace(context, side, pen) {
+    context.lineWidth = pen;
+    context.lineCap = context.lineJoin = "round";
+    context.strokeStyle = ui.INK;
+    for (const points of strokes) {
+      const at = points.map(([x, y]) => [x * side, y * side]);
+      context.beginPath();
+      context.moveTo(...at[0]);
+      // From middle to middle, bent towards the point between them: no corners.
+      at.slice(1, -1).forEach(([x, y], i) => context.quadraticCurveTo(x, y, (x + at[i + 2][0]) / 2, (y + at[i + 2][1]) / 2));
+      context.lineTo(...at.at(-1));
+      context.stroke();
+    }
+  }
+
+  const fine = new OffscreenCanvas(1.2 * FINE, 1.2 * FINE).getContext("2d", { willReadFrequently: true });
+
+  // What the model sees of the strokes. The pen is as wide as MNIST's however large the drawing is.
+  function normalised() {
+    const side = fine.canvas.width;
+    const extent = [0, 1].map((i) => strokes.flat().map((point) => point[i])).map((all) => Math.max(...all) - Math.min(...all));
+    const longer = Math.max(LEAST, ...extent) * FINE;
+    fine.setTransform(1, 0, 0, 1, 0, 0);
+    fine.clearRect(0, 0, side, side);
+    fine.translate(0.1 * FINE, 0.1 * FINE);
+    trace(fine, FINE, (PEN * longer) / (1 - PEN));
+    const { data } = fine.getImageData(0, 0, side, side);
+    const ink = new Float32Array(side * side);
+    for (let i = 0; i < ink.length; i++) ink[i] = data[4 * i + 3] / 255;
+    return centreDigit(ink, side, side, LEAST * FINE).map((value) => (value >= 0.5 ? 1 : 0));
+  }
+
+  function keep(next) {
+    strokes = next;
+    drawn = strokes.length ? imageText(normalised()) : "";
+    ui.set(model, { digit: -1, pixels: drawn });
+    drawPaper(image()); // also where the stroke changed none of the 784 pixels
+  }
+
+  function pointsOf(event) {
+    const box = canvas.getBoundingClientRect();
+    const inside = (value) => Math.min(1, Math.max(0, value));
+    const events = event.getCoalescedEvents?.() ?? [];
+    return (events.length ? events : [event]).map((e) => [inside((e.clientX - box.left) / box.width), inside((e.clientY - box.top) / box.height)]);
+  }
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    canvas.setPointerCapture(event.pointerId);
+    event.preventDefault();
+    keep([...strokes, pointsOf(event)]);
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    strokes.at(-1).push(...pointsOf(event));
+    keep(strokes);
+  });
+
+  function drawPaper(x) {
+    const ratio = window.devicePixelRatio || 1;
+    const side = canvas.clientWidth || 256;
+    if (canvas.width !== Math.round(side * ratio)) canvas.width = canvas.height = Math.round(side * ratio);
+    const context = canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    context.clearRect(0, 0, side, side);
+    if (strokes.length) return trace(context, side, 0.08 * side);
+    context.globalAlpha = 0.12;
+    const picture = ui.digit();
+    ui.paint(picture, x);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(picture, 0, 0, side, side);
+    context.globalAlpha = 1;
+    context.fillStyle = ui.COLOURS.muted;
+    context.font = "16px sans-serif";
+    context.textAlign = "center";
+    context.fillText("Draw a digit here", side / 2, 26);
+  }
+
+  // --- what the model makes of it ---
+
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+  function image() {
+    const { pixels, digit } = { pixels: model.get("pixels"), digit: model.get("digit") };
+    return (pixels ? imageOf(pixels) : digits[digit]) ?? new Float32Array(784);
+  }
+
+  // The prior's mean and variance along each latent.
+  function priorMoments() {
+    if (!prior) return { m: new Float32Array(dim), v: new Float32Array(dim).fill(1) };
+    const average = (term) => Float32Array.from({ length: dim }, (_, i) => mean(ui.range(prior.k).map((j) => term(j * dim + i))));
+    const m = average((at) => prior.m[at]);
+    return { m, v: average((at) => prior.v[at] + prior.m[at] ** 2).map((square, i) => square - m[i] ** 2) };
+  }
+
+  const p = priorMoments();
+
+  // q(z|x) of two latents: its ellipses on the plane, and the samples.
+  function drawPlane({ m, v }, z) {
+    const extent = Math.max(3.5, Math.ceil(Math.max(...[0, 1].map((i) => Math.abs(m[i]) + 2 * Math.sqrt(v[i])))));
+    const axis = (label) => ({ min: -extent, max: extent, ticks: 4, label });
+    const axes = ui.axes({ width: 300, height: 290, left: 42, x: axis("z₁"), y: axis("z₂") });
+    const ellipse = (of, n, colour, opacity) => ui.s("ellipse", {
+      cx: axes.x(of.m[0]), cy: axes.y(of.m[1]), stroke: colour, "stroke-width": 2, fill: colour, "fill-opacity": opacity,
+      rx: axes.x(n * Math.sqrt(of.v[0])) - axes.x(0), ry: axes.y(0) - axes.y(n * Math.sqrt(of.v[1])),
+    });
+    axes.plot.append(
+      ...[1, 2].map((n) => ellipse(p, n, ui.COLOURS.prior, 0)),
+      ...[1, 2].map((n) => ellipse({ m, v }, n, ui.COLOURS.q, 0.25)),
+      ...ui.range(SAMPLES).map((i) => ui.s("circle", { cx: axes.x(z[2 * i]), cy: axes.y(z[2 * i + 1]), r: 2.5, fill: ui.INK })),
+    );
+    return axes.svg;
+  }
+
+  // q(z|x) of many: mean ± sd of each latent, over the prior's.
+  function drawBars({ m, v }) {
+    const extent = Math.max(3.5, Math.ceil(Math.max(...m.map((mean, i) => Math.abs(mean) + Math.sqrt(v[i])))));
+    const axes = ui.axes({
+      width: cls ? 240 : 360, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4 },
+      x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
+    });
+    const step = axes.x(2) - axes.x(1);
+    const width = Math.min(10, 0.6 * step);
+    const bar = (of, i, wide, attributes) => {
+      const [from, to] = [1, -1].map((n) => axes.y(of.m[i] + n * Math.sqrt(of.v[i])));
+      return ui.s("rect", { x: axes.x(i + 1) - wide / 2, width: wide, y: from, height: Math.max(1, to - from), ...attributes });
+    };
+    axes.plot.append(
+      ...ui.range(dim).map((i) => bar(p, i, step, { fill: ui.COLOURS.prior, opacity: 0.3 })),
+      ...ui.range(dim).map((i) => bar({ m, v }, i, width, { fill: ui.COLOURS.q })),
+      ...ui.range(dim).map((i) => bar({ m, v: new Float32Array(dim) }, i, width, { fill: ui.INK })),
+    );
+    return axes.svg;
+  }
+
+  function drawClasses(probabilities) {
+    const axes = ui.axes({ width: 240, height: 200, left: 42, x: { min: -0.6, max: probabilities.length - 0.4, ticks: probabilities.map((_, y) => y), label: "y" },
+                           y: { min: 0, max: 1, ticks: 2 } });
+    const width = axes.x(0.7) - axes.x(0);
+    axes.plot.append(...probabilities.map((p, y) => ui.s("rect", {
+      x: axes.x(y) - width / 2, width, y: axes.y(p), height: axes.y(0) - axes.y(p), fill: ui.COLOURS.q, "data-probability": p,
+    })));
+    return axes.svg;
+  }
+
+  function softmax(logits) {
+    const total = engine.logMeanExp(logits) + Math.log(logits.length);
+    return Array.from(logits, (logit) => Math.exp(logit - total));
+  }
+
+  function update() {
+    if (model.get("digit") >= 0 || model.get("pixels") !== drawn) [strokes, drawn] = [[], ""];
+    const x = image();
+    const probabilities = cls && softmax(engine.forward(cls, x));
+    const likely = cls && probabilities.indexOf(Math.max(...probabilities));
+    const q = engine.encode(parts.enc, x, 1, cls && [likely]);
+    const { z, y, rec, kl } = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), cls ? {} : { q });
+    const shown = { rec: mean(rec), kl: prior || cls ? mean(kl) : engine.klNormal(q.m, q.v) };
+    shown.elbo = -(shown.rec + shown.kl);
+
+    drawPaper(x);
+    ui.paint(seen, x);
+    ui.paint(rebuilt, engine.sigmoid(engine.forward(parts.dec, q.m, 1, cls && [likely])));
+    const ink = engine.sigmoid(engine.forward(parts.dec, z, SAMPLES, y));
+    samples.forEach((picture, i) => {
+      ui.paint(picture, ink.subarray(784 * i, 784 * (i + 1)));
+      picture.setAttribute("aria-label", `Sample ${i + 1}, decoded`);
+    });
+    numbers.show(shown);
+    undo.disabled = clear.disabled = strokes.length === 0;
+    codeName.textContent = `q(z|x${cls ? `, y = ${likely}` : ""}), ${dim === 2 ? "1 and 2 s.d., samples" : "mean ± s.d."}`;
+    const picture = dim === 2 ? drawPlane(q, z) : drawBars(q);
+    code.replaceChildren(picture);
+    picture.setAttribute("aria-label", `q(z|x): ${ui.range(Math.min(dim, 10)).map((i) => `z${ui.subscript(i + 1)} ${ui.format(q.m[i])} ± ${ui.format(Math.sqrt(q.v[i]))}`).join(", ")}`);
+    if (cls) {
+      const bars = drawClasses(probabilities);
+      bars.setAttribute("aria-label", `q(y|x): ${likely} with probability ${ui.format(probabilities[likely])}`);
+      classes.replaceChildren(bars);
+    }
+
+    const digit = model.get("digit");
+    const what = digit >= 0 ? `Test digit ${digit + 1}, a ${labels[digit]}` : x.some(Boolean) ? "Your digit" : "An empty image";
+    canvas.setAttribute("aria-label", strokes.length ? `Your drawing, ${strokes.length} ${strokes.length === 1 ? "stroke" : "strokes"}` : "An empty canvas to draw on");
+    seen.setAttribute("aria-label", `What the model sees: ${what}, ${x.reduce((sum, on) => sum + on, 0)} pixels on`);
+    rebuilt.setAttribute("aria-label", "What the mean of q(z|x) decodes to");
+    view.say(`${what}${cls ? `, read as ${likely}` : ""}: rec ${ui.format(shown.rec)}, KL ${ui.format(shown.kl)}, ELBO ${ui.format(shown.elbo)} nats`);
+  }
+
+  // One or the other: a test digit or pixels from elsewhere.
+  const digitChosen = () => model.get("digit") >= 0 && model.get("pixels") && ui.set(model, { pixels: "" });
+  const pixelsGiven = () => model.get("pixels") && model.get("digit") >= 0 && ui.set(model, { digit: -1 });
+  model.on("change:digit", digitChosen);
+  model.on("change:pixels", pixelsGiven);
+  view.signal.addEventListener("abort", () => {
+    model.off("change:digit", digitChosen);
+    model.off("change:pixels", pixelsGiven);
+  });
+  if (model.get("pixels")) pixelsGiven(); // a link may have both
+  const observer = new ResizeObserver(() => drawPaper(image()));
+  observer.observe(canvas);
+  view.signal.addEventListener("abort", () => observer.disconnect());
+  view.watch(["digit", "pixels", "seed"], update);
+  return view.stop;
+}
+
+export default { render: renderDrawDigit };

@@ -1,0 +1,92 @@
+import base64
+import binascii
+
+import numpy as np
+import torch
+import traitlets
+
+import vae_core as vc
+
+from .base import ModelWidget, pack_digits
+
+SEEDS = (0, 2**31 - 1)
+SAMPLES = 1000  # of z, from which `elbo` is estimated
+
+
+class DrawDigit(ModelWidget, script="draw_digit.js"):
+    """Draw a digit, and see what the model makes of it: q(z|x), samples from it decoded, and the ELBO's terms.
+
+    model: a VAE, GMVAE or SSVAE. x, labels: a few binary test digits (n, 784) and their class ids; to choose one is
+    the way by keyboard. Drawings are centred and scaled as MNIST is.
+    Traits: digit, the index of the chosen test digit, or -1; pixels, an image from elsewhere as base64url of its 784
+    bits, or "" (with digit = -1, an empty image); seed, of the samples.
+    `x` is the image that the model sees, which can be set as well; `q` its q(z|x) and `elbo` its bound, by PyTorch.
+    Raises ValueError for another model, or if x and labels do not fit each other.
+    """
+
+    pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
+    seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
+    state = ("digit", "pixels", "seed")
+
+    def __init__(self, model, x, labels, *, name="draw", **traits):
+        if traits.get("pixels"):
+            traits = {"digit": -1} | traits
+        super().__init__(model, x, labels, name=name, limits={"digit": (-1, len(x) - 1), "seed": SEEDS}, **traits)
+
+    @traitlets.validate("digit", "seed")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @traitlets.validate("pixels")
+    def _valid_pixels(self, proposal):
+        if proposal["value"]:
+            unpack_image(proposal["value"])
+        return proposal["value"]
+
+    @traitlets.observe("digit")
+    def _digit_chosen(self, change):
+        if change.new >= 0:
+            self.pixels = ""
+
+    @traitlets.observe("pixels")
+    def _image_given(self, change):
+        if change.new:
+            self.digit = -1
+
+    @property
+    def x(self):
+        """The image that the model sees: (784,) zeros and ones."""
+        if self.pixels:
+            return unpack_image(self.pixels)
+        return self._x[self.digit] if self.digit >= 0 else torch.zeros(784)
+
+    @x.setter
+    def x(self, image):
+        packed = pack_digits(torch.as_tensor(image).reshape(1, -1))
+        self.pixels = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+    @property
+    def q(self):
+        """Mean and variance of q(z|x), each (z_dim,); of an SSVAE, q(z|x, y) for the most probable y."""
+        with torch.no_grad():
+            if not isinstance(self._model, vc.SSVAE):
+                return self._model.enc(self.x)
+            y = torch.nn.functional.one_hot(self._model.cls(self.x).argmax(), self._model.y_dim).float()
+            return self._model.enc(self.x, y)
+
+    @property
+    def elbo(self):
+        """The ELBO in nats, estimated from 1,000 samples of its own."""
+        with torch.no_grad():
+            return self._model.log_weight(self.x.unsqueeze(0), SAMPLES)[0].mean().item()
+
+
+def unpack_image(text):
+    """The image (784,) of a base64url text. Raises ValueError if it is none."""
+    try:
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        packed = b""
+    if len(packed) != 98:
+        raise ValueError(f"pixels must be base64url of 98 bytes, one bit a pixel; given {text[:20]!r}, {len(text)} letters")
+    return torch.from_numpy(np.unpackbits(np.frombuffer(packed, np.uint8)).astype(np.float32))
