@@ -122,8 +122,8 @@ def settled_look(place, pause=100):
     last, same = look(place), 0
     while same < 3:
         place.page.wait_for_timeout(pause)
-        now = look(place)
-        last, same = now, same + 1 if now == last else 0
+        now, busy = look(place), place.get_attribute("aria-busy") == "true"
+        last, same = now, same + 1 if now == last and not busy else 0
     return last
 
 

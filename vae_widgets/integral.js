@@ -288,6 +288,7 @@ async function renderIntegral({ model, el }) {
       state: isDone(n) ? "all decoded" : `${Math.floor((100 * progress[n]) / (n * n))}% of them decoded`,
       count: grand(n ** latents), wait: decoded ? ui.duration(each * n ** latents) : "…",
     });
+    view.root.setAttribute("aria-busy", running || count < m);
     const words = `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) is ${ui.format(truth)} nats; by a grid of ${n} by ${n} points `
       + `${ui.format(grid)}, by ${m.toLocaleString("en")} samples from the prior ${ui.format(samples)}.`;
     wide.canvas.setAttribute("aria-label", `The integrand over the latent plane. ${words}`);
