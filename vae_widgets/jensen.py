@@ -22,7 +22,8 @@ class Jensen(BookWidget, script="jensen.js"):
     state = ("n", "values", "weights", "weighted", "tangent")
 
     def __init__(self, *, name="jensen", **traits):
-        super().__init__(name=name, limits={"n": (3, MOST), "values": (0.1, 6, MOST), "weights": (0.05, 1, MOST)}, **traits)
+        limits = {"n": (3, MOST), "values": (0.1, 6, MOST), "weights": (0.05, 1, MOST)}
+        super().__init__(name=name, limits=limits, **traits)
 
     @traitlets.validate("n", "values", "weights")
     def _valid(self, proposal):

@@ -1,3 +1,5 @@
+import math
+
 import torch
 import traitlets
 
@@ -10,9 +12,9 @@ class OneLatent(BookWidget, script="one_latent.js"):
     """Move a Gaussian q(z) against an exact posterior: log p(x) = ELBO + KL(q || p(z|x)), as bars.
 
     z: (n,) evenly spaced values of the one latent; log_likelihood: (n,), log p(x|z) at each, in nats. The prior is
-    N(0, 1). Sums over z are integrals, so it has to reach beyond every q, and its spacing to be no more than a q's width.
-    Traits: m and s, mean and standard deviation of q. `summits` are the (m, s) of the highest ELBOs, best first. `log_px`,
-    `elbo`, `kl`, `rec` and `kl_prior` are computed with PyTorch. Raises ValueError for another shape or spacing.
+    N(0, 1). Sums over z are integrals, so z has to reach beyond every q, in steps of no more than a q's width.
+    Traits: m and s, mean and standard deviation of q. `summits` are the (m, s) of the highest ELBOs, best first.
+    `log_px`, `elbo`, `kl`, `rec` and `kl_prior` are computed with PyTorch. Raises ValueError for another shape or z.
     """
 
     m = traitlets.Float(0.3, help="mean of q").tag(sync=True)
@@ -26,10 +28,12 @@ class OneLatent(BookWidget, script="one_latent.js"):
     def __init__(self, z, log_likelihood, *, extent=2.7, widths=(0.05, 2.0), name="one-latent", **traits):
         z, log_lik = (torch.as_tensor(t).detach().double() for t in (z, log_likelihood))
         if z.dim() != 1 or len(z) < 2 or z.shape != log_lik.shape:
-            raise ValueError(f"wanted z and log_likelihood of one shape (n,); given {tuple(z.shape)} and {tuple(log_lik.shape)}")
+            raise ValueError("wanted z and log_likelihood of one shape (n,); given "
+                             f"{tuple(z.shape)} and {tuple(log_lik.shape)}")
         step = z.diff()
         if not torch.allclose(step, step[:1], rtol=1e-3) or not 0 < step[0] <= widths[0]:
-            raise ValueError(f"z must rise in even steps of at most {widths[0]:g}; given steps from {step.min():g} to {step.max():g}")
+            raise ValueError(f"z must rise in even steps of at most {widths[0]:g}; given steps from {step.min():g} "
+                             f"to {step.max():g}")
         if max(z[0], -z[-1]) > -extent - 4 * widths[1]:
             raise ValueError(f"z must reach from {-extent - 4 * widths[1]:g} to {extent + 4 * widths[1]:g} or beyond; "
                              f"given {z[0]:g} to {z[-1]:g}")
@@ -43,25 +47,26 @@ class OneLatent(BookWidget, script="one_latent.js"):
     def _valid(self, proposal):
         return self.inside(proposal)
 
-    def _bound(self, m, s):
-        """ELBO of each N(m, s²), in nats; m, s: (batch,)."""
-        log_q = vc.log_normal(self._z, m[:, None, None], s[:, None, None] ** 2)
-        return (log_q.exp() * (self._log_joint - log_q)).sum(1) * self._step
+    def _bound(self, m, s, every=1):
+        """ELBO of each N(m, s²), in nats; m, s: (batch,). It takes only `every` so many points."""
+        log_q = vc.log_normal(self._z[::every], m[:, None, None], s[:, None, None] ** 2)
+        return (log_q.exp() * (self._log_joint[::every] - log_q)).sum(1) * self._step * every
 
     def _climb(self, extent, widths):
-        """The summits of the ELBO over mean and log width: the highest points of a map, and gradient ascent from each."""
-        m, log_s = torch.linspace(-extent, extent, 55).double(), torch.tensor(widths).double().log()
-        log_s = torch.linspace(*log_s.tolist(), 30).double()
-        height = torch.stack([self._bound(m, t.exp().expand(55)) for t in log_s])
+        """The summits of the ELBO over mean and log width: gradient ascent from the highest points of a map."""
+        every = max(1, int(0.8 * widths[0] / self._step))
+        m = torch.linspace(-extent, extent, 41).double()
+        log_s = torch.linspace(math.log(widths[0]), math.log(widths[1]), 21).double()
+        height = self._bound(m.repeat(21), log_s.exp().repeat_interleave(41), every).reshape(21, 41)
         around = torch.nn.functional.max_pool2d(height[None], 3, stride=1, padding=1)[0]
         found = []
         for j, i in (height == around).nonzero().tolist():
             at = torch.stack([m[i], log_s[j]]).requires_grad_()
-            optimizer = torch.optim.LBFGS([at], max_iter=50, line_search_fn="strong_wolfe", tolerance_grad=1e-9)
+            optimizer = torch.optim.LBFGS([at], max_iter=50, line_search_fn="strong_wolfe", tolerance_grad=1e-7)
 
             def loss(at=at, optimizer=optimizer):
                 optimizer.zero_grad()
-                value = -self._bound(at[:1], at[1:].exp()).sum()
+                value = -self._bound(at[:1], at[1:].exp(), every).sum()
                 value.backward()
                 return value
 

@@ -16,11 +16,11 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
     """Lay an ellipse, q(z|x), over the exact posterior of a digit: log p(x) = ELBO + KL, and both gaps, in nats.
 
     model: a VAE with z_dim = 2; x, labels: a few binary digits (n, 784) and their class ids; grid: what
-    log_marginal_grid(model, x) returned, of which each digit gets the window that its posterior and q are in. Traits: digit, which
-    one; m and sd, means and standard deviations of q, the encoder's at first. `encoder` and `best` hold (m1, m2, sd1,
-    sd2) for each digit: what the encoder answers, and the axis-aligned Gaussian with the largest ELBO. `log_px`, `elbo`
-    and `kl` are those of the current q, from PyTorch. Raises ValueError if model or x do not fit, or the grid is too
-    small or too coarse.
+    log_marginal_grid(model, x) returned, of which each digit gets the window that its posterior and q are in.
+    Traits: digit, which one; m and sd, means and standard deviations of q, the encoder's at first. `encoder` and `best`
+    hold (m1, m2, sd1, sd2) for each digit: what the encoder answers, and the axis-aligned Gaussian with the largest
+    ELBO. `log_px`, `elbo` and `kl` are those of the current q, from PyTorch. Raises ValueError if x does not fit,
+    or the grid is too small or too coarse.
     """
 
     digit = traitlets.Int(0).tag(sync=True)
@@ -40,7 +40,8 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         if model.z_dim != 2:
             raise ValueError(f"an ellipse needs a model with two latents; given z_dim={model.z_dim}")
         if len({len(x), len(labels), len(grid.log_px)}) > 1:
-            raise ValueError(f"x, labels and grid must be of the same digits; given {len(x)}, {len(labels)} and {len(grid.log_px)}")
+            raise ValueError("x, labels and grid must be of the same digits; given "
+                             f"{len(x)}, {len(labels)} and {len(grid.log_px)}")
         digits = pack_digits(x)
         with torch.no_grad():
             m, v = (t.double() for t in model.enc(x))
@@ -86,8 +87,8 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         axes = axis[rows], axis[columns]
         log_px = (joint.flatten().logsumexp(0) + 2 * (axes[0][1] - axes[0][0]).log()).item()
         if abs(log_px - grid.log_px[i]) > 0.01:  # what the book promises of numbers in nats
-            raise ValueError(f"digit {i} needs more than the {len(rows)} x {len(rows)} points of its window: log p(x) is "
-                             f"{log_px:.3f} on them, and {grid.log_px[i]:.3f} on all of the grid")
+            raise ValueError(f"digit {i} needs more than the {len(rows)} x {len(rows)} points of its window: "
+                             f"log p(x) is {log_px:.3f} on them, and {grid.log_px[i]:.3f} on all of the grid")
         return *axes, joint
 
     def _bound(self, i, m, sd):
@@ -99,7 +100,7 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         return (q * (joint - log_q)).sum()
 
     def _climb(self, i, encoder):
-        """(m1, m2, sd1, sd2) of the largest ELBO, by gradient ascent from the encoder's mean and from the posterior's mode."""
+        """(m1, m2, sd1, sd2) of the largest ELBO: gradient ascent from the encoder's mean and the posterior's mode."""
         z1, z2, joint = self._windows[i]
         row, column = divmod(joint.argmax().item(), len(z2))
         found = []
