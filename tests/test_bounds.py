@@ -306,7 +306,20 @@ def test_log_likelihood_closes_on_log_px(model):
     close(vc.log_likelihood(model, X, 5000), Exact(model, X).log_px, atol=0.1)
 
 
-@pytest.mark.parametrize("m", [1, 7, 20, 33])  # below, at and between multiples of the chunk
+@pytest.mark.parametrize("net", [vae(2), gmvae(), ssvae()], ids=["vae", "gmvae", "ssvae"])
+def test_log_likelihood_is_a_plain_loop_over_images_and_chunks(net):
+    """The same draws, from the bound that takes an image at a time; chunks of 50, tiles of 10 images."""
+    torch.manual_seed(6)
+    bounds = vc.log_likelihood(net, EVERY_IMAGE[:23], [1, 120])
+    torch.manual_seed(6)
+    for start in (0, 10, 20):
+        tile = EVERY_IMAGE[start : min(start + 10, 23)]
+        log_w = torch.cat([net.log_weight(tile, n)[0] for n in (1, 50, 50, 19)]).double().numpy()
+        close(bounds[0, start : start + 10], log_w[0], atol=1e-5)
+        close(bounds[1, start : start + 10], np.log(np.exp(log_w).mean(0)), atol=1e-5)
+
+
+@pytest.mark.parametrize("m", [1, 7, 50, 83])  # below, at and between multiples of the chunk
 def test_log_likelihood_in_chunks_is_the_bound(m):
     model, x = vae(2), X[1].expand(3000, X_DIM)
     torch.manual_seed(0)
@@ -526,6 +539,28 @@ def test_sampled_labels_and_latents_estimate_the_enumerated_bound():
     close(vc.log_likelihood(model, X, 50_000), log_px, atol=0.1)
     many_elbos = many(model, X[1], model.negative_elbo_bound).T[0]
     within_standard_errors(many_elbos, nelbo[1])
+
+
+def test_encoding_each_label_once_is_encoding_each_draw(monkeypatch):
+    """The same draws, encoded and decoded one by one, each with its own label in the input."""
+    without_noise(monkeypatch)
+    model = ssvae()
+    torch.manual_seed(5)
+    log_w, kl, rec = model.log_weight(X, 40)
+    torch.manual_seed(5)
+    y = torch.distributions.Categorical(logits=model.cls(X)).sample((40,))
+    assert len(y.unique()) == 3
+    q = class_probabilities(model, X)
+    for i in range(40):
+        for j, x in enumerate(X.double().numpy()):
+            label = y[i, j].item()
+            m, h_v = np.split(mlp(model.enc, x, label), 2)
+            v = np.logaddexp(0, h_v) + 1e-8
+            logits = mlp(model.dec, m, label)
+            close(rec[i, j], (np.logaddexp(0, logits) - x * logits).sum())
+            log_q = log_gaussian(m, m, v) + np.log(q[j, label])
+            close(kl[i, j], log_q - log_gaussian(m, np.zeros(2), np.ones(2)) + np.log(3))
+    close(log_w, -(kl + rec), atol=1e-6)
 
 
 @pytest.mark.parametrize("gen_weight, class_weight, share", [
