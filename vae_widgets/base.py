@@ -110,6 +110,12 @@ def reference(kind):
     return traitlets.Instance(kind, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
 
 
+def references(kind):
+    """A trait that holds a list of other widgets, or None in the place of some."""
+    held = traitlets.Instance(kind, allow_none=True)
+    return traitlets.List(held).tag(sync=True, **ipywidgets.widget_serialization)
+
+
 class BookWidget(anywidget.AnyWidget):
     """The base of every widget of the book.
 
@@ -180,7 +186,9 @@ class ModelWidget(BookWidget):
 def to_choose(labels, most=10):
     """The indices of images to choose from: all, or the first of each class if there are more than `most`."""
     labels = torch.as_tensor(labels).tolist()
-    return list(range(len(labels))) if len(labels) <= most else [labels.index(label) for label in sorted(set(labels))[:most]]
+    if len(labels) <= most:
+        return list(range(len(labels)))
+    return [labels.index(label) for label in sorted(set(labels))[:most]]
 
 
 def pack_digits(x):

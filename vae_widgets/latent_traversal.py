@@ -41,15 +41,16 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
         if not isinstance(model, (vc.VAE, vc.Autoencoder)) or isinstance(model, vc.SSVAE):
             raise ValueError(f"wanted a VAE, GMVAE or Autoencoder; given {type(model).__name__}")
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
-            raise ValueError("x and labels come together, one label for each image; given "
-                             f"{'no images' if x is None else len(x)} and {'no labels' if labels is None else len(labels)}")
+            images, classes = (f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels)))
+            raise ValueError(f"x and labels come together, one label for each image; given {images} and {classes}")
         is_mixture, has_prior = isinstance(model, vc.GMVAE), isinstance(model, vc.VAE)
         self._model, self._codes = model, []
         nats, spread = [], prior_spread(model)
         if x is not None:
             x, labels = torch.as_tensor(x), torch.as_tensor(labels)
             chosen = to_choose(labels)
-            traits |= dict(digits=pack_digits(x[chosen]), labels=bytes(labels[chosen].tolist()), encoder=Network.of(model.enc))
+            traits |= dict(digits=pack_digits(x[chosen]), labels=bytes(labels[chosen].tolist()),
+                           encoder=Network.of(model.enc))
             nats, codes = kl_of_latents(model, x[:IMAGES].float()), mean_codes(model, x[chosen].float())
             spread = codes.std().item() if not has_prior else spread
             self._codes = [[round(c, 3) for c in code] for code in codes.tolist()]  # short links; also in the front end

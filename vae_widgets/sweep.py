@@ -1,10 +1,9 @@
-import ipywidgets
 import torch
 import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, pack_digits, to_choose
+from .base import BookWidget, Mixture, Network, pack_digits, references, to_choose
 
 MEASURED = 2000  # images on which models without results of their own are measured
 
@@ -25,8 +24,8 @@ class Sweep(BookWidget, script="sweep.js"):
     state = ("index", "digit", "seed")
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    decoders = traitlets.List(traitlets.Instance(Network)).tag(sync=True, **ipywidgets.widget_serialization)
-    mixtures = traitlets.List(traitlets.Instance(Mixture, allow_none=True)).tag(sync=True, **ipywidgets.widget_serialization)
+    decoders = references(Network)
+    mixtures = references(Mixture)
     measured = traitlets.List(help="of each model: rate, distortion, nelbo, active").tag(sync=True)
     measured_on = traitlets.Unicode().tag(sync=True)
     codes_m = traitlets.Bytes(help="model after model, digit after digit").tag(sync=True)
