@@ -7,7 +7,7 @@ import subprocess
 
 import websocket
 
-KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Space": " "}
+KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Space": "\ue00d"}
 # Every request that is not to the disk goes to a proxy that is not there.
 SETTINGS = {
     "network.proxy.type": 1,
