@@ -135,7 +135,7 @@ async function renderDrawDigit({ model, el }) {
       context.moveTo(...at[0]);
       // From middle to middle, bent towards the point between them: no corners.
       at.slice(1, -1).forEach(([x, y], i) => context.quadraticCurveTo(x, y, (x + at[i + 2][0]) / 2, (y + at[i + 2][1]) / 2));
-      context.lineTo(...at.at(-1));
+      context.lineTo(at.at(-1)[0] + 0.01, at.at(-1)[1]); // a line to where it is would leave no dot
       context.stroke();
     }
   }
