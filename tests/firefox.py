@@ -7,7 +7,7 @@ import subprocess
 
 import websocket
 
-KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Space": "\ue00d"}
+KEYS = {"ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowRight": "\ue014", "ArrowDown": "\ue015", "Space": " "}
 # Every request that is not to the disk goes to a proxy that is not there.
 SETTINGS = {
     "network.proxy.type": 1,
@@ -40,7 +40,8 @@ class Firefox:
         self.socket = websocket.create_connection(f"{found[1]}/session", suppress_origin=True, timeout=60)
         self.sent, self.trouble = 0, []
         self.send("session.new", capabilities={})
-        self.page = self.send("browsingContext.getTree")["contexts"][0]["context"]
+        # The window that it starts with is never in focus, and a box there is deaf to the space bar.
+        self.page = self.send("browsingContext.create", type="window")["context"]
         self.send("session.subscribe", events=["log.entryAdded", "network.beforeRequestSent"])
 
     def send(self, method, **params):
