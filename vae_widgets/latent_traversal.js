@@ -53,7 +53,7 @@ async function renderLatentTraversal({ model, el }) {
   const frames = stops.map((value) => {
     const canvas = ui.digit();
     const onclick = () => ui.setAt(model, "z", model.get("dimension"), fit(value));
-    return { canvas, cell: ui.h("span", { onclick }, canvas, ui.format(value, places).replace(/\.0+$|(?<=\.\d)0$/, "")) };
+    return { canvas, cell: ui.h("span", { onclick }, canvas, ui.h("small", {}, ui.format(value, places).replace(/\.0+$|(?<=\.\d)0$/, ""))) };
   });
   const marker = ui.h("span", { class: "vw-marker", "aria-hidden": "true" }, "▲");
   const strip = ui.h("div", { class: "vw-strip", role: "group" }, frames.map(({ cell }) => cell), marker);
@@ -139,7 +139,7 @@ async function renderLatentTraversal({ model, el }) {
     drawBands(digit);
     const value = ui.format(z[dimension], places);
     const place = (0.5 + 4 * (z[dimension] / reach + 1)) / 9;
-    marker.style.left = `${100 * Math.min(1, Math.max(0, place))}%`;
+    marker.style.left = `${100 * Math.min(0.985, Math.max(0.015, place))}%`;
     stripHeading.textContent = `Along ${latent(dimension)}, the others as they are.`;
     strip.setAttribute("aria-label", `Film strip along ${latent(dimension)}`);
     for (const { i, radio, row } of rows) {
