@@ -270,14 +270,15 @@ const ui = (() => {
     h("span", {}, h("span", { class: dashed ? "swatch dash" : "swatch", style: `--colour:${COLOURS[colour] ?? colour}` }), words)));
 
   // A sentence with numbers in it: sentence("{n} of {all}") -> { line, show }; show({ n: 3, all: "ten" }) fills them in.
+  // Numbers are whole; what is given as text, such as a time that was measured, has no data-key.
   function sentence(text) {
     const outputs = {};
-    const line = h("p", { class: "vw-note" }, text.split(/\{(\w+)\}/).map((part, i) =>
-      i % 2 ? (outputs[part] = h("output", { "data-key": part })) : part));
+    const line = h("p", { class: "vw-note" }, text.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? (outputs[part] = h("output")) : part)));
     const show = (values) => {
       for (const [key, value] of Object.entries(values)) {
-        outputs[key].value = typeof value === "number" ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : value;
-        outputs[key].dataset.value = value;
+        const isNumber = typeof value === "number";
+        outputs[key].value = isNumber ? value.toLocaleString("en", { maximumFractionDigits: 0 }) : value;
+        if (isNumber) Object.assign(outputs[key].dataset, { key, value });
       }
     };
     return { line, show };
