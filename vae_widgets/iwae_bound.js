@@ -16,15 +16,15 @@ async function renderIwaeBound({ model, el }) {
   // --- elements ---
 
   const numbers = ui.numbers([
-    ["bound", "bound with m, mean of groups", "iwae"],
-    ["spread", "s.d. from group to group"],
+    ["bound", "bound, mean of groups", "iwae"],
+    ["spread", "s.d. of the groups"],
     ["elbo", "ELBO, mean of log w", "elbo"],
     exacts.length && ["exact", "log p(x), exact", "truth"],
     exacts.length && ["gap", "exact − bound"],
   ].filter(Boolean));
   const few = ui.numbers([
     ["groups", "groups of m weights", null, { digits: 0 }],
-    ["ess", "effective sample size, first m", null, { digits: 1 }],
+    ["ess", "effective size, first m", null, { digits: 1 }],
     ["share", "as a share of m", null, { digits: 1, unit: "%" }],
   ], { unit: "" });
   const progress = ui.h("progress", { max: WEIGHTS, "aria-label": "weights drawn" });
