@@ -139,7 +139,7 @@ async function renderLatentTraversal({ model, el }) {
     drawBands(digit);
     const value = ui.format(z[dimension], places);
     const place = (0.5 + 4 * (z[dimension] / reach + 1)) / 9;
-    marker.style.left = `${100 * Math.min(0.985, Math.max(0.015, place))}%`;
+    marker.style.left = `${100 * Math.min(0.975, Math.max(0.025, place))}%`;
     stripHeading.textContent = `Along ${latent(dimension)}, the others as they are.`;
     strip.setAttribute("aria-label", `Film strip along ${latent(dimension)}`);
     for (const { i, radio, row } of rows) {

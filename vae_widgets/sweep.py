@@ -74,6 +74,8 @@ class Sweep(BookWidget, script="sweep.js"):
 
 
 def measure(model, x, stored):
-    results = model.description["results"]["test"] if stored else vc.evaluate(model, x)
-    return dict(rate=results["kl"], distortion=results["rec"], nelbo=results["nelbo"],
-                active=int(vc.active_units(model, x).sum()), z_dim=model.z_dim)
+    results = model.description["results"] if stored else {"test": vc.evaluate(model, x)}
+    test, active = results["test"], results.get("active_units")
+    if active is None:
+        active = int(vc.active_units(model, x).sum())
+    return dict(rate=test["kl"], distortion=test["rec"], nelbo=test["nelbo"], active=active, z_dim=model.z_dim)
