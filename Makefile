@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+PEERS := $(VENV)/peers
 
 .PHONY: book test lab train bench clean
 
@@ -20,8 +21,15 @@ lab: $(READY)
 train: $(READY)
 	$(BIN)/python train.py $(MODEL)
 
+# The peers go into an environment of their own, on top of the book's.
 bench: $(READY)
-	$(BIN)/python benchmarks/training.py
+	@test -x $(PEERS)/bin/python || $(BIN)/python -m venv $(PEERS)
+	@site='import site; print(site.getsitepackages()[0])'; \
+	echo "import site; site.addsitedir('$$($(BIN)/python -c "$$site")')" > "$$($(PEERS)/bin/python -c "$$site")/book.pth"
+	$(PEERS)/bin/python -m pip install --quiet -r benchmarks/requirements.txt
+	$(PEERS)/bin/python benchmarks/training.py --to-100 3 --write
+	$(PEERS)/bin/python benchmarks/bounds.py --write
+	$(PEERS)/bin/python benchmarks/startup.py --cells 10
 
 clean:
 	rm -rf _build $(VENV)

@@ -755,7 +755,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
             for _ in range(len(history), epochs):
                 total = 0.0
                 for index in torch.randperm(len(images), device=device).split(batch_size):
-                    x = binarize(images[index])
+                    x = binarize(images.index_select(0, index))
                     with autocast:
                         value = loss(x) if loss else model.negative_elbo_bound(x)[0]
                     optimizer.zero_grad()
