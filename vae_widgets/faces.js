@@ -112,18 +112,21 @@ async function renderFaces({ model, el }) {
     const ones = new Float32Array(1).fill(1);
     const raw = settings.map((z) => engine.logNormal([z], [0], ones, 1)[0]);
     const logPrior = raw.map((value) => value - engine.logMeanExp(raw) - Math.log(n)); // on the grid it adds up to one
-    const heads = settings.map((tilt) => axesOf(tilt, SIZE)), darkness = heads.map(dark);
-    const lineInk = settings.map((smile) => heads.map((head) => lines(head, smile)));
+    const tilted = []; // for each tilt what does not depend on the light
     const logJoint = new Float64Array(total);
     let pair = 0, busy = 0; // pairs of a light angle and a tilt
     stop = ui.slices(view, () => {
       const start = performance.now();
       const i = Math.floor(pair / n), k = pair % n;
-      const light = lit(heads[k], settings[i]);
+      if (!tilted[k]) {
+        const head = axesOf(settings[k], SIZE);
+        tilted[k] = { head, darkness: dark(head), smiles: settings.map((smile) => lines(head, smile)) };
+      }
+      const { head, darkness, smiles } = tilted[k], light = lit(head, settings[i]);
       settings.forEach((intensity, l) => {
-        const shade = shadeOf(darkness[k], light, intensity);
+        const shade = shadeOf(darkness, light, intensity);
         for (let j = 0; j < n; j++) {
-          logJoint[((i * n + j) * n + k) * n + l] = logLikelihood(photo, lineInk[j][k], shade)
+          logJoint[((i * n + j) * n + k) * n + l] = logLikelihood(photo, smiles[j], shade)
             + logPrior[i] + logPrior[j] + logPrior[k] + logPrior[l];
         }
       });
