@@ -57,16 +57,22 @@ def on_paper(page, points):
 
 def three(scale=1.0, x0=0.5, y0=0.5):
     """The stroke of a 3."""
-    turns = [(-0.14, 0.15, -2.6 + k / 5, 0.2) for k in range(20)] + [(0.19, 0.19, -1.5 + k / 5, 0.24) for k in range(20)]
-    return [(x0 + scale * wide * math.cos(t), y0 + scale * (middle + tall * math.sin(t))) for middle, tall, t, wide in turns]
+    bows = [(-0.14, 0.15, 0.2, -2.6), (0.19, 0.19, 0.24, -1.5)]
+    turns = [(middle, tall, wide, start + k / 5) for middle, tall, wide, start in bows for k in range(20)]
+    points = [(wide * math.cos(t), middle + tall * math.sin(t)) for middle, tall, wide, t in turns]
+    return [(x0 + scale * x, y0 + scale * y) for x, y in points]
 
 
-@pytest.mark.parametrize(("name", "theme"), [("vae", "light"), ("vae-2d", "dark"), ("gmvae", "light"), ("ssvae", "dark")])
+THEMES = [("vae", "light"), ("vae-2d", "dark"), ("gmvae", "light"), ("ssvae", "dark")]
+
+
+@pytest.mark.parametrize(("name", "theme"), THEMES)
 def test_a_test_digit_is_there_at_once(show_widgets, name, theme):
     drawing = widget(name)
     page, trouble = show_widgets([drawing], theme=theme)
     assert_shows(page, drawing, digits(10)[0][0])
-    assert page.get_by_role("button", name="Undo").is_disabled() and page.get_by_role("button", name="Clear").is_disabled()
+    for name in ("Undo", "Clear"):
+        assert page.get_by_role("button", name=name).is_disabled()
     page.wait_for_function("document.querySelector('.vw [aria-live]').textContent.startsWith('Test digit 1, a 7')")
     assert trouble == []
 

@@ -72,7 +72,8 @@ def test_it_agrees_with_pytorch(show_widgets, name):
 def test_it_runs_to_the_exact_value_in_two_latents(show_widgets, plane_bound):
     page, trouble = show_widgets([plane_bound], theme="dark")
     exact = plane_bound.log_px
-    assert vc.log_marginal_grid(plane_bound._model, plane_bound._x[:1], n=301).log_px.item() == pytest.approx(exact[0], abs=NATS)
+    coarser = vc.log_marginal_grid(plane_bound._model, plane_bound._x[:1], n=301).log_px.item()
+    assert coarser == pytest.approx(exact[0], abs=NATS)
     assert plane_bound.exact == exact[0]
     press(control(page, "m"), "End")
     for digit in range(3):

@@ -88,5 +88,5 @@ def unpack_image(text):
     except (binascii.Error, ValueError):
         packed = b""
     if len(packed) != 98:
-        raise ValueError(f"pixels must be base64url of 98 bytes, one bit a pixel; given {text[:20]!r}, {len(text)} letters")
+        raise ValueError(f"pixels must be base64url of 98 bytes, a bit a pixel; given {text[:20]!r}, {len(text)} long")
     return torch.from_numpy(np.unpackbits(np.frombuffer(packed, np.uint8)).astype(np.float32))

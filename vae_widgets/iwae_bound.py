@@ -21,7 +21,7 @@ class IwaeBound(ModelWidget, script="iwae_bound.js"):
     seed = traitlets.Int(0, help="of the weights").tag(sync=True)
     state = ("digit", "m", "seed")
 
-    log_px = traitlets.List(traitlets.Float(), help="exact log p(x) of each digit in nats, where it is known").tag(sync=True)
+    log_px = traitlets.List(traitlets.Float(), help="exact log p(x) of each digit in nats, or empty").tag(sync=True)
 
     def __init__(self, model, x, labels, *, name="bound", **traits):
         super().__init__(model, x, labels, name=name,
