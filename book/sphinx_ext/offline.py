@@ -17,6 +17,13 @@ def copy_mathjax(app, exception):
         copy_asset_file(package / "static/mathjax/tex-svg-full.js", Path(app.outdir, "_static"))
 
 
+def drop_icon_script(app, exception):
+    """The icons are there as a font; the script that draws them once more is 1.5 MB, and holds up the first picture."""
+    script = Path(app.outdir, "_static/scripts/fontawesome.js")
+    if exception is None and script.exists():
+        script.write_text("")
+
+
 def size_figures(app, doctree):
     """Show a figure at the size it was drawn for, however many dots an inch it has."""
     for node in doctree.findall(nodes.image):
@@ -32,4 +39,5 @@ def setup(app):
     app.add_js_file(None, body='DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";')
     app.connect("doctree-read", size_figures)
     app.connect("build-finished", copy_mathjax)
+    app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
