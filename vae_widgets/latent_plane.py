@@ -12,7 +12,8 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
     model: a VAE, GMVAE or Autoencoder with z_dim = 2. x, labels: binary images (n, 784) and their class ids, whose
     codes are shown as coloured digits (at most 2,000), with contours of all codes' density, or none.
     Traits: z, two numbers within ±extent; points, codes, prior and digits, what is shown. `image` is the decoded
-    picture. Raises ValueError for another number of latents, or if x and labels do not fit each other.
+    picture. precision: of the decoder in the page; "int8" takes half the room. Raises ValueError for another number
+    of latents, or if x and labels do not fit each other.
     """
 
     z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
@@ -28,7 +29,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
     codes_m = traitlets.Bytes().tag(sync=True)
     codes_v = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, model, x=None, labels=None, *, extent=3.5, name="plane", **traits):
+    def __init__(self, model, x=None, labels=None, *, extent=3.5, precision="float16", name="plane", **traits):
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
@@ -41,7 +42,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
             traits |= dict(labels=bytes(labels[:POINTS].tolist()),
                            codes_m=m.numpy().astype("<f4").tobytes(), codes_v=v.numpy().astype("<f4").tobytes())
         self._model = model
-        super().__init__(name=name, extent=extent, decoder=Network.of(model.dec),
+        super().__init__(name=name, extent=extent, decoder=Network.of(model.dec, precision),
                          limits={"z": (-extent, extent, 2)}, **traits)
 
     @traitlets.validate("z")
