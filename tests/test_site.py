@@ -95,6 +95,13 @@ def test_widgets_are_drawn_and_every_control_does_something(open_page, name):
     assert trouble == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_a_line_stands_for_a_widget_where_scripts_do_not_run(site, name):
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser")
+    for script in page.find_all("script", type="application/vnd.jupyter.widget-view+json"):
+        assert "needs JavaScript" in script.find_next_sibling("noscript").text
+
+
 @pytest.fixture(scope="session")
 def firefox(tmp_path_factory):
     if not (program := find_firefox()):

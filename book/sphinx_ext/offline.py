@@ -8,6 +8,7 @@ from PIL import Image
 from sphinx.util.fileutil import copy_asset_file
 
 PIXELS_PER_INCH = 100
+NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs JavaScript.</p></noscript>'
 
 
 def copy_mathjax(app, exception):
@@ -34,10 +35,18 @@ def size_figures(app, doctree):
                     node["width"] = f"{image.width / image.info['dpi'][0] * PIXELS_PER_INCH:.0f}px"
 
 
+def mark_widgets(app, doctree, name):
+    """Say what is missing where scripts do not run."""
+    for node in list(doctree.findall(nodes.raw)):
+        if "widget-view+json" in node.astext():
+            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", NO_SCRIPT, format="html"))
+
+
 def setup(app):
     # From disk a page may not read the others, so there the search shows their titles without extracts.
     app.add_js_file(None, body='DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";')
     app.connect("doctree-read", size_figures)
+    app.connect("doctree-resolved", mark_widgets)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
