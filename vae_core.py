@@ -741,7 +741,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, learning_rate=4e-3,
     optimizer = torch.optim.Adam(model.parameters(), fused=True)
     steps = math.ceil(len(images) / batch_size) * epochs
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, learning_rate, total_steps=steps, pct_start=0.05, cycle_momentum=False)
+        optimizer, learning_rate, total_steps=steps, pct_start=0.051, cycle_momentum=False)  # 0.05 fails at 20 steps
     parts = dict(model=model, optimizer=optimizer, schedule=schedule)
     run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs,
                batch_size=batch_size, learning_rate=learning_rate, seed=seed)

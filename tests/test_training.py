@@ -145,6 +145,14 @@ def test_the_rate_rises_to_learning_rate_and_falls_to_zero():
     assert 0 < peak < 10 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
 
 
+@pytest.mark.parametrize("steps", [1, 2, 19, 20, 21, 40])
+def test_a_run_may_have_any_number_of_steps(steps):
+    net = model()
+    before = weights(net)
+    assert len(fit(net, bars(32), epochs=steps)) == steps
+    assert not same(before, weights(net)) and all(t.isfinite().all() for t in weights(net))
+
+
 def test_bfloat16_and_float32_end_alike():
     results = {}
     for precision in ("float32", "bfloat16"):
