@@ -30,6 +30,9 @@ bench: $(READY)
 	$(PEERS)/bin/python benchmarks/training.py --to-100 3 --write
 	$(PEERS)/bin/python benchmarks/bounds.py --write
 	$(PEERS)/bin/python benchmarks/startup.py --cells 10
+	$(BIN)/python benchmarks/engine.py
+	$(MAKE) book
+	$(BIN)/python benchmarks/widgets.py
 
 clean:
 	rm -rf _build $(VENV)

@@ -119,7 +119,7 @@ def test_widgets_in_firefox(firefox, site, name):
         window.look = {LOOK};
         window.until = async (test) => {{
             for (let i = 0; !test(); i++) {{
-                if (i > 200) throw new Error("waited in vain");
+                if (i > 600) throw new Error("waited in vain");
                 await new Promise((done) => setTimeout(done, 50));
             }}
         }};

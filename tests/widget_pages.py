@@ -110,7 +110,7 @@ def look(place):
     return place.evaluate(LOOK)
 
 
-def wait_for_look(place, other=None, same=None, timeout=10_000):
+def wait_for_look(place, other=None, same=None, timeout=30_000):
     """Return when the widget looks different from `other`, or just like `same`."""
     wanted, test = (other, "!==") if same is None else (same, "===")
     place.page.wait_for_function(f"([place, wanted]) => ({LOOK})(place) {test} wanted",
