@@ -522,11 +522,11 @@ def log_likelihood(model, x, m=5000):
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
-    for batch in x.split(10):
+    for batch in x.split(20):
         log_sum, drawn, bound = torch.full((len(batch),), -math.inf, device=x.device), 0, []
         for count in counts:
             while drawn < count:
-                step = min(50, count - drawn)  # 50 x 10 decoded images at a time stay in the cache
+                step = min(50, count - drawn)  # 50 x 20 decoded images at a time stay in the cache
                 log_sum = log_sum.logaddexp(model.log_weight(batch, step)[0].logsumexp(0))
                 drawn += step
             bound.append(log_sum - math.log(count))
