@@ -123,7 +123,7 @@ async function renderIntegral({ model, el }) {
     closeUps[digit].filled += rows;
   }
 
-  // What is wanted next: a first picture, the close-up, the small grids, and the one that was asked for.
+  // What is wanted next: coarse grids for a first picture, the close-up, the other small grids, the one asked for.
   let running = false;
   function workOn() {
     if (running) return;
@@ -131,7 +131,7 @@ async function renderIntegral({ model, el }) {
     ui.slices(view, () => {
       const digit = model.get("digit"), n = model.get("n");
       const small = sizes.find((size) => size <= SHOWN && !isDone(size));
-      if (!isDone(SHOWN)) extendGrid(SHOWN);
+      if (small < 30) extendGrid(small);
       else if (closeUps[digit].filled < CLOSE * CLOSE) extendCloseUp(digit);
       else if (small) extendGrid(small);
       else if (!isDone(n)) extendGrid(n);
@@ -217,11 +217,11 @@ async function renderIntegral({ model, el }) {
   }
 
   function drawPlane(context, toPixels, scale) {
-    const digit = model.get("digit"), n = SHOWN, side = 2 * limit * scale;
+    const digit = model.get("digit"), n = sizes.findLast((size) => size <= SHOWN && isDone(size)), side = 2 * limit * scale;
     context.strokeStyle = ui.COLOURS.line;
     context.strokeRect(0.5, 0.5, side - 1, side - 1);
-    if (!isDone(n)) return;
-    drawPicture(context, side, remember(digit, () => {
+    if (!n) return;
+    drawPicture(context, side, remember(`${digit} ${n}`, () => {
       const upwards = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, (n - 1 - Math.floor(i / n)) * n + (i % n))]);
       return pictureOf(upwards, n, (value) => Math.max(0, 1 + value / 60));
     }));
