@@ -73,12 +73,12 @@ async function renderOneLatent({ model, el }) {
   const button = (name, [m, sd]) => ui.button(name, () => ui.set(model, { m, s: sd }));
   view.body.append(
     ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 20rem" }, axes.svg,
+      ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, axes.svg,
         ui.keys([["#b5b5b5", "exact posterior p(z∣x)"], ["q", "your q"], ["elbo", "best q", true], ["prior", "prior p(z)", true]]),
         ui.h("div", { style: "--vw-label: 6.6rem" },
           ui.slider(view, model, { trait: "m", name: "mean of q", min: mMin, max: mMax }),
           ui.slider(view, model, { trait: "s", name: "width of q", label: "standard deviation of q", values: widths })),),
-      ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 20rem" }, bars.svg,
+      ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, bars.svg,
         ui.h("div", { class: "vw-buttons" }, button("The prior", [0, 1]), summits.slice(0, 3).map((best, i) => button(label(i), best))),
         numbers.table)),
   );
