@@ -51,6 +51,18 @@ def test_views_of_one_model_move_together(show_widgets, plane):
     assert trouble == []
 
 
+def test_widgets_of_two_kinds_have_names_of_their_own(show_widgets):
+    """Equal names would make one group of both rows of digits, and one clipping frame of all axes."""
+    page, trouble = show_widgets([EXAMPLES["DrawDigit"](), EXAMPLES["LatentTraversal"](), EXAMPLES["IwaeBound"]()])
+    first, second, third = page.locator(".vw").all()
+    for place in (first, second, third):
+        press(control(place, "digit").nth(1), "Space")
+    assert [control(place, "digit").nth(1).is_checked() for place in (first, second, third)] == [True] * 3
+    ids = page.locator("clipPath").evaluate_all("(paths) => paths.map((path) => path.id)")
+    assert len(ids) == len(set(ids)) > 1
+    assert trouble == []
+
+
 def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
     page, trouble = show_widgets([plane, LatentPlane(model(), name="other")])
     state = json.loads(page.locator("script[type$='widget-state+json']").text_content())["state"].values()

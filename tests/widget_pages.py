@@ -101,7 +101,7 @@ def drag(page, points, touch=False):
 # arithmetic took (Faces: `time` and `wait`) is never twice the same.
 LOOK = """(place) => [
     ...[...place.querySelectorAll("canvas, svg, [data-value]:not([data-key=time], [data-key=wait])")].map((part) =>
-        part.toDataURL?.() ?? part.dataset.value ?? part.innerHTML.replace(/vw-clip-\\d+/g, "")),
+        part.toDataURL?.() ?? part.dataset.value ?? part.innerHTML.replace(/vw-clip-[\\w-]+/g, "")),
     [...place.querySelectorAll("input, select")].filter((input) => input.checkVisibility()).length,
 ].join("\\n")"""
 

@@ -204,11 +204,14 @@ const ui = (() => {
     return h("label", { class: "vw-choice" }, input, label);
   }
 
-  let groups = 0; // radio buttons of one group share a name, and no two views may
+  // Names that are of one view alone, whatever other widgets there are on the page: each has a module of its own.
+  const MODULE = Math.random().toString(36).slice(2);
+  let names = 0;
+  const uniqueName = (stem) => `vw-${stem}-${MODULE}-${++names}`;
 
   // One of several: options are [value, label]; labels may be elements.
   function radio(view, model, { trait, legend, options, className = "" }) {
-    const group = `vw-${trait}-${++groups}`;
+    const group = uniqueName(trait); // radio buttons that share a name are one group
     const inputs = options.map(([value]) => h("input", { type: "radio", name: group, value, ...KEYS, "data-trait": trait }));
     inputs.forEach((input, i) => input.addEventListener("change", () => set(model, { [trait]: options[i][0] })));
     bind(model, trait, () => inputs.forEach((input, i) => (input.checked = options[i][0] === model.get(trait))), view.signal);
@@ -304,7 +307,7 @@ const ui = (() => {
     };
     const [sx, backX] = scale(x, box.left, box.right);
     const [sy, backY] = scale(y, box.bottom, box.top);
-    const id = `vw-clip-${++groups}`;
+    const id = uniqueName("clip");
     const plot = s("g", { "clip-path": `url(#${id})` });
     const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
     const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
