@@ -95,8 +95,8 @@ async function renderFaces({ model, el }) {
       ui.checkbox(view, model, { trait: "reveal", label: "mark what was photographed" })),
     ui.h("p", { class: "vw-heading" }, "Sliders: the latents z of your face. Bars: how probable each setting is, given the photo."),
     ui.h("div", { class: "vw-row", style: "gap: 0.2rem 1.6rem; --vw-label: 5.2rem" }, rows),
-    ui.h("div", { style: "--vw-label: 8rem" },
-      ui.slider(view, model, { trait: "n", name: "settings of each", min: 2, max: 15, step: 1, digits: 0 })),
+    ui.h("div", { style: "--vw-label: 5.2rem" },
+      ui.slider(view, model, { trait: "n", name: "settings", min: 2, max: 15, step: 1, digits: 0 })),
     ui.h("div", {}, numbers.table),
     counts.line,
   );
