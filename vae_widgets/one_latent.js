@@ -75,7 +75,7 @@ async function renderOneLatent({ model, el }) {
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, axes.svg,
         ui.keys([["#b5b5b5", "exact posterior p(z∣x)"], ["q", "your q"], ["elbo", "best q", true], ["prior", "prior p(z)", true]]),
-        ui.h("div", { style: "--vw-label: 6.6rem" },
+        ui.h("div", { style: "--vw-label: 5.2rem" },
           ui.slider(view, model, { trait: "m", name: "mean of q", min: mMin, max: mMax }),
           ui.slider(view, model, { trait: "s", name: "width of q", label: "standard deviation of q", values: widths })),),
       ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, bars.svg,

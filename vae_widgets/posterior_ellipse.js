@@ -124,7 +124,7 @@ async function renderPosteriorEllipse({ model, el }) {
         ui.h("p", { class: "vw-heading" }, "Drag the middle, or a square. Ellipses: 1 and 2 standard deviations.")),
       ui.h("div", { class: "vw-grow vw-column" }, bars.svg, numbers.table)),
     ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow", style: "--vw-label: 6.4rem" },
+      ui.h("div", { class: "vw-grow", style: "--vw-label: 5rem" },
         slider("m", 0, "mean, z₁"), slider("m", 1, "mean, z₂"),
         slider("sd", 0, "width, z₁", "standard deviation of q along z₁"), slider("sd", 1, "width, z₂", "standard deviation of q along z₂")),
       ui.h("div", { class: "vw-grow vw-column" },
