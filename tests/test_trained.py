@@ -84,17 +84,39 @@ def test_the_recorded_bounds_tighten_with_m(name):
 
 
 def test_the_vae_is_well_trained():
-    assert results("vae")["test"]["nelbo"] <= 97.0
+    assert results("vae")["test"]["nelbo"] <= 95.0
 
 
 def test_the_mixture_prior_gives_a_better_bound():
-    assert results("gmvae")["test"]["nelbo"] <= 96.0
+    assert results("gmvae")["test"]["nelbo"] <= 93.5
     assert results("gmvae")["test"]["nelbo"] < results("vae")["test"]["nelbo"]
     assert results("gmvae")["niwae"]["5000"] < results("vae")["niwae"]["5000"]
 
 
-def test_ten_latents_are_better_than_two():
-    assert results("vae")["test"]["nelbo"] < results("vae-2d")["test"]["nelbo"] - 10
+def swept(argument, prefix):
+    """The sweep's models, trained alike, by the value of what is swept; `vae-z10` belongs to both sweeps."""
+    names = [name for name in TRAINED if name.startswith(prefix) or name == "vae-z10"]
+    assert len({str(TRAINED[name]["recipe"]) for name in names}) == 1
+    return {TRAINED[name]["arguments"][argument]: results(name) for name in
+            sorted(names, key=lambda name: TRAINED[name]["arguments"][argument])}
+
+
+def test_beta_trades_rate_for_distortion_and_one_gives_the_best_bound():
+    sweep = swept("beta", "vae-beta")
+    assert set(sweep) >= {0.25, 0.5, 1.0, 2.0, 4.0}
+    rates, distortions = ([r["test"][part] for r in sweep.values()] for part in ("kl", "rec"))
+    assert rates == sorted(rates, reverse=True) and distortions == sorted(distortions)
+    assert min(sweep, key=lambda beta: sweep[beta]["test"]["nelbo"]) == 1
+
+
+def test_latents_help_until_the_data_need_no_more():
+    sweep = swept("z_dim", "vae-z")
+    assert set(sweep) >= {2, 5, 10, 20, 50}
+    bounds = [r["test"]["nelbo"] for z_dim, r in sweep.items() if z_dim <= 20]
+    assert bounds == sorted(bounds, reverse=True)
+    assert abs(sweep[50]["test"]["nelbo"] - sweep[20]["test"]["nelbo"]) < 1
+    assert all(r["active_units"] == z_dim for z_dim, r in sweep.items() if z_dim <= 10)
+    assert sweep[50]["active_units"] < 25
 
 
 def test_the_two_dimensional_vae_against_quadrature(bits):
