@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from ipywidgets.embed import embed_data
+from ipywidgets.embed import dependency_state, embed_data
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,7 +31,7 @@ def write_widget_page(file, widgets, theme="light"):
     def escape(value):
         return json.dumps(value).replace("</", "<\\/")
 
-    data = embed_data(views=widgets, drop_defaults=False)
+    data = embed_data(widgets, state=dependency_state(widgets, drop_defaults=False))  # not every widget there is
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{}</script></div>'
     file.write_text(PAGE.format(
         theme=theme,
