@@ -22,7 +22,7 @@ import vae_core as vc
 from vae_widgets import LatentPlane, LatentTraversal
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT / "tests"))
+sys.path += [str(ROOT / "tests"), str(ROOT / "book/sphinx_ext")]
 from chrome import HELP, find_chrome  # noqa: E402
 from conftest import CHROME_FLAGS  # noqa: E402
 from lab import Notebook, jupyterlab  # noqa: E402

@@ -1,7 +1,9 @@
 """What all widgets have in common: the host of the static page, the frame, the controls, and the Python base."""
 
+import base64
 import json
 import re
+import zlib
 
 import anywidget
 import ipywidgets
@@ -63,9 +65,22 @@ def test_widgets_of_two_kinds_have_names_of_their_own(show_widgets):
     assert trouble == []
 
 
+def unpacked(text):
+    packed = zlib.decompress(base64.b64decode(text))
+    return json.loads(packed[4 : 4 + int.from_bytes(packed[:4], "little")])
+
+
+def test_a_source_is_in_the_page_once(show_widgets, plane):
+    page, _ = show_widgets([plane, LatentPlane(model(), name="other")])
+    state = unpacked(page.locator("script[type$='widget-state']").text_content())
+    sources = [spec["state"]["_esm"] for spec in state["state"].values() if "_esm" in spec["state"]]
+    assert sources == [sources[0]] * 2 and len(sources[0]) == 3
+    assert "\f\n".join(state["texts"][n] for n in sources[0]) == plane._esm
+
+
 def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
     page, trouble = show_widgets([plane, LatentPlane(model(), name="other")])
-    state = json.loads(page.locator("script[type$='widget-state+json']").text_content())["state"].values()
+    state = unpacked(page.locator("script[type$='widget-state']").text_content())["state"].values()
     assert [len(spec["buffers"]) for spec in state if "precision" in spec["state"]] == [1]
     assert page.locator(".vw").count() == 2
     assert trouble == []

@@ -133,7 +133,7 @@ class BookWidget(anywidget.AnyWidget):
 
     def __init_subclass__(cls, script=None, **options):
         if script:
-            cls._esm = "\n".join((FOLDER / part).read_text() for part in ("engine.js", "ui.js", script))
+            cls._esm = "\f\n".join((FOLDER / part).read_text() for part in ("engine.js", "ui.js", script))
             cls._css = (FOLDER / "widgets.css").read_text()
         super().__init_subclass__(**options)
 

@@ -115,23 +115,27 @@ function resolve(reference) {
   return models.get(id);
 }
 
-function bytes(base64) {
-  return new DataView(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)).buffer);
+// The state as book/sphinx_ext/widget_state.py packs it: deflated, JSON first, then the binary values.
+async function unpack(base64) {
+  const deflated = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const inflated = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const buffer = await new Response(inflated).arrayBuffer();
+  const length = new DataView(buffer).getUint32(0, true);
+  const { texts, state } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  return { texts, state, value: ([start, size]) => new DataView(buffer, 4 + length + start, size) };
 }
 
-// Binary values stand beside the state, each with its path in it; {"path": ["a", 0]} is state.a[0].
-function restore(state, buffers = []) {
-  for (const { path, data } of buffers) {
-    const holder = path.slice(0, -1).reduce((value, key) => value[key], state);
-    holder[path.at(-1)] = bytes(data);
-  }
-  return state;
-}
-
-function readModels() {
-  for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-state+json"]')) {
-    for (const [id, spec] of Object.entries(JSON.parse(script.textContent).state)) {
-      models.set(id, new Model(spec.model_name, restore(spec.state, spec.buffers)));
+async function readModels() {
+  for (const script of document.querySelectorAll('script[type="application/vnd.vae-book.widget-state"]')) {
+    const { texts, state: specs, value } = await unpack(script.textContent);
+    for (const [id, { model_name, state, buffers = [] }] of Object.entries(specs)) {
+      for (const source of ["_esm", "_css"]) if (state[source]) state[source] = state[source].map((n) => texts[n]).join("\f\n");
+      // Binary values stand beside the state, each with its path in it; {"path": ["a", 0]} is state.a[0].
+      for (const { path, data } of buffers) {
+        const holder = path.slice(0, -1).reduce((part, key) => part[key], state);
+        holder[path.at(-1)] = value(data);
+      }
+      models.set(id, new Model(model_name, state));
     }
   }
 }
@@ -202,13 +206,19 @@ async function mount(reference, place) {
 }
 
 // The script is deferred, so the whole page has been read by now.
-readModels();
-for (const script of document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]')) {
+const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
+const places = Array.from(views, (script) => {
   const place = Object.assign(document.createElement("div"), { className: "widget" });
   place.setAttribute("aria-busy", "true"); // until the widget is drawn
   script.after(place);
-  mount(JSON.parse(script.textContent).model_id, place).then(() => {
-    // The browser looked for the address before there was one.
-    if (location.hash && place.id === decodeURIComponent(location.hash.slice(1))) place.scrollIntoView();
-  });
-}
+  return [JSON.parse(script.textContent).model_id, place];
+});
+
+readModels().then(() => {
+  for (const [id, place] of places) {
+    mount(id, place).then(() => {
+      // The browser looked for the address before there was one.
+      if (location.hash && place.id === decodeURIComponent(location.hash.slice(1))) place.scrollIntoView();
+    });
+  }
+});

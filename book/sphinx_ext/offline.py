@@ -6,6 +6,7 @@ from pathlib import Path
 from docutils import nodes
 from PIL import Image
 from sphinx.util.fileutil import copy_asset_file
+from widget_state import pack_page
 
 PIXELS_PER_INCH = 100
 NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs JavaScript.</p></noscript>'
@@ -47,6 +48,7 @@ def setup(app):
     app.add_js_file(None, body='DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";')
     app.connect("doctree-read", size_figures)
     app.connect("doctree-resolved", mark_widgets)
+    app.connect("html-page-context", pack_page)
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
