@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from ipywidgets.embed import dependency_state, embed_data
-from widget_state import pack_state
+from widget_state import KIND, pack_state
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,7 +19,7 @@ PAGE = """<!doctype html>
 html[data-theme=dark] body {{ background: #15181c; color: #d9dce0; }}</style>
 <style>{css}</style></head>
 <body>
-{state}
+<script type="{kind}">{state}</script>
 {views}
 <script type="module">{host}</script>
 </body></html>
@@ -37,6 +37,7 @@ def write_widget_page(file, widgets, theme="light"):
     file.write_text(PAGE.format(
         theme=theme,
         css=(ROOT / "book/assets/book.css").read_text(),
+        kind=KIND,
         state=pack_state(data["manager_state"]),
         views="\n".join(view.format(escape(spec)) for spec in data["view_specs"]),
         host=(ROOT / "book/assets/widget_host.js").read_text(),

@@ -48,7 +48,7 @@ def setup(app):
     app.add_js_file(None, body='DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";')
     app.connect("doctree-read", size_figures)
     app.connect("doctree-resolved", mark_widgets)
-    app.connect("html-page-context", pack_page)
+    app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,19 +8,18 @@ weights stay bytes, each piece of source is kept once, and all of it is deflated
 
 import base64
 import json
-import re
 import struct
 import zlib
 
-STATE = re.compile(r'<script type="application/vnd.jupyter.widget-state\+json">(.*?)</script>', re.DOTALL)
+KIND = "application/vnd.vae-book.widget-state"  # the type of the script element
 PIECES = "\f\n"  # between the files that a front end is joined from, see vae_widgets.base
 
 
 def pack_state(state):
-    """The script element that holds the state of a page's widgets, `state` in the form of Jupyter's manager state."""
+    """The text of the element that holds the state of a page's widgets, given in the form of Jupyter's manager state."""
     texts, blob = {}, bytearray()
     for spec in state["state"].values():
-        for source in {"_esm", "_css"} & spec["state"].keys():
+        for source in sorted(spec["state"].keys() & {"_esm", "_css"}):
             pieces = spec["state"][source].split(PIECES)
             spec["state"][source] = [texts.setdefault(piece, len(texts)) for piece in pieces]
         for buffer in spec.get("buffers", []):
@@ -28,11 +27,12 @@ def pack_state(state):
             buffer |= {"data": [len(blob), len(data)]}
             blob += data
     head = json.dumps({"texts": list(texts), "state": state["state"]}, separators=(",", ":")).encode()
-    packed = base64.b64encode(zlib.compress(struct.pack("<I", len(head)) + head + blob, 9)).decode()
-    return f'<script type="application/vnd.vae-book.widget-state">{packed}</script>'
+    return base64.b64encode(zlib.compress(struct.pack("<I", len(head)) + head + blob, 9)).decode()
 
 
 def pack_page(app, pagename, templatename, context, doctree):
-    """Sphinx's html-page-context: pack the state that myst-nb wrote into the page."""
-    if "body" in context:
-        context["body"] = STATE.sub(lambda found: pack_state(json.loads(found[1])), context["body"])
+    """Before myst-nb adds the state to a page, as a script with a body, pack it."""
+    scripts = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("js_files", {})
+    _, state = scripts.get("ipywidgets_state", (None, {}))
+    if state.get("type") == "application/vnd.jupyter.widget-state+json":
+        scripts["ipywidgets_state"] = (None, {"type": KIND, "body": pack_state(json.loads(state["body"]))})
