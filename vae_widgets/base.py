@@ -129,10 +129,11 @@ class BookWidget(anywidget.AnyWidget):
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
     _whole = traitlets.List(traitlets.Unicode(), help="the traits of the state that are whole numbers").tag(sync=True)
-    _limits = traitlets.Dict(help="trait -> [lowest, highest] for numbers, and for a list of them also its length").tag(sync=True)
+    _limits = traitlets.Dict(help="trait -> [lowest, highest], and of a list also its length").tag(sync=True)
 
     def __init_subclass__(cls, script=None, **options):
         if script:
+            # The form feed is where a page that holds several widgets may take a module apart again.
             cls._esm = "\f\n".join((FOLDER / part).read_text() for part in ("engine.js", "ui.js", script))
             cls._css = (FOLDER / "widgets.css").read_text()
         super().__init_subclass__(**options)
@@ -141,8 +142,8 @@ class BookWidget(anywidget.AnyWidget):
         super().__init__(_limits={trait: list(bounds) for trait, bounds in limits.items()}, **traits)
         self._shared = list(self.state)
         self._defaults = {trait: getattr(self, trait) for trait in self.state}
-        kinds = {trait: self.traits()[trait] for trait in self.state}
-        self._whole = [trait for trait, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
+        kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
+        self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
 
     def inside(self, proposal):
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""

@@ -33,8 +33,8 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
-            raise ValueError("x and labels come together, one label for each image; given "
-                             f"{'no images' if x is None else len(x)} and {'no labels' if labels is None else len(labels)}")
+            given = [f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels))]
+            raise ValueError(f"x and labels come together, one label for each image; given {given[0]} and {given[1]}")
         if x is not None:
             with torch.no_grad():
                 code = model.enc(x[:POINTS])

@@ -20,10 +20,11 @@ class Reparameterise(BookWidget, script="reparameterise.js"):
     seed = traitlets.Int(7).tag(sync=True)
     state = ("m", "v", "draw", "seed")
 
-    epsilon = traitlets.List(traitlets.Float(), help="the noise of this seed, in order; the front end fills it in").tag(sync=True)
+    epsilon = traitlets.List(traitlets.Float(), help="the noise of this seed, from the front end").tag(sync=True)
 
     def __init__(self, *, name="reparameterise", **traits):
-        super().__init__(name=name, limits={"m": (-2, 2), "v": (0.1, 2), "draw": (0, DRAWS - 1), "seed": SEEDS}, **traits)
+        limits = {"m": (-2, 2), "v": (0.1, 2), "draw": (0, DRAWS - 1), "seed": SEEDS}
+        super().__init__(name=name, limits=limits, **traits)
 
     @traitlets.validate("m", "v", "draw", "seed")
     def _valid(self, proposal):

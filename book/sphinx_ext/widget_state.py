@@ -16,7 +16,7 @@ PIECES = "\f\n"  # between the files that a front end is joined from, see vae_wi
 
 
 def pack_state(state):
-    """The text of the element that holds the state of a page's widgets, given in the form of Jupyter's manager state."""
+    """The text of the element with the state of a page's widgets, which is given as Jupyter's manager state."""
     texts, blob = {}, bytearray()
     for spec in state["state"].values():
         for source in sorted(spec["state"].keys() & {"_esm", "_css"}):
