@@ -205,20 +205,22 @@ async function mount(reference, place) {
   place.removeAttribute("aria-busy");
 }
 
-// The script is deferred, so the whole page has been read by now.
-const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
-const places = Array.from(views, (script) => {
-  const place = Object.assign(document.createElement("div"), { className: "widget" });
-  place.setAttribute("aria-busy", "true"); // until the widget is drawn
-  script.after(place);
-  return [JSON.parse(script.textContent).model_id, place];
-});
-
-readModels().then(() => {
+// A place after each cell's own mark, and the widget in it.
+async function mountAll() {
+  const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
+  const places = Array.from(views, (script) => {
+    const place = Object.assign(document.createElement("div"), { className: "widget" });
+    place.setAttribute("aria-busy", "true"); // until the widget is drawn
+    script.after(place);
+    return [JSON.parse(script.textContent).model_id, place];
+  });
+  await readModels();
   for (const [id, place] of places) {
     mount(id, place).then(() => {
       // The browser looked for the address before there was one.
       if (location.hash && place.id === decodeURIComponent(location.hash.slice(1))) place.scrollIntoView();
     });
   }
-});
+}
+
+mountAll(); // the script is deferred, so the whole page has been read by now
