@@ -27,27 +27,40 @@ LIKELIEST = 2  # SSVAE: over how many labels of an unlabelled image its bound su
 
 
 class Recipe(NamedTuple):
-    """A model class, its arguments and those of vae_core.fit, and iw, the samples of the bound that is climbed."""
+    """A model class, its arguments and those of vae_core.fit, and the bound that is climbed:
+    its name in BOUNDS and iw, how many samples of z it draws for an image."""
 
     model: type
     arguments: dict
     fit: dict
+    bound: str = "elbo"
     iw: int = 1
 
 
+BOUNDS = {
+    "elbo": lambda model, x, iw: model.negative_elbo_bound(x)[0] if iw == 1 else -model.log_weight(x, iw)[0].mean(),
+    "iwae": lambda model, x, iw: model.negative_iwae_bound(x, iw)[0],
+    "iwae-dreg": lambda model, x, iw: model.negative_iwae_bound(x, iw, dreg=True)[0],
+}
+
+
 SWEEP = dict(epochs=50, batch_size=128, learning_rate=4e-3)
+BURDA = vc.VAE, dict(z_dim=50, hidden=(200, 200), activation="tanh"), dict(epochs=50, batch_size=40, learning_rate=2e-3)
 
 RECIPES = {
     "vae": Recipe(vc.VAE, {}, dict(epochs=160, batch_size=128, learning_rate=4e-3)),
     # With the ELBO, a few encodings in a hundred miss the posterior by so much that no number of
     # samples finds it again; a dozen samples in training teach the encoder to cover it.
-    "vae-2d": Recipe(vc.VAE, dict(z_dim=2), dict(epochs=8, batch_size=128, learning_rate=2e-3), 12),
+    "vae-2d": Recipe(vc.VAE, dict(z_dim=2), dict(epochs=8, batch_size=128, learning_rate=2e-3), "iwae", 12),
     "gmvae": Recipe(vc.GMVAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
     "ssvae": Recipe(vc.SSVAE, {}, dict(epochs=14, batch_size=100, learning_rate=1e-3)),
     "autoencoder-2d": Recipe(vc.Autoencoder, dict(z_dim=2), dict(epochs=60, batch_size=128, learning_rate=3e-3)),
     # The sweeps, trained alike; vae-z10 has the beta of 1 that stands between the others.
     **{f"vae-beta{beta:g}": Recipe(vc.VAE, dict(beta=beta), SWEEP) for beta in (0.1, 0.25, 0.5, 2.0, 4.0, 8.0)},
     **{f"vae-z{z_dim}": Recipe(vc.VAE, dict(z_dim=z_dim), SWEEP) for z_dim in (1, 2, 3, 5, 10, 20, 50)},
+    # The network of Burda et al. (2016), and their question: how many samples in training?
+    "burda-1": Recipe(*BURDA),
+    **{f"burda-{bound}-{iw}": Recipe(*BURDA, bound, iw) for iw in (5, 50) for bound in BOUNDS},
 }
 
 
@@ -78,7 +91,7 @@ def train(name, recipe, data):
         results["active_units"] = vc.active_units(model, binary_test_images(data.test_images)).sum().item()
     versions = dict(python=platform.python_version(), torch=torch.__version__,
                     torchvision=torchvision.__version__, safetensors=safetensors.__version__)
-    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, recipe=recipe.fit | dict(iw=recipe.iw), seed=0,
+    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw), seed=0,
                   history=model.description["history"], evaluation_seed=EVALUATION_SEED,
                   threads=torch.get_num_threads(), versions=versions, results=results)
     for file in (WORK / f"{name}.safetensors", WORK / f"{name}.bounds", *WORK.glob(f"{name}-[0-9].safetensors")):
@@ -99,8 +112,8 @@ def trained(name, recipe, images, loss=None, model=None):
         model = model or recipe.model(**recipe.arguments)
         if recipe.model is vc.Autoencoder:
             loss = vc.Autoencoder.loss
-        elif recipe.iw > 1:
-            loss = lambda model, x: model.negative_iwae_bound(x, recipe.iw)[0]  # noqa: E731
+        elif recipe.model is not vc.SSVAE:
+            loss = lambda model, x: BOUNDS[recipe.bound](model, x, recipe.iw)  # noqa: E731
         history = vc.fit(model, images, loss=loss and (lambda x: loss(model, x)),
                          checkpoint=WORK / f"{name}.checkpoint", **recipe.fit)
         vc.save_model(file, model, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])

@@ -97,7 +97,27 @@ def log_bernoulli_with_logits(x, logits):
     Raises ValueError if shapes do not broadcast. Notes §3.2.1 and eq. 12; chapter 3.
     """
     _check_shapes(x=x, logits=logits)
-    return (x * logits - F.softplus(logits)).sum(-1)
+    return _LogBernoulli.apply(x, logits).sum(-1)
+
+
+class _LogBernoulli(torch.autograd.Function):
+    """x * a - log(1 + e^a), whose derivatives are x - sigmoid(a) and a: one pass back, not six."""
+
+    @staticmethod
+    def forward(ctx, x, a):
+        ctx.save_for_backward(x, a)
+        return (x * a).sub_(_softplus(a))
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, a = ctx.saved_tensors
+        to_x = (grad * a).sum_to_size(x.shape) if ctx.needs_input_grad[0] else None
+        return to_x, (x - a.sigmoid()).mul_(grad).sum_to_size(a.shape)
+
+
+def _softplus(a):
+    # Of exp and log alone: torch's log1p and expm1 take up to ten times as long as these do.
+    return a.abs().neg_().exp_().add_(1).log_().add_(a.relu())
 
 
 def kl_normal(qm, qv, pm, pv):
@@ -202,7 +222,29 @@ def _check_count(n, name):
 # Networks
 # ------------------------------------------------------------------------------------
 
-ACTIVATIONS = {"elu": nn.ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+
+class ELU(nn.Module):
+    """x where x > 0, else e^x - 1. Clevert et al. (2016)."""
+
+    def forward(self, x):
+        return _ELU.apply(x)
+
+
+class _ELU(torch.autograd.Function):  # why not F.elu: see _softplus
+    @staticmethod
+    def forward(ctx, x):
+        wide = x.float() if x.dtype == torch.bfloat16 else x  # near 0, e^x - 1 cancels
+        y = torch.maximum(wide, wide.clamp(max=0).exp_().sub_(1)).to(x.dtype)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return grad * (y.clamp(max=0) + 1)  # d/dx (e^x - 1) = e^x = y + 1
+
+
+ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
 
 
 class MLP(nn.Module):
@@ -291,29 +333,36 @@ class VAE(nn.Module):
         rec = -log_bernoulli_with_logits(x, self.dec(z)).mean()
         return rec + self.beta * kl, kl, rec
 
-    def log_weight(self, x, iw):
+    def log_weight(self, x, iw, dreg=False):
         """log w = log p(x, z) - log q(z|x) for `iw` draws z ~ q(z|x), in nats.
 
         x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
         kl = log q(z|x) - log p(z) and rec = -log p(x|z) at the drawn z, so that
-        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 5.
+        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 5. dreg: see
+        `negative_iwae_bound`.
         """
         m, v = self.enc(x)
         z = sample_gaussian(duplicate(m, iw), duplicate(v, iw)).reshape(iw, *m.shape)
+        if dreg:  # the encoder learns through z alone, and each z counts once more by its share of the weights
+            m, v = m.detach(), v.detach()
+            z.register_hook(lambda grad: grad * log_w.detach().softmax(0).unsqueeze(-1))
         kl = log_normal(z, m, v) - self.log_prior(z)
         rec = -log_bernoulli_with_logits(x, self.dec(z))
-        return -(kl + rec), kl, rec
+        log_w = -(kl + rec)
+        return log_w, kl, rec
 
-    def negative_iwae_bound(self, x, iw):
+    def negative_iwae_bound(self, x, iw, dreg=False):
         """-log (1/iw) sum_i w_i averaged over the batch, in nats: at iw = 1, the -ELBO.
 
         x: (batch, x_dim) in [0, 1]; iw: number of samples. Returns scalars niwae, kl and
         rec; the last two are means over all samples and do *not* add up to niwae. It
-        bounds -log p(x) from above whatever beta is. Raises ValueError if iw < 1 or x has
+        bounds -log p(x) from above whatever beta is. dreg: give the encoder the doubly
+        reparameterised gradient of the same bound (Tucker et al., 2019), which has the same
+        mean and does not drown in noise as iw grows. Raises ValueError if iw < 1 or x has
         another shape or range. Notes §5.6, eq. 3; chapter 5.
         """
         _check_images(x, self.x_dim)
-        log_w, kl, rec = self.log_weight(x, _check_count(iw, "iw"))
+        log_w, kl, rec = self.log_weight(x, _check_count(iw, "iw"), dreg)
         return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
 
 
@@ -426,11 +475,15 @@ class SSVAE(VAE):
         raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or "
                          f"one-hot ({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}")
 
-    def log_weight(self, x, iw):
+    def log_weight(self, x, iw, dreg=False):
         """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
 
-        Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well.
+        Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well. Raises
+        ValueError for dreg: no gradient passes through a drawn label.
         """
+        if dreg:
+            raise ValueError("the doubly reparameterised gradient needs latents that are all Gaussian; "
+                             "an SSVAE also draws a label")
         log_q = self.cls(x).log_softmax(-1)
         y = torch.distributions.Categorical(logits=log_q).sample((iw,))
         drawn = y, torch.arange(len(x), device=x.device)
@@ -574,7 +627,7 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
     for start in range(0, len(z), 5000):
         part = z[start : start + 5000]
         logits = model.dec(part)  # log p(x|z_j) = x . logits_j - sum softplus, all x at once
-        log_joint[:, start : start + 5000] = x @ logits.T - F.softplus(logits).sum(-1) + model.log_prior(part)
+        log_joint[:, start : start + 5000] = x @ logits.T - _softplus(logits).sum(-1) + model.log_prior(part)
     log_px = log_joint.logsumexp(1) + log_volume
     return Grid(log_px, log_joint - log_px.unsqueeze(1), z, log_volume)
 

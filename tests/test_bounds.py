@@ -222,6 +222,32 @@ def test_negative_iwae_bound_averages_the_weights_of_each_image(model):
     assert kl + rec > niwae + 1e-3  # Jensen: the parts do not add up to the bound
 
 
+@pytest.mark.parametrize("model", [vae(2), gmvae()], ids=["vae", "gmvae"])
+@pytest.mark.parametrize("iw", [1, 8])
+def test_doubly_reparameterised_gradient_has_the_same_mean_and_less_noise(model, iw):
+    def gradients(dreg):
+        """The bound and its gradients, to the encoder and to everything else, for 800 draws."""
+        torch.manual_seed(5)
+        values, to_encoder, to_rest = [], [], []
+        for _ in range(800):
+            value = model.negative_iwae_bound(X, iw, dreg)[0]
+            each = torch.autograd.grad(value, [*encoder, *rest])
+            values.append(value.detach())
+            to_encoder.append(torch.cat([g.flatten() for g in each[: len(encoder)]]))
+            to_rest.append(torch.cat([g.flatten() for g in each[len(encoder) :]]))
+        return torch.stack(values), torch.stack(to_encoder), torch.stack(to_rest)
+
+    model.requires_grad_()
+    encoder = list(model.enc.parameters())
+    rest = [p for name, p in model.named_parameters() if not name.startswith("enc.")]
+    plain, dreg = gradients(False), gradients(True)
+    model.requires_grad_(False)
+    assert plain[0].equal(dreg[0])  # one bound, the same draws ...
+    close(dreg[2], plain[2], atol=1e-5)  # ... and the decoder's gradient is untouched
+    within_standard_errors(plain[1] - dreg[1], 0.0)
+    assert dreg[1].var(0).sum() < 0.8 * plain[1].var(0).sum()
+
+
 def test_closed_form_kl_is_the_mean_of_the_sampled_one():
     model = vae(2)
     m, v = model.enc(X)
@@ -610,6 +636,7 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: V.negative_elbo_bound(torch.zeros(X_DIM)), r"given \(6,\)"),
     (lambda: V.negative_iwae_bound(BATCH, 0), "iw must be .* given 0"),
     (lambda: V.negative_iwae_bound(BATCH, 2.5), "iw must be .* given 2.5"),
+    (lambda: S.negative_iwae_bound(BATCH, 2, dreg=True), "also draws a label"),
     (lambda: vc.log_likelihood(V, BATCH, 0), "m must be .* given 0"),
     (lambda: vc.log_likelihood(V, BATCH, -3), "m must be .* given -3"),
     (lambda: vc.log_likelihood(V, BATCH, [0, 5]), "m must be .* given 0"),

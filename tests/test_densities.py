@@ -234,6 +234,27 @@ def test_log_bernoulli_at_extreme_logits():
     close(vc.log_bernoulli_with_logits(torch.zeros(3, 1), small.unsqueeze(1)), -F.softplus(small))
 
 
+def test_log_bernoulli_and_its_gradients_are_those_of_the_plain_formula():
+    x = random(4, 1, 6).sigmoid().requires_grad_()
+    logits = torch.cat([5 * random(3, 5), torch.tensor([[0.0], [90.0], [-90.0]])], 1).double().requires_grad_()
+    fast = vc.log_bernoulli_with_logits(x, logits)
+    plain = (x * logits - F.softplus(logits)).sum(-1)
+    close(fast.detach(), plain.detach(), rtol=1e-12, atol=1e-12)
+    weight = random(*fast.shape)
+    for ours, theirs in zip(*(torch.autograd.grad((f * weight).sum(), (x, logits)) for f in (fast, plain)), strict=True):
+        close(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("dtype, precision", [(torch.float64, 1e-12), (torch.float32, 2e-7), (torch.bfloat16, 1e-2)])
+def test_elu_and_its_gradient_are_those_of_torch(dtype, precision):
+    x = torch.cat([5 * random(200), torch.tensor([0.0, 1e-3, -1e-3, 200.0, -200.0])]).to(dtype).requires_grad_()
+    (ours, ours_back), (theirs, theirs_back) = ((y.detach(), torch.autograd.grad(y.sum(), x)[0])
+                                                for y in (vc.ELU()(x), F.elu(x)))
+    assert ours.dtype == ours_back.dtype == dtype
+    close(ours.double(), theirs.double(), rtol=precision, atol=1e-7)
+    close(ours_back.double(), theirs_back.double(), rtol=precision, atol=precision)
+
+
 # ------------------------------------------------------------------------------------
 # Categorical, log-mean-exp, copies
 # ------------------------------------------------------------------------------------
