@@ -343,12 +343,14 @@ class VAE(nn.Module):
         """
         m, v = self.enc(x)
         z = sample_gaussian(duplicate(m, iw), duplicate(v, iw)).reshape(iw, *m.shape)
-        if dreg:  # the encoder learns through z alone, and each z counts once more by its share of the weights
+        if dreg:  # the encoder learns through z alone ...
             m, v = m.detach(), v.detach()
-            z.register_hook(lambda grad: grad * log_w.detach().softmax(0).unsqueeze(-1))
         kl = log_normal(z, m, v) - self.log_prior(z)
         rec = -log_bernoulli_with_logits(x, self.dec(z))
         log_w = -(kl + rec)
+        if dreg and z.requires_grad:  # ... and each z counts once more by its share of the weights
+            share = log_w.detach().softmax(0).unsqueeze(-1)
+            z.register_hook(lambda grad: grad * share)
         return log_w, kl, rec
 
     def negative_iwae_bound(self, x, iw, dreg=False):

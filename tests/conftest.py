@@ -90,7 +90,8 @@ def open_page(open_address, site):
 
     def open_page(name, query="", **options):
         page, trouble = open_address(f"{(site / name).with_suffix('.html').as_uri()}{query}", **options)
-        page.evaluate("window.MathJax?.startup?.promise")
+        page.wait_for_function("!window.MathJax || MathJax.startup?.promise")  # it comes after the first widget
+        page.evaluate("window.MathJax?.startup.promise")
         return page, trouble
 
     return open_page

@@ -244,6 +244,8 @@ def test_doubly_reparameterised_gradient_has_the_same_mean_and_less_noise(model,
     model.requires_grad_(False)
     assert plain[0].equal(dreg[0])  # one bound, the same draws ...
     close(dreg[2], plain[2], atol=1e-5)  # ... and the decoder's gradient is untouched
+    torch.manual_seed(5)
+    assert model.negative_iwae_bound(X, iw, dreg=True)[0] == dreg[0][0]  # and without gradients, the bound alone
     within_standard_errors(plain[1] - dreg[1], 0.0)
     assert dreg[1].var(0).sum() < 0.8 * plain[1].var(0).sum()
 

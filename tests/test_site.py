@@ -33,9 +33,8 @@ def test_formulas_are_typeset(open_page, name):
     formulas = page.evaluate(
         """[...document.querySelectorAll(".math")].map((math) => ({
             text: math.textContent.trim().slice(0, 80),
-            set: math.querySelectorAll("mjx-container svg").length,
-            // MathJax draws an error as merror, and a macro that it does not know in red.
-            wrong: math.querySelectorAll('[data-mml-node="merror"], [fill="red"], [stroke="red"]').length,
+            set: math.querySelectorAll("mjx-container > mjx-math > *").length,
+            wrong: math.querySelectorAll("mjx-merror").length,
         }))"""
     )
     assert [formula for formula in formulas if not formula["set"] or formula["wrong"]] == []

@@ -32,13 +32,17 @@ def write_widget_page(file, widgets, theme="light"):
     def escape(value):
         return json.dumps(value).replace("</", "<\\/")
 
+    def store(name, content):
+        file.with_name(name).write_bytes(content)
+        return name
+
     data = embed_data(widgets, state=dependency_state(widgets, drop_defaults=False))  # not every widget there is
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{}</script></div>'
     file.write_text(PAGE.format(
         theme=theme,
         css=(ROOT / "book/assets/book.css").read_text(),
         kind=KIND,
-        state=pack_state(data["manager_state"]),
+        state=pack_state(data["manager_state"], store),
         views="\n".join(view.format(escape(spec)) for spec in data["view_specs"]),
         host=(ROOT / "book/assets/widget_host.js").read_text(),
     ))
