@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import traitlets
+import widget_examples as examples
 from widget_pages import control, drag, ink, number, picture, press, wait_until_drawn
 
 import vae_core as vc
@@ -17,13 +18,12 @@ NATS = 0.01
 
 @pytest.fixture(scope="module")
 def model():
-    return vc.load_trained("vae-2d")
+    return examples.model()
 
 
 @pytest.fixture(scope="module")
 def digits():
-    data = vc.load_mnist()
-    return vc.binarize(data.test_images[:300], torch.Generator().manual_seed(0)), data.test_labels[:300]
+    return examples.digits(300)
 
 
 @pytest.fixture

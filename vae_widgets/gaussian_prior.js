@@ -16,6 +16,7 @@ async function renderGaussianPrior({ model, el }) {
   const plane = ui.plane({
     extent: EXTENT,
     draw,
+    mark: () => model.get("z"),
     onDrag: (z) => ui.set(model, { z: z.map((value) => Math.round(value * 100) / 100) }),
     signal: view.signal,
     label: "The plane of two latents",
@@ -101,14 +102,6 @@ async function renderGaussianPrior({ model, el }) {
         const z = EXTENT * (i / 80 - 1);
         context.lineTo(...at(z, 2 * Math.exp(one(z, m, s))));
       }
-      context.stroke();
-    }
-    const [x, y] = place(z1, z2);
-    for (const [width, colour] of [[6, "#fff"], [2.5, ui.INK]]) {
-      context.lineWidth = width;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.arc(x, y, 8, 0, 2 * Math.PI);
       context.stroke();
     }
   }

@@ -14,6 +14,7 @@ async function renderLatentPlane({ model, el }) {
   const plane = ui.plane({
     extent,
     draw,
+    mark: () => model.get("z"),
     onDrag: (z) => ui.set(model, { z: z.map((value) => Math.round(value * 100) / 100) }),
     signal: view.signal,
     label: "The plane of the two latents",
@@ -151,14 +152,6 @@ async function renderLatentPlane({ model, el }) {
         context.stroke();
       }
     }
-    const [x, y] = place(...model.get("z"));
-    for (const [width, colour] of [[6, "#fff"], [2.5, ui.INK]]) {
-      context.lineWidth = width;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.arc(x, y, 8, 0, 2 * Math.PI);
-      context.stroke();
-    }
   }
 
   function update() {
@@ -169,7 +162,7 @@ async function renderLatentPlane({ model, el }) {
     const shown = { log_p };
     if (stochastic) shown.log_q = logDensity(...z);
     numbers.show(shown);
-    plane.redraw();
+    plane.move();
     const at = z.map((value) => ui.format(value)).join(", ");
     const words = `z = (${at}), log p(z) = ${ui.format(log_p)} nats`;
     picture.setAttribute("aria-label", `The digit that z = (${at}) decodes to`);
@@ -177,7 +170,8 @@ async function renderLatentPlane({ model, el }) {
     view.say(words);
   }
 
-  view.watch(["z", "points", "codes", "prior", "digits"], update);
+  view.watch(["points", "codes", "prior", "digits"], plane.redraw);
+  view.watch(["z"], update);
   return view.stop;
 }
 

@@ -406,22 +406,41 @@ const ui = (() => {
 
   // --- a plane of two latents: a canvas to draw on, with a pointer that drags a point ---
 
-  // Returns { element, canvas, redraw, toPixels }: draw(context, place, scale) is called with the context in CSS pixels;
-  // place(z1, z2) are coordinates there and scale the pixels a unit. onDrag([z1, z2], started) while a pointer is down.
-  function plane({ extent, draw, onDrag, signal, label }) {
+  // Returns { canvas, redraw, move }: draw(context, place, scale) is called with the context in CSS pixels; place(z1, z2)
+  // are coordinates there and scale the pixels a unit. mark(): where a ring stands on top of it, which `move` moves,
+  // without drawing all anew. onDrag([z1, z2], started) while a pointer is down.
+  function plane({ extent, draw, mark, onDrag, signal, label }) {
     const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
-    const context = canvas.getContext("2d");
+    const ground = mark ? h("canvas") : canvas;
     let side = 0;
     const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
     const clamp = (value) => Math.min(extent, Math.max(-extent, value));
 
     function redraw() {
-      const ratio = window.devicePixelRatio || 1;
       side = canvas.clientWidth || 320;
-      if (canvas.width !== Math.round(side * ratio)) canvas.width = canvas.height = Math.round(side * ratio);
+      draw(start(ground), place, side / (2 * extent));
+      if (mark) move();
+    }
+
+    // The context of a canvas, empty and in CSS pixels.
+    function start(sheet) {
+      const context = sheet.getContext("2d"), ratio = window.devicePixelRatio || 1, pixels = Math.round(side * ratio);
+      if (sheet.width !== pixels) sheet.width = sheet.height = pixels;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, side, side);
-      draw(context, place, side / (2 * extent));
+      return context;
+    }
+
+    function move() {
+      const context = start(canvas), [x, y] = place(...mark());
+      context.drawImage(ground, 0, 0, side, side);
+      for (const [width, colour] of [[6, "#fff"], [2.5, INK]]) {
+        context.lineWidth = width;
+        context.strokeStyle = colour;
+        context.beginPath();
+        context.arc(x, y, 8, 0, 2 * Math.PI);
+        context.stroke();
+      }
     }
 
     function drag(event, started) {
@@ -444,7 +463,7 @@ const ui = (() => {
     const observer = new ResizeObserver(redraw);
     observer.observe(canvas);
     signal.addEventListener("abort", () => observer.disconnect());
-    return { canvas, redraw };
+    return { canvas, redraw, move };
   }
 
   // Long arithmetic in this thread, in slices between which the page stays alive: step() takes a millisecond or less and
