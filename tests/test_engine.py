@@ -344,7 +344,8 @@ def test_half_floats_of_every_size(page):
     """All finite ones, the subnormal among them, come through a layer of one input exactly."""
     half = np.arange(65536, dtype=np.uint16).view(np.float16)
     half = half[np.isfinite(half)]
-    weights = base64.b64encode(half.tobytes() + bytes(2 * len(half))).decode()
+    planes = half.view(np.uint8).reshape(-1, 2).T.tobytes()  # all low bytes, all high bytes
+    weights = base64.b64encode(planes + bytes(2 * len(half))).decode()
     packed = {"sizes": [1, len(half)], "activation": "elu", "precision": "float16", "weights": weights}
     call = "(spec) => engine.forward(engine.network({ ...spec, weights: bytes(spec.weights) }), [1])"
     assert largest_error(floats(page, call, packed), half.astype(np.float32)) == 0

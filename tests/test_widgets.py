@@ -23,9 +23,10 @@ from widget_pages import (
     wait_for_look,
     wait_until_drawn,
 )
+from widget_state import MARK, as_script
 
 import vae_core as vc
-from vae_widgets import LatentPlane
+from vae_widgets import LatentPlane, Reparameterise
 from vae_widgets.base import BookWidget, Network, pack_digits
 
 
@@ -84,6 +85,33 @@ def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
     assert [len(spec["buffers"]) for spec in state if "precision" in spec["state"]] == [1]
     assert page.locator(".vw").count() == 2
     assert trouble == []
+
+
+def test_a_large_value_arrives_whole(show_widgets):
+    """Whatever characters its bytes make, odd in number as they are."""
+
+    class Holder(anywidget.AnyWidget):
+        _esm = "export default { render({ model }) { globalThis.held = model.get('data'); } }"
+        data = traitlets.Bytes().tag(sync=True)
+
+    data = np.random.default_rng(0).bytes(1_000_001)
+    assert as_script(data).count(MARK.to_bytes(2, "little")) > 10_000
+    page, trouble = show_widgets([Holder(data=data)])
+    assert bytes(page.evaluate("Array.from(new Uint8Array(held.buffer, held.byteOffset, held.byteLength))")) == data
+    assert trouble == []
+
+
+def test_a_widget_whose_weights_are_missing_says_so_and_the_others_live(show_widgets, plane, tmp_path):
+    page, _ = show_widgets([plane, Reparameterise()])
+    weights = [file for file in tmp_path.glob("*.js")]
+    assert len(weights) == 1
+    weights[0].unlink()
+    page.reload()
+    wait_until_drawn(page)
+    assert page.locator(".widget-notice.failed").all_text_contents() == [
+        f"This widget could not be shown: {weights[0].name} is missing"
+    ]
+    assert page.locator(".vw").count() == 1
 
 
 def test_a_widget_that_throws_says_so_and_the_others_live(show_widgets, plane):
@@ -260,8 +288,14 @@ def layers(net):
 def test_floats_are_packed_layer_by_layer(precision, kind):
     net = model().dec
     packed = Network.of(net, precision)
-    parts = [part.detach().numpy().ravel() for layer in layers(net) for part in (layer.weight, layer.bias)]
-    assert np.array_equal(np.frombuffer(packed.weights, kind), np.concatenate(parts).astype(kind))
+    at = 0
+    for part in (part.detach().numpy().ravel() for layer in layers(net) for part in (layer.weight, layer.bias)):
+        data = np.frombuffer(packed.weights, np.uint8, part.size * np.dtype(kind).itemsize, at)
+        if precision == "float16":
+            data = data.reshape(2, -1).T.ravel()  # all low bytes come first, and then the high ones
+        assert np.array_equal(data.view(kind), part.astype(kind))
+        at += data.size
+    assert at == len(packed.weights)
     assert packed.sizes == [2, 300, 300, 784] and packed.activation == "elu" and packed.y_dim == 0
 
 

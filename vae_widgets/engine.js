@@ -13,11 +13,11 @@ const engine = (() => {
 
   const PRECISIONS = ["float16", "float32", "int8"];
 
-  // A half float's bits, moved to where a float has its own, are its value times 2^-112.
-  function fromHalves(codes) {
-    const bits = new Uint32Array(codes.length), values = new Float32Array(bits.buffer);
+  // All low bytes, then all high ones. A half float's bits, moved to where a float has its own, are its value times 2^-112.
+  function fromHalves(low, high) {
+    const bits = new Uint32Array(low.length), values = new Float32Array(bits.buffer);
     for (let i = 0; i < bits.length; i++) {
-      bits[i] = ((codes[i] & 0x8000) << 16) | ((codes[i] & 0x7fff) << 13);
+      bits[i] = ((high[i] & 0x80) << 24) | ((high[i] & 0x7f) << 21) | (low[i] << 13);
       values[i] *= 2 ** 112;
     }
     return values;
@@ -49,7 +49,7 @@ const engine = (() => {
   function unpackMatrix(buffer, at, [rows, columns], precision) {
     const n = rows * (columns || 1);
     if (precision === "float32" || (precision === "int8" && !columns)) return new Float32Array(buffer, at, n);
-    if (precision === "float16") return fromHalves(new Uint16Array(buffer, at, n));
+    if (precision === "float16") return fromHalves(new Uint8Array(buffer, at, n), new Uint8Array(buffer, at + n, n));
     const out = new Float32Array(n);
     const scale = new Float32Array(buffer, at, rows), codes = new Int8Array(buffer, at + 4 * rows, n);
     for (let r = 0, i = 0; r < rows; r++) for (let c = 0; c < columns; c++, i++) out[i] = codes[i] * scale[r];

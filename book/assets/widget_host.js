@@ -8,14 +8,27 @@ const REFERENCE = "IPY_MODEL_";
 const models = new Map(); // model id -> Model
 
 class Model {
-  constructor(name, state) {
+  constructor(name, state, large) {
     this.name = name;
     this.state = state;
+    this.large = large; // binary values that are in files of their own: [path, address]
     this.listeners = new Map(); // event -> set of callbacks
     this.changed = {};
     this.address = undefined; // how the page's URL names this widget, once it is shown
     // Front ends may ask for `model.widget_manager.get_model(id)`.
-    this.widget_manager = { get_model: async (id) => resolve(id) };
+    this.widget_manager = { get_model: async (id) => resolve(id).complete() };
+  }
+
+  // The model with all of its state, once that is there.
+  complete() {
+    this.whole ??= Promise.all(this.large.map(async ([path, address]) => this.put(path, await load(address))));
+    return this.whole.then(() => this);
+  }
+
+  // The path ["a", 0] is state.a[0].
+  put(path, value) {
+    const holder = path.slice(0, -1).reduce((part, key) => part[key], this.state);
+    holder[path.at(-1)] = value;
   }
 
   get(key) {
@@ -90,23 +103,21 @@ function isWithin(value, [low, high] = [-Infinity, Infinity], whole) {
 
 const addresses = new Set();
 
-// The widget's place in the page gets an address, and the widget the state that the URL has for it.
-function settle(model, place) {
-  if (!model.get("_shared")) return;
+// A widget gets an address in the page, and the state that the URL has for it; so do the widgets in a box.
+function settle(model) {
+  if (isBox(model)) model.get("children").forEach((child) => settle(resolve(child)));
+  if (!model.get("_shared") || model.address) return;
   const name = model.get("name");
-  if (!model.address) {
-    model.address = name;
-    for (let n = 2; addresses.has(model.address); n++) model.address = `${name}-${n}`;
-    addresses.add(model.address);
-    const query = new URLSearchParams(location.search);
-    for (const trait of model.get("_shared")) {
-      const text = query.get(`${model.address}.${trait}`);
-      const value = text === null ? undefined : read(text, model.get(trait));
-      const whole = model.get("_whole").includes(trait);
-      if (value !== undefined && isWithin(value, model.get("_limits")[trait], whole)) model.state[trait] = value;
-    }
+  model.address = name;
+  for (let n = 2; addresses.has(model.address); n++) model.address = `${name}-${n}`;
+  addresses.add(model.address);
+  const query = new URLSearchParams(location.search);
+  for (const trait of model.get("_shared")) {
+    const text = query.get(`${model.address}.${trait}`);
+    const value = text === null ? undefined : read(text, model.get(trait));
+    const whole = model.get("_whole").includes(trait);
+    if (value !== undefined && isWithin(value, model.get("_limits")[trait], whole)) model.state[trait] = value;
   }
-  if (!document.getElementById(model.address)) place.id = model.address;
 }
 
 function resolve(reference) {
@@ -115,14 +126,38 @@ function resolve(reference) {
   return models.get(id);
 }
 
-// The state as book/sphinx_ext/widget_state.py packs it: deflated, JSON first, then the binary values.
+function inflate(bytes) {
+  const { readable, writable } = new DecompressionStream("deflate");
+  const writer = writable.getWriter();
+  const written = Promise.all([writer.write(bytes), writer.close()]);
+  return Promise.all([new Response(readable).arrayBuffer(), written]).then(([buffer]) => buffer);
+}
+
+// The state as book/sphinx_ext/widget_state.py packs it: deflated, JSON first, then the small binary values.
 async function unpack(base64) {
-  const deflated = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const inflated = new Blob([deflated]).stream().pipeThrough(new DecompressionStream("deflate"));
-  const buffer = await new Response(inflated).arrayBuffer();
+  const buffer = await inflate(Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0)));
   const length = new DataView(buffer).getUint32(0, true);
   const { texts, state } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   return { texts, state, value: ([start, size]) => new DataView(buffer, 4 + length + start, size) };
+}
+
+// A large binary value, as as_script() there writes it.
+async function load(address) {
+  const script = Object.assign(document.createElement("script"), { src: address });
+  await new Promise((done, fail) => {
+    script.onload = done;
+    script.onerror = () => fail(new Error(`${address} is missing`));
+    document.head.append(script);
+  });
+  script.remove();
+  const [MARK, FLIP] = [0xe000, 0x8000];
+  const [size, text] = script.value;
+  const letters = new Uint16Array(text.length);
+  for (let i = 0, n = 0; i < text.length; i++) {
+    const letter = text.charCodeAt(i);
+    letters[n++] = letter === MARK ? text.charCodeAt(++i) ^ FLIP : letter;
+  }
+  return new DataView(await inflate(new Uint8Array(letters.buffer, 0, size)));
 }
 
 async function readModels() {
@@ -130,14 +165,15 @@ async function readModels() {
     const { texts, state: specs, value } = await unpack(script.textContent);
     for (const [id, { model_name, state, buffers = [] }] of Object.entries(specs)) {
       for (const source of ["_esm", "_css"]) if (state[source]) state[source] = state[source].map((n) => texts[n]).join("\f\n");
-      // Binary values stand beside the state, each with its path in it; {"path": ["a", 0]} is state.a[0].
-      for (const { path, data } of buffers) {
-        const holder = path.slice(0, -1).reduce((part, key) => part[key], state);
-        holder[path.at(-1)] = value(data);
-      }
-      models.set(id, new Model(model_name, state));
+      const isLarge = ({ data }) => typeof data === "string";
+      const model = new Model(model_name, state, buffers.filter(isLarge).map(({ path, data }) => [path, data]));
+      for (const { path, data } of buffers.filter((buffer) => !isLarge(buffer))) model.put(path, value(data));
+      models.set(id, model);
     }
   }
+  // The first widget is prepared while the browser still reads the page. What goes wrong is told where it is mounted.
+  const first = [...models.values()].find((model) => model.name === "AnyModel");
+  if (first) prepare(first).catch(() => {});
 }
 
 const modules = new Map(); // source text -> promise of the front end, so that equal widgets share one
@@ -153,6 +189,14 @@ function frontEnd(source) {
   return modules.get(source);
 }
 
+// The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to.
+async function prepare(model) {
+  const isReference = (value) => typeof value === "string" && value.startsWith(REFERENCE);
+  const others = Object.values(model.state).flat().filter(isReference).map(resolve);
+  const [widget] = await Promise.all([frontEnd(model.get("_esm")), ...[model, ...others].map((one) => one.complete())]);
+  return widget;
+}
+
 const styles = new Set();
 
 function addStyle(css) {
@@ -163,8 +207,8 @@ function addStyle(css) {
 
 async function mountAny(model, place) {
   addStyle(model.get("_css"));
-  settle(model, place);
-  const widget = await frontEnd(model.get("_esm"));
+  if (model.address && !document.getElementById(model.address)) place.id = model.address;
+  const widget = await prepare(model);
   model.ready ??= Promise.resolve(widget.initialize?.({ model }));
   await model.ready;
   await widget.render?.({ model, el: place });
@@ -214,13 +258,35 @@ async function mountAll() {
     script.after(place);
     return [JSON.parse(script.textContent).model_id, place];
   });
-  await readModels();
+  await reading;
   for (const [id, place] of places) {
-    mount(id, place).then(() => {
-      // The browser looked for the address before there was one.
-      if (location.hash && place.id === decodeURIComponent(location.hash.slice(1))) place.scrollIntoView();
-    });
+    const model = models.get(id);
+    if (!model) continue; // mount() says so
+    settle(model);
+    if (model.address && !document.getElementById(model.address)) place.id = model.address;
+  }
+  // The browser looked for the address before there was one.
+  const asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  asked?.scrollIntoView?.();
+  // One after the other, what the reader sees first, and between them the page may do other things.
+  const distances = new Map(places.map(([, place]) => [place, distance(place)]));
+  places.sort(([, a], [, b]) => distances.get(a) - distances.get(b));
+  for (const [id, place] of places) {
+    await mount(id, place);
+    if (place === asked) place.scrollIntoView(); // it has its height now
+    dispatchEvent(new Event("widget-drawn"));
+    await new Promise((done) => setTimeout(done));
   }
 }
 
-mountAll(); // the script is deferred, so the whole page has been read by now
+// How far a place is from what the reader sees.
+function distance(place) {
+  const { top, bottom } = place.getBoundingClientRect();
+  return place.checkVisibility() ? Math.max(top - innerHeight, -bottom, 0) : Infinity;
+}
+
+// The state stands in the page before this script, the places of the widgets after it. Once the page has been read, its
+// widgets come first; the theme's scripts, which are deferred, follow.
+const reading = readModels();
+if (document.readyState === "loading") document.addEventListener("readystatechange", mountAll, { once: true });
+else mountAll();

@@ -5,18 +5,23 @@ from pathlib import Path
 
 from docutils import nodes
 from PIL import Image
-from sphinx.util.fileutil import copy_asset_file
+from sphinx.util.fileutil import copy_asset
 from widget_state import pack_page
 
 PIXELS_PER_INCH = 100
+# TeX as the American Mathematical Society has it, drawn with fonts, which weigh half of what drawings of letters do.
+MATHJAX = ["startup.js", "core.js", "input/tex-base.js", "input/tex/extensions/ams.js", "output/chtml.js",
+           "output/chtml/fonts/tex.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js"]
 NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs JavaScript.</p></noscript>'
 
 
 def copy_mathjax(app, exception):
-    """Put MathJax beside the pages: the one file that draws formulas as SVG, which needs no fonts."""
+    """Put beside the pages the parts of MathJax that they use; formulas.js loads them."""
     if exception is None and app.builder.format == "html":
         package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
-        copy_asset_file(package / "static/mathjax/tex-svg-full.js", Path(app.outdir, "_static"))
+        for part in MATHJAX:
+            source, target = package / "static/mathjax" / part, Path(app.outdir, "_static/mathjax", part)
+            copy_asset(source, target if source.is_dir() else target.parent)
 
 
 def drop_icon_script(app, exception):
