@@ -13,7 +13,7 @@ book: $(READY)
 
 test: $(READY)
 	$(BIN)/python tests/chrome.py
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest  # which takes a process a core
 
 lab: $(READY)
 	$(BIN)/jupyter lab book

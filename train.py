@@ -92,8 +92,8 @@ def train(name, recipe, data):
         results["active_units"] = vc.active_units(model, binary_test_images(data.test_images)).sum().item()
     versions = dict(python=platform.python_version(), torch=torch.__version__,
                     torchvision=torchvision.__version__, safetensors=safetensors.__version__)
-    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw), seed=0,
-                  history=model.description["history"], evaluation_seed=EVALUATION_SEED,
+    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
+                  recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw), history=model.description["history"],
                   threads=torch.get_num_threads(), versions=versions, results=results)
     for file in (*(WORK / f"{name}.{kind}" for kind in ("safetensors", "bounds", "json")),
                  *WORK.glob(f"{name}-[0-9]*-[0-9].safetensors")):

@@ -241,7 +241,8 @@ def test_log_bernoulli_and_its_gradients_are_those_of_the_plain_formula():
     plain = (x * logits - F.softplus(logits)).sum(-1)
     close(fast.detach(), plain.detach(), rtol=1e-12, atol=1e-12)
     weight = random(*fast.shape)
-    for ours, theirs in zip(*(torch.autograd.grad((f * weight).sum(), (x, logits)) for f in (fast, plain)), strict=True):
+    gradients = (torch.autograd.grad((f * weight).sum(), (x, logits)) for f in (fast, plain))
+    for ours, theirs in zip(*gradients, strict=True):
         close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
