@@ -142,7 +142,9 @@ def train_semi_supervised(name, recipe, data):
         for labels in LABELS:
             if f"{labels}-{draw}" not in accuracies:
                 accuracies[f"{labels}-{draw}"] = train_one_draw(f"{name}-{labels}-{draw}", recipe, data, labels, draw)
-                done.write_text(json.dumps(accuracies))
+                part = done.with_suffix(".part")
+                part.write_text(json.dumps(accuracies))
+                part.replace(done)
     by_labels = {labels: {stage: [accuracies[f"{labels}-{draw}"][stage] for draw in range(DRAWS)]
                           for stage in accuracies[f"{labels}-0"]} for labels in sorted(LABELS)}
     return vc.load_model(WORK / f"{name}-{LABELS[0]}-0.safetensors"), dict(

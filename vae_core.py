@@ -116,7 +116,8 @@ class _LogBernoulli(torch.autograd.Function):
 
 
 def _softplus(a):
-    # Of exp and log alone: torch's log1p and expm1 take up to ten times as long as these do.
+    # Of exp and log alone: torch's log1p and expm1 take up to ten times as long as these do. It works
+    # in place, so it is for where autograd does not look.
     return a.abs().neg_().exp_().add_(1).log_().add_(a.relu())
 
 
