@@ -69,6 +69,12 @@ def test_figures_are_described(site, name):
         assert figure.figcaption and figure.figcaption.find(class_="caption-text"), f"{figure.get('id')} has no caption"
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_tables_are_set_as_tables(site, name):
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser").article
+    assert [text[:80] for p in page.find_all("p") if (text := p.get_text().strip()).startswith("|")] == []
+
+
 # The pictures of a widget that have nothing on them.
 EMPTY = """(place) => [...place.querySelectorAll("canvas, svg")].filter((part) => {
     if (!part.checkVisibility()) return false;
