@@ -48,16 +48,19 @@ def same(a, b):
 # ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("optimizer, rate", [("adam", 3e-2), ("muon", 6e-2)])
 @pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE])
-def test_training_lowers_the_bound_well_below_that_of_independent_pixels(kind):
+def test_training_lowers_the_bound_well_below_that_of_independent_pixels(kind, optimizer, rate):
     net = model(kind)
-    history = fit(net, epochs=80, learning_rate=3e-2)
+    before = weights(net)
+    history = fit(net, epochs=80, optimizer=optimizer, learning_rate=rate)
+    assert not any(s.equal(t) for s, t in zip(before, weights(net), strict=True))
     p = bars().float().mean(0) / 255
     independent = -(p * p.log() + (1 - p) * (1 - p).log()).sum().item()  # what pixels cost without a latent
     assert len(history) == 80 and history[0].loss > independent
     after = vc.evaluate(net, bars().repeat(20, 1))["nelbo"]
     assert after < independent - 2
-    assert history[-1].loss == pytest.approx(after, abs=0.5)
+    assert sum(e.loss for e in history[-5:]) / 5 == pytest.approx(after, abs=0.5)
     seconds = [epoch.seconds for epoch in history]
     assert seconds == sorted(seconds) and seconds[0] > 0
 
@@ -139,10 +142,39 @@ def test_the_rate_rises_to_learning_rate_and_falls_to_zero():
     path.append(net.enc.first.bias[0].item())
     rates = -torch.tensor(path).diff()
     assert len(rates) == 80
-    assert rates.max().item() == pytest.approx(0.1, rel=1e-3)
+    assert rates.max().item() == pytest.approx(0.1, rel=0.02)  # its peak may lie between two steps
     assert rates[0] < 0.005 and 0 <= rates[-1] < 1e-3
     peak = rates.argmax()
     assert 0 < peak < 10 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
+
+
+@pytest.mark.parametrize("shape", [(40, 12), (12, 40), (30, 8), (1, 7)])
+def test_a_step_of_muon_is_torchs_and_nearly_orthogonal(shape):
+    generator = torch.Generator().manual_seed(0)
+    start, *gradients = (torch.randn(shape, generator=generator) for _ in range(4))
+    ours, theirs = (start.clone().requires_grad_() for _ in range(2))
+    optimizers = [vc.Muon([ours], 0.1)]
+    if hasattr(torch.optim, "Muon"):
+        optimizers.append(torch.optim.Muon([theirs], 0.1, weight_decay=0, ns_steps=3))
+    for gradient in gradients:
+        before = ours.detach().clone()
+        for optimizer, weight in zip(optimizers, (ours, theirs), strict=False):
+            weight.grad = gradient.clone()
+            optimizer.step()
+        sizes = torch.linalg.svdvals(ours.detach() - before) / 0.1 / max(1, shape[0] / shape[1]) ** 0.5
+        assert 0.6 < sizes.min() and sizes.max() < 1.25
+    if len(optimizers) == 2:
+        assert torch.allclose(ours, theirs, atol=0.1 * 0.03)  # they multiply in bfloat16
+    stays = torch.zeros(shape, requires_grad=True)
+    stays.grad = torch.zeros(shape)
+    vc.Muon([stays, torch.zeros(shape, requires_grad=True)], 0.1).step()  # the second has no gradient at all
+    assert not stays.any()
+
+
+def test_layers_keep_the_size_of_what_passes_through():
+    torch.manual_seed(0)
+    out = vc.MLP((500, 500, 500, 500), "relu").first(torch.randn(200, 500))
+    assert out.std().item() == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 19, 20, 21, 40])
@@ -186,6 +218,7 @@ def test_densities_are_in_full_precision_under_autocast(kind):
     (dict(images=torch.zeros(8, X_DIM, dtype=torch.long)), "torch.int64"),
     (dict(epochs=0), "epochs must be .* given 0"),
     (dict(batch_size=1.5), "batch_size must be .* given 1.5"),
+    (dict(optimizer="sgd"), "adam.*muon.*given 'sgd'"),
     (dict(precision="half"), "float32.*bfloat16.*given 'half'"),
     (dict(device="toaster"), "toaster"),
 ])
@@ -218,12 +251,13 @@ def interrupted(net, checkpoint, after, **options):
         fit(net, checkpoint=checkpoint, loss=loss, **options)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 @pytest.mark.parametrize("after", [1, 4, 8])  # in the first epoch of three batches, the second, the third
-def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after):
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after, optimizer):
     whole = model()
-    history = fit(whole)
+    history = fit(whole, optimizer=optimizer)
     checkpoint = tmp_path / "run.checkpoint"
-    interrupted(model(), checkpoint, after)
+    interrupted(model(), checkpoint, after, optimizer=optimizer)
     assert checkpoint.exists() == (after >= 3)
     resumed = model(seed=0 if after < 3 else 99)  # once there is a checkpoint, it alone counts
     calls = []
@@ -235,7 +269,7 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after):
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
-    again = fit(resumed, checkpoint=checkpoint, loss=loss)
+    again = fit(resumed, checkpoint=checkpoint, loss=loss, optimizer=optimizer)
     assert torch.rand(3).equal(expected)
     assert same(weights(whole), weights(resumed))
     assert [e.loss for e in again] == [e.loss for e in history]
@@ -401,9 +435,10 @@ def test_a_changed_weight_is_noticed(saved, name):
 
 def test_swapped_weights_of_one_shape_are_noticed(tmp_path):
     file = tmp_path / "net.safetensors"
-    vc.save_model(file, vc.VAE(X_DIM, 2, (12, 12)))
+    vc.save_model(file, vc.VAE(X_DIM, 2, (12, 12, 12)))
     tensors, description = load_file(file), describe(file)
-    tensors["enc.first.bias"], tensors["enc.rest.1.bias"] = tensors["enc.rest.1.bias"], tensors["enc.first.bias"]
+    first, second = "enc.rest.1.weight", "enc.rest.3.weight"
+    tensors[first], tensors[second] = tensors[second], tensors[first]
     save_file(tensors, file, {"description": json.dumps(description)})
     with pytest.raises(ValueError, match="do not match their hash"):
         vc.load_model(file)
