@@ -258,7 +258,7 @@ async function mountAll() {
     script.after(place);
     return [JSON.parse(script.textContent).model_id, place];
   });
-  await reading;
+  await reading.catch(console.error); // then every widget says in its place that it is not there
   for (const [id, place] of places) {
     const model = models.get(id);
     if (!model) continue; // mount() says so
@@ -286,7 +286,7 @@ function distance(place) {
 }
 
 // The state stands in the page before this script, the places of the widgets after it. Once the page has been read, its
-// widgets come first; the theme's scripts, which are deferred, follow.
+// widgets come first; other scripts follow (later.js).
 const reading = readModels();
 if (document.readyState === "loading") document.addEventListener("readystatechange", mountAll, { once: true });
 else mountAll();

@@ -16,7 +16,7 @@ NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs 
 
 
 def copy_mathjax(app, exception):
-    """Put beside the pages the parts of MathJax that they use; formulas.js loads them."""
+    """Put beside the pages the parts of MathJax that they use."""
     if exception is None and app.builder.format == "html":
         package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
         for part in MATHJAX:
