@@ -43,6 +43,11 @@ def plain_log_likelihood(model, x, chunk=100):
     return torch.cat(bounds)
 
 
+def in_bfloat16(work):
+    with torch.autocast("cpu", torch.bfloat16):
+        return work()
+
+
 def listing_step(model, x):
     """-ELBO(x), every image stacked ten times, each copy with its label in the input."""
     log_q = model.cls(x).log_softmax(-1)
@@ -85,6 +90,7 @@ def contestants(images):
     return {
         "log p(x), plain loop": (1, lambda: plain_log_likelihood(with_torch_elu(vc.load_trained("vae")), few)),
         "log p(x), `log_likelihood`": (1, lambda: vc.log_likelihood(vae, few, M)),
+        "log p(x), `log_likelihood`, bfloat16": (1, lambda: in_bfloat16(lambda: vc.log_likelihood(vae, few, M))),
         "SSVAE step, stacked copies": (30, lambda: steps["listing"](x)),
         "SSVAE step, shared layers": (30, lambda: steps["shared"](x)),
         "SSVAE step, two labels": (30, lambda: steps["two labels"](x)),

@@ -336,7 +336,7 @@ def test_log_likelihood_closes_on_log_px(model):
 
 @pytest.mark.parametrize("net", [vae(2), gmvae(), ssvae()], ids=["vae", "gmvae", "ssvae"])
 def test_log_likelihood_is_a_plain_loop_over_images_and_chunks(net):
-    """The same draws, from the bound that takes an image at a time; tiles of 100 images, 2,000 draws for a tile at once."""
+    """The same draws, from the bound that takes an image at a time; tiles of 100 images, 2,000 draws at once."""
     images = EVERY_IMAGE.repeat(math.ceil(103 / len(EVERY_IMAGE)), 1)[:103]
     torch.manual_seed(6)
     bounds = vc.log_likelihood(net, images, [1, 120])
