@@ -163,4 +163,4 @@ def test_more_samples_in_training_give_a_better_likelihood():
     assert len(afresh) == len(further) == 1  # in all else they were trained alike
     assert all(recipes[about["start"]]["bound"] == about["bound"] for about in recipes.values() if about["start"])
     assert reached["burda-iwae-dreg-50"] < reached["burda-iwae-dreg-5"] < reached["burda-1"]
-    assert reached["burda-iwae-5"] < reached["burda-elbo-5"]
+    assert reached["burda-iwae-5"] < reached["burda-1"]
