@@ -66,7 +66,7 @@ RECIPES = {
     # The network of Burda et al. (2016), and their question: how many samples in training?
     "burda-1": Recipe(*BURDA, AFRESH),
     **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in BOUNDS},
-    # An epoch with 50 samples takes as long as eight with 5, so it is with those that most is learned.
+    # An epoch with 50 samples takes several times as long as one with 5, so it is with 5 that most is learned.
     **{f"burda-{bound}-50": Recipe(*BURDA, FURTHER, bound, 50, f"burda-{bound}-5") for bound in BOUNDS},
 }
 

@@ -785,10 +785,10 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
     loss: function of one binary batch that returns a scalar in nats (by default the
     model's -ELBO). optimizer: "adam", or "muon" for the layers' matrices (Jordan et al., 2024;
-    Adam at a third of the rate keeps the rest), which gets further in each of its longer
-    steps: for a loss that is itself dear. The rate climbs to learning_rate in the first
-    twentieth of the run and falls to zero along a line. device: "auto" takes a GPU if
-    there is one.
+    Adam at a third of the rate keeps the rest), whose steps take longer and get further: for
+    large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
+    twentieth of the run and falls to zero along a line.
+    device: "auto" takes a GPU if there is one.
     precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
     "auto", which takes bfloat16 where the hardware has it.
     checkpoint: a file, written after every epoch, from which the same call goes on after

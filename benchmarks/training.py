@@ -1,8 +1,8 @@
 """How fast does the default VAE train, beside its peers? make bench
 
-Every contestant trains the same network on the same batches of 100, binarised anew at each
-step, one epoch at a time and in turn, so that what else the machine does hits all alike (the
-others with torch's own ELU and cross-entropy, as they would be written):
+Every contestant trains the same network, from vae_core's start of its layers, on the same batches
+of 100, binarised anew at each step, one epoch at a time and in turn, so that what else the machine
+does hits all alike (the others with torch's own ELU and cross-entropy, as they would be written):
 
 * the problem set's recipe: a loop over a torchvision DataLoader, Adam at 1e-3;
 * pythae's trainer, and Pyro's SVI with its closed-form KL, over images in memory;
