@@ -147,7 +147,7 @@ def compare_epochs(images, loader, rounds):
                 seconds.setdefault(name, []).append(seconds_of(epoch))
     weights = sum(p.numel() for p in vc.VAE().parameters() if p.dim() == 2)
     work = 3 * weights * len(images)  # forward, and backward to inputs and to weights
-    best = torch.bfloat16 if vc.has_bfloat16() else torch.float32
+    best = torch.bfloat16 if vc.bfloat16_is_faster() else torch.float32
     rates = {dtype: matrix_rate(dtype) for dtype in {torch.float32, best}}
     print(f"\nBatches of {BATCH}, median (min-max) of {rounds} epochs of {len(images):,} images\n")
     print("| | s an epoch | images a second | share of the matrix rate |\n|---|---|---|---|")

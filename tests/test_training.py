@@ -196,6 +196,28 @@ def test_bfloat16_and_float32_end_alike():
     assert not same(exact, rounded) and all(t.dtype == torch.float32 for t in rounded)
 
 
+def test_the_faster_precision_is_measured_once_and_draws_nothing():
+    vc.bfloat16_is_faster.cache_clear()
+    before = torch.get_rng_state()
+    first = vc.bfloat16_is_faster()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert isinstance(first, bool) and vc.bfloat16_is_faster() is first  # noise does not change it any more
+    assert vc.bfloat16_is_faster("meta") is False
+    with vc._autocast("auto", torch.device("cpu")):
+        assert torch.is_autocast_enabled("cpu") is first
+
+
+def test_what_muon_forgets_becomes_zero_and_no_tiny_number():
+    weight = torch.zeros(3, 4, requires_grad=True)
+    muon = vc.Muon([weight], 0.1)
+    for seen in [1.0] + 1200 * [0.0]:
+        weight.grad = torch.full((3, 4), 1e-3)
+        weight.grad[:, 0] *= seen  # a pixel that is on once
+        muon.step()
+    mean = muon.state[weight]["mean"]
+    assert not mean[:, 0].any() and (mean[:, 1:] > 9e-4).all()
+
+
 @pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE])
 def test_densities_are_in_full_precision_under_autocast(kind):
     net, x = model(kind), (bars() > 128).float()
