@@ -742,6 +742,61 @@ def labelled_subset(labels, n, seed=0):
     return torch.cat([r[torch.randperm(len(r), generator=generator)[:each]] for r in rows])
 
 
+def neighbour_graph(codes, k=10):
+    """Tie each image to its k nearest neighbours in one or several latent spaces. Chapter 6.
+
+    codes: a list of tensors (n, dim), the same n images under each model's encoder. A tie
+    weighs exp(-4 d^2 / d_k^2), where d_k is the distance to the k-th neighbour; ties from
+    several spaces add up. Returns a symmetric scipy matrix (n, n), mostly zeros. Raises
+    ValueError if the spaces hold different numbers of images, or no more than k.
+    """
+    from scipy.sparse import csr_matrix  # slow to import, and needed here alone
+    from sklearn.neighbors import NearestNeighbors
+
+    (n, *others) = {len(z) for z in codes}
+    if others or n <= _check_count(k, "k"):
+        raise ValueError(f"wanted codes of the same images, more than k = {k}; given {[len(z) for z in codes]}")
+    graph = csr_matrix((n, n), dtype="float32")
+    for z in codes:
+        distance, neighbour = map(torch.from_numpy, NearestNeighbors(n_neighbors=k).fit(z.numpy()).kneighbors())
+        weight = (-4 * (distance / distance[:, -1:].clamp(min=1e-12)) ** 2).exp()
+        start = torch.arange(0, n * k + 1, k)
+        ties = csr_matrix((weight.float().flatten().numpy(), neighbour.flatten().numpy(), start.numpy()), (n, n))
+        graph += ties + ties.T
+    return graph
+
+
+def spread_labels(graph, known, labels, y_dim=10):
+    """Guess every image's class from a few, by letting labels flow along a graph.
+
+    graph: from `neighbour_graph`; known, labels: (few,), which images' classes are known,
+    and their class ids. From each known image its label flows along the ties, until all
+    have some (Poisson learning, Calder et al., 2020). Then, a few times over, every image is
+    given the class that it has most of, such that all classes are equally large, as
+    p(y) has it; and these flow a little way on. Returns (n, y_dim), probabilities.
+    Raises ValueError if labels are not class ids, one for each known image. Chapter 6.
+    """
+    if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
+        raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
+                         f"given {labels.dtype} of shape {tuple(labels.shape)}")
+    n, degree = graph.shape[0], torch.from_numpy(graph.sum(1)).float()
+    source, few = torch.zeros(n, y_dim), F.one_hot(labels.long(), y_dim).float()
+    source[known] = few - few.mean(0)  # as much flows off as flows on
+    source /= degree
+    ratio, flow = graph.multiply(1 / degree.numpy()).tocsr(), torch.zeros(n, y_dim)
+    for steps in (300, 10, 10, 10, 10, 10):
+        for _ in range(steps):
+            flow = torch.from_numpy(ratio @ flow.numpy()) + source
+        scale = torch.ones(y_dim)
+        for _ in range(100):  # a class that is too large counts for less
+            share = (flow * scale).argmax(1).bincount(minlength=y_dim) / n
+            scale = (scale + 0.5 * (1 / y_dim - share)).clamp(0.5, 2)
+        guess = (flow * scale).clamp(min=0)
+        flow = F.one_hot(guess.argmax(1), y_dim).float()
+    guess[known] = few
+    return guess / guess.sum(1, keepdim=True)
+
+
 def _unpack(archive, file, digest):
     try:
         data = lzma.decompress(archive.read_bytes())
