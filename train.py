@@ -7,6 +7,7 @@ under the weights exactly as they are shipped. --measure takes the shipped model
 """
 
 import argparse
+import hashlib
 import json
 import platform
 from pathlib import Path
@@ -16,15 +17,18 @@ import safetensors
 import torch
 import torch.nn.functional as F
 import torchvision
-from sklearn.semi_supervised import LabelSpreading
 
 import vae_core as vc
 
 WORK = Path(__file__).resolve().parent / "_train"  # what is not finished yet
 EVALUATION_SEED = 2024
 SAMPLES = [1, 10, 100, 1000, 5000]  # of the IWAE bounds; the last estimates log p(x)
-LABELS, DRAWS = (100, 50, 600, 1000, 3000), 3  # SSVAE: how many labels are known, and how often they are drawn anew
-LIKELIEST = 2  # SSVAE: over how many labels of an unlabelled image its bound sums in training
+# SSVAE: how often so many labels are drawn anew, each time for a short training, and how many the shipped model has
+DRAWS, SHORT = {50: 2, 100: 10, 600: 2, 1000: 2, 3000: 2}, dict(epochs=3)
+SHIPPED_LABELS = 100
+LIKELIEST = 2  # over how many labels of an unlabelled image its bound sums in training
+NEIGHBOURS_IN = ("vae-z20", "gmvae", "burda-iwae-dreg-50")  # the latent spaces in which labels spread
+GUESS_WEIGHT = 100  # of the cross-entropy with these guesses; class_weight is that with the known labels
 
 
 class Recipe(NamedTuple):
@@ -58,7 +62,6 @@ RECIPES = {
     # samples finds it again; a dozen samples in training teach the encoder to cover it.
     "vae-2d": Recipe(vc.VAE, dict(z_dim=2), dict(epochs=8, batch_size=128, learning_rate=2e-3), "iwae", 12),
     "gmvae": Recipe(vc.GMVAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
-    "ssvae": Recipe(vc.SSVAE, {}, dict(epochs=14, batch_size=100, learning_rate=1e-3)),
     "autoencoder-2d": Recipe(vc.Autoencoder, dict(z_dim=2), dict(epochs=60, batch_size=128, learning_rate=3e-3)),
     # The sweeps, trained alike; vae-z10 has the beta of 1 that stands between the others.
     **{f"vae-beta{beta:g}": Recipe(vc.VAE, dict(beta=beta), SWEEP) for beta in (0.1, 0.25, 0.5, 2.0, 4.0, 8.0)},
@@ -68,6 +71,8 @@ RECIPES = {
     **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in BOUNDS},
     # An epoch with 50 samples takes several times as long as one with 5, so it is with 5 that most is learned.
     **{f"burda-{bound}-50": Recipe(*BURDA, FURTHER, bound, 50, f"burda-{bound}-5") for bound in BOUNDS},
+    # Last, since its guesses come from NEIGHBOURS_IN.
+    "ssvae": Recipe(vc.SSVAE, dict(class_weight=1.0), dict(epochs=14, batch_size=100, learning_rate=3e-3)),
 }
 
 
@@ -102,29 +107,26 @@ def train(name, recipe, data):
                   recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
                   history=model.description["history"],
                   threads=torch.get_num_threads(), versions=versions, results=results)
-    for file in (*(WORK / f"{name}.{kind}" for kind in ("safetensors", "bounds", "json")),
-                 *WORK.glob(f"{name}-[0-9]*-[0-9].safetensors")):
+    for file in (WORK / f"{name}.safetensors", WORK / f"{name}.bounds", *WORK.glob(f"{name}-[0-9]*.json")):
         file.unlink(missing_ok=True)
     print(f"{name}: {results}", flush=True)
 
 
-def trained(name, recipe, images, loss=None, model=None):
+def trained(name, recipe, images, loss=None):
     """Train, unless that is done already, and return the model as it will be shipped.
 
-    loss: function of the model and a batch, where it is not the model's -ELBO; model: where
-    to start from, if not afresh.
+    loss: function of the model and a batch, where it is not the recipe's bound.
     """
     file = WORK / f"{name}.safetensors"
     if not file.exists():
         print(f"{name}: training, {recipe.fit}", flush=True)
         torch.manual_seed(0)
-        if model is None:
-            model = vc.load_trained(recipe.start) if recipe.start else recipe.model(**recipe.arguments)
+        model = vc.load_trained(recipe.start) if recipe.start else recipe.model(**recipe.arguments)
         if recipe.model is vc.Autoencoder:
             loss = vc.Autoencoder.loss
-        elif recipe.model is not vc.SSVAE:
+        elif loss is None:
             loss = lambda model, x: BOUNDS[recipe.bound](model, x, recipe.iw)  # noqa: E731
-        history = vc.fit(model, images, loss=loss and (lambda x: loss(model, x)),
+        history = vc.fit(model, images, loss=lambda x: loss(model, x),
                          checkpoint=WORK / f"{name}.checkpoint", **recipe.fit)
         vc.save_model(file, model, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
         assert_rounding_is_harmless(model, vc.load_model(file), images[:1000])
@@ -139,70 +141,76 @@ def assert_rounding_is_harmless(model, shipped, images):
 
 
 def train_semi_supervised(name, recipe, data):
-    """Draw labels DRAWS times for each number of them: the first of all is shipped, all are reported.
-
-    Beside each stands what the classifier reaches on the known labels alone, and what it starts
-    from: guesses that spread the known labels along the data.
-    """
-    done = WORK / f"{name}.json"
-    accuracies = json.loads(done.read_text()) if done.exists() else {}
-    for draw in range(DRAWS):
-        for labels in LABELS:
-            if f"{labels}-{draw}" not in accuracies:
-                accuracies[f"{labels}-{draw}"] = train_one_draw(f"{name}-{labels}-{draw}", recipe, data, labels, draw)
-                part = done.with_suffix(".part")
-                part.write_text(json.dumps(accuracies))
-                part.replace(done)
-    by_labels = {labels: {stage: [accuracies[f"{labels}-{draw}"][stage] for draw in range(DRAWS)]
-                          for stage in accuracies[f"{labels}-0"]} for labels in sorted(LABELS)}
-    return vc.load_model(WORK / f"{name}-{LABELS[0]}-0.safetensors"), dict(
-        labels=LABELS[0], likeliest=LIKELIEST, by_labels=by_labels)
+    """The model that is shipped, and accuracies for several draws of each number of labels."""
+    graph = spaces_graph(data.train_images)
+    by_labels = {}
+    for labels, draws in DRAWS.items():
+        accuracies = [accuracies_of_draw(name, recipe, data, graph, labels, draw) for draw in range(draws)]
+        by_labels[labels] = {kind: [each[kind] for each in accuracies] for kind in accuracies[0]}
+    rest, _, loss = with_few_labels(data, graph, SHIPPED_LABELS, draw=0)
+    model = trained(name, recipe, data.train_images[rest], loss)
+    accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+    return model, dict(labels=SHIPPED_LABELS, likeliest=LIKELIEST, guess_weight=GUESS_WEIGHT, accuracy=accuracy,
+                       neighbours_in=NEIGHBOURS_IN, short=recipe.fit | SHORT, by_labels=by_labels)
 
 
-def train_one_draw(name, recipe, data, labels, draw):
-    images, share = data.train_images, labels / (len(data.train_images) - labels)
+def spaces_graph(images):
+    with torch.no_grad():
+        codes = [vc.load_trained(space).enc(images / 255)[0] for space in NEIGHBOURS_IN]
+    return vc.neighbour_graph([z[:, z.var(0) > 0.01] for z in codes])  # by the latents that are in use
+
+
+def with_few_labels(data, graph, labels, draw):
+    """Choose the images whose labels are known. Returns a mask of all others, the share of these for
+    which the guess is right, and the training loss: J' of chapter 6."""
+    images = data.train_images
     known = vc.labelled_subset(data.train_labels, labels, seed=draw)
     x_known, y_known = images[known], data.train_labels[known]
+    guesses = vc.spread_labels(graph, known, y_known)
     rest = torch.ones(len(images), dtype=torch.bool)
     rest[known] = False
+    right = (guesses.argmax(1) == data.train_labels)[rest].float().mean().item()
 
     def loss(model, x):
-        batch = torch.randperm(labels)[:100]
-        known_x, known_y = vc.binarize(x_known[batch]).to(x.device), y_known[batch].to(x.device)
-        return model.loss(x, known_x, known_y, share, LIKELIEST)
+        few, some = torch.randperm(labels)[:20], torch.randint(len(images), (400,))
+        x_few, y_few, x_some = vc.binarize(x_known[few]), y_known[few], vc.binarize(images[some])
+        agreement = F.cross_entropy(model.cls(x_some.to(x.device)), guesses[some].to(x.device))
+        bounds = model.loss(x, x_few.to(x.device), y_few.to(x.device), labels / rest.sum().item(), LIKELIEST)
+        return bounds + GUESS_WEIGHT * agreement
 
-    def reached(model):
-        return vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+    return rest, right, loss
 
-    alone = vc.SSVAE(**recipe.arguments | dict(gen_weight=0))
-    vc.fit(alone, x_known, loss=lambda x: loss(alone, x), epochs=2000, batch_size=labels, learning_rate=1e-3)
-    model = first_model(recipe, images, known, y_known)
-    accuracies = dict(accuracy_labels_alone=reached(alone), accuracy_start=reached(model))
-    accuracies["accuracy"] = reached(trained(name, recipe, images[rest], loss, model))
-    print(f"{name}: {accuracies}", flush=True)
+
+def accuracies_of_draw(name, recipe, data, graph, labels, draw):
+    """On the test set: of the classifier trained on the known labels alone, with the guesses but no
+    generative model, and with both; and of the guesses themselves, on the images they are for."""
+    settings = repr((recipe, SHORT, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT))  # other settings, another file
+    done = WORK / f"{name}-{labels}-{draw}-{hashlib.sha256(settings.encode()).hexdigest()[:8]}.json"
+    if done.exists():
+        return json.loads(done.read_text())
+    rest, right, loss = with_few_labels(data, graph, labels, draw)
+    known = data.train_images[~rest]
+    y_known = data.train_labels[~rest]
+
+    def cross_entropy(model, x):
+        few = torch.randperm(labels)[:100]
+        return F.cross_entropy(model.cls(vc.binarize(known[few]).to(x.device)), y_known[few].to(x.device))
+
+    accuracies = dict(guesses=right)
+    for kind, gen_weight, images, its_loss, settings in (
+            ("accuracy_labels_alone", 0, known[:100], cross_entropy, dict(epochs=2000)),
+            ("accuracy_guesses", 0, data.train_images[rest], loss, SHORT),
+            ("accuracy", 1, data.train_images[rest], loss, SHORT)):
+        torch.manual_seed(draw)
+        model = recipe.model(**recipe.arguments | dict(gen_weight=gen_weight))
+        vc.fit(model, images, loss=lambda x: its_loss(model, x), progress=False, **recipe.fit | settings)  # noqa: B023
+        accuracies[kind] = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+    print(f"{labels} labels, draw {draw}: {accuracies}", flush=True)
+    part = done.with_suffix(".part")
+    part.parent.mkdir(exist_ok=True)
+    part.write_text(json.dumps(accuracies))
+    part.replace(done)
     return accuracies
-
-
-def first_model(recipe, images, known, y_known):
-    """A model that starts from the shape of the data, as M1 does in Kingma et al. (2014): known
-    labels spread to neighbours in the latent space of `vae` (Zhou et al., 2004), and for a few
-    epochs these guesses are taken for labels."""
-    with torch.no_grad():
-        z = vc.load_trained("vae").enc(images / 255)[0]
-    labels = torch.full((len(images),), -1)
-    labels[known] = y_known
-    spread = LabelSpreading(kernel="knn", n_neighbors=10, alpha=0.99, max_iter=100).fit(z.numpy(), labels.numpy())
-    guesses = torch.from_numpy(spread.transduction_)
-    torch.manual_seed(0)
-    model = recipe.model(**recipe.arguments)
-
-    def loss(drawn):  # images without labels, in the place of which it draws its own
-        batch = torch.randint(len(images), (100,))
-        x, y = vc.binarize(images[batch]).to(drawn.device), guesses[batch].to(drawn.device)
-        return model.negative_elbo_bound(x, y)[0] + model.class_weight * F.cross_entropy(model.cls(x), y)
-
-    vc.fit(model, images, loss=loss, epochs=5, batch_size=100, learning_rate=2e-3)
-    return model
 
 
 def binary_test_images(test_images):
@@ -222,10 +230,10 @@ def measure_bounds(name, test_images):
         return
     x, parts = binary_test_images(test_images), WORK / f"{name}.bounds"
     bounds = torch.load(parts) if parts.exists() else torch.zeros(len(SAMPLES), 0)
-    for part in x[bounds.shape[1] :].split(500):
-        torch.manual_seed(EVALUATION_SEED + bounds.shape[1])
+    for start in range(bounds.shape[1], len(x), 500):
+        torch.manual_seed(EVALUATION_SEED + start)
         with torch.autocast("cpu", torch.bfloat16, enabled=vc.bfloat16_is_faster()):
-            bounds = torch.cat([bounds, vc.log_likelihood(model, part, SAMPLES)], dim=1)
+            bounds = torch.cat([bounds, vc.log_likelihood(model, x[start : start + 500], SAMPLES)], dim=1)
         parts.parent.mkdir(exist_ok=True)
         torch.save(bounds, parts)
     measured = {"niwae": dict(zip(SAMPLES, (-bounds.mean(1)).tolist(), strict=True)), "niwae_images": len(x),

@@ -753,12 +753,14 @@ def neighbour_graph(codes, k=10):
     from scipy.sparse import csr_matrix  # slow to import, and needed here alone
     from sklearn.neighbors import NearestNeighbors
 
-    (n, *others) = {len(z) for z in codes}
-    if others or n <= _check_count(k, "k"):
-        raise ValueError(f"wanted codes of the same images, more than k = {k}; given {[len(z) for z in codes]}")
+    sizes = [len(z) for z in codes]
+    if len(set(sizes)) != 1 or sizes[0] <= _check_count(k, "k"):
+        raise ValueError(f"wanted codes of the same images, more than k = {k}; given {sizes}")
+    n = sizes[0]
     graph = csr_matrix((n, n), dtype="float32")
     for z in codes:
-        distance, neighbour = map(torch.from_numpy, NearestNeighbors(n_neighbors=k).fit(z.numpy()).kneighbors())
+        found = NearestNeighbors(n_neighbors=k).fit(z.detach().float().cpu().numpy()).kneighbors()
+        distance, neighbour = map(torch.from_numpy, found)
         weight = (-4 * (distance / distance[:, -1:].clamp(min=1e-12)) ** 2).exp()
         start = torch.arange(0, n * k + 1, k)
         ties = csr_matrix((weight.float().flatten().numpy(), neighbour.flatten().numpy(), start.numpy()), (n, n))
@@ -772,14 +774,18 @@ def spread_labels(graph, known, labels, y_dim=10):
     graph: from `neighbour_graph`; known, labels: (few,), which images' classes are known,
     and their class ids. From each known image its label flows along the ties, until all
     have some (Poisson learning, Calder et al., 2020). Then, a few times over, every image is
-    given the class that it has most of, such that all classes are equally large, as
+    given the class that it has most of, such that classes are about equally large, as
     p(y) has it; and these flow a little way on. Returns (n, y_dim), probabilities.
-    Raises ValueError if labels are not class ids, one for each known image. Chapter 6.
+    Raises ValueError if labels are not class ids, one for each known image, or if no
+    label reaches some image. Chapter 6.
     """
+    n = graph.shape[0]
+    if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):
+        raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
     if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
         raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
                          f"given {labels.dtype} of shape {tuple(labels.shape)}")
-    n, degree = graph.shape[0], torch.from_numpy(graph.sum(1)).float()
+    degree = torch.from_numpy(graph.sum(1)).float()
     source, few = torch.zeros(n, y_dim), F.one_hot(labels.long(), y_dim).float()
     source[known] = few - few.mean(0)  # as much flows off as flows on
     source /= degree
@@ -787,6 +793,8 @@ def spread_labels(graph, known, labels, y_dim=10):
     for steps in (300, 10, 10, 10, 10, 10):
         for _ in range(steps):
             flow = torch.from_numpy(ratio @ flow.numpy()) + source
+        if (flow == 0).all(1).any():
+            raise ValueError("no label reaches some images: they are tied to no known one, or all labels are the same")
         scale = torch.ones(y_dim)
         for _ in range(100):  # a class that is too large counts for less
             share = (flow * scale).argmax(1).bincount(minlength=y_dim) / n
@@ -794,6 +802,7 @@ def spread_labels(graph, known, labels, y_dim=10):
         guess = (flow * scale).clamp(min=0)
         flow = F.one_hot(guess.argmax(1), y_dim).float()
     guess[known] = few
+    guess = guess**3  # a mean over neighbours is right more often than it is sure
     return guess / guess.sum(1, keepdim=True)
 
 
@@ -910,7 +919,7 @@ def bfloat16_is_faster(device="cpu"):
     instructions still take twice as long with them.
     """
     if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     if torch.device(device).type != "cpu":
         return False
 

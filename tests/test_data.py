@@ -222,7 +222,12 @@ def test_guesses_on_real_digits_beat_the_nearest_label(data):
     (lambda z, graph: vc.neighbour_graph([z, z[:10]]), r"same images.*given \[60, 10\]"),
     (lambda z, graph: vc.neighbour_graph([z[:10]], k=10), "more than k = 10.*10"),
     (lambda z, graph: vc.neighbour_graph([z], k=0), "k must be .* given 0"),
+    (lambda z, graph: vc.neighbour_graph([]), r"given \[\]"),
     (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([3, 10])), "from 0 to 9"),
+    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 0]), torch.tensor([3, 3])), "different indices"),
+    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 60]), torch.tensor([3, 4])), "0 to 59"),
+    (lambda z, graph: vc.spread_labels(graph, torch.tensor([], dtype=torch.long), torch.tensor([])), "at least one"),
+    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0, 1])), "no label reaches some"),
     (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0.0, 1.0])), "float32"),
     (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([1])), r"2 known.*\(1,\)"),
 ])

@@ -137,22 +137,35 @@ def test_the_two_dimensional_vae_against_quadrature(bits):
 
 def test_the_semi_supervised_accuracy(data):
     assert results("ssvae")["labels"] == 100
-    recorded, labels_alone = (results("ssvae")["by_labels"]["100"][stage] for stage in
-                              ("accuracy", "accuracy_labels_alone"))
-    assert len(recorded) >= 3 and len(set(recorded)) == len(recorded) == len(labels_alone)
-    assert mean(recorded) >= 0.945
-    assert mean(recorded) > mean(labels_alone) + 0.1  # what the unlabelled images are good for
+    reached = results("ssvae")["by_labels"]["100"]
+    assert {len(values) for values in reached.values()} == {10} and len(set(reached["accuracy"])) > 5
+    assert mean(reached["accuracy"]) >= 0.965
+    gain = mean(reached["accuracy"]) - mean(reached["accuracy_labels_alone"])
+    assert gain > 0.1  # what the unlabelled images are good for
     about = TRAINED["ssvae"]
     again = vc.accuracy(vc.load_trained("ssvae"), data.test_images, data.test_labels, about["evaluation_seed"])
-    assert again == pytest.approx(recorded[0], abs=0.001)
+    assert again == pytest.approx(results("ssvae")["accuracy"], abs=0.001)
+
+
+def test_the_recorded_guesses_come_out_again(data):
+    codes = []
+    for name in results("ssvae")["neighbours_in"]:
+        with torch.no_grad():
+            codes.append(vc.load_trained(name).enc(data.train_images[:10_000] / 255)[0])
+    known = vc.labelled_subset(data.train_labels[:10_000], 100)
+    guesses = vc.spread_labels(vc.neighbour_graph(codes), known, data.train_labels[known])
+    right = (guesses.argmax(1) == data.train_labels[:10_000]).float().mean().item()
+    assert right == pytest.approx(mean(results("ssvae")["by_labels"]["100"]["guesses"]), abs=0.02)  # a sixth of them
 
 
 def test_labels_are_worth_less_the_more_there_are():
     by_labels = {int(labels): reached for labels, reached in results("ssvae")["by_labels"].items()}
-    assert list(by_labels) == sorted(by_labels) and {50, 100, 600, 3000} <= set(by_labels)
-    final = [mean(reached["accuracy"]) for reached in by_labels.values()]
-    gain = [mean(reached["accuracy"]) - mean(reached["accuracy_labels_alone"]) for reached in by_labels.values()]
-    assert final == sorted(final) and gain == sorted(gain, reverse=True) and gain[-1] > 0
+    assert list(by_labels) == sorted(by_labels) and {50, 100, 600, 1000, 3000} == set(by_labels)
+    guesses, alone, final = ([mean(reached[kind]) for reached in by_labels.values()]
+                             for kind in ("guesses", "accuracy_labels_alone", "accuracy"))
+    gain = [after - before for before, after in zip(alone, final, strict=True)]
+    assert alone == sorted(alone) and gain == sorted(gain, reverse=True) and gain[-1] > 0
+    assert final[-1] > final[0] and guesses[-1] > guesses[0]
 
 
 def test_more_samples_in_training_give_a_better_likelihood():
@@ -163,4 +176,4 @@ def test_more_samples_in_training_give_a_better_likelihood():
     assert len(afresh) == len(further) == 1  # in all else they were trained alike
     assert all(recipes[about["start"]]["bound"] == about["bound"] for about in recipes.values() if about.get("start"))
     assert reached["burda-iwae-dreg-50"] < reached["burda-iwae-dreg-5"] < reached["burda-1"]
-    assert reached["burda-iwae-5"] < reached["burda-1"]
+    assert reached["burda-iwae-5"] < min(reached["burda-1"], reached["burda-elbo-5"])
