@@ -154,10 +154,10 @@ def train_semi_supervised(name, recipe, data):
                        neighbours_in=NEIGHBOURS_IN, short=recipe.fit | SHORT, by_labels=by_labels)
 
 
+@torch.no_grad()
 def spaces_graph(images):
-    with torch.no_grad():
-        codes = [vc.load_trained(space).enc(images / 255)[0] for space in NEIGHBOURS_IN]
-    return vc.neighbour_graph([z[:, z.var(0) > 0.01] for z in codes])  # by the latents that are in use
+    x, spaces = images / 255, [vc.load_trained(name) for name in NEIGHBOURS_IN]
+    return vc.neighbour_graph([space.enc(x)[0][:, vc.active_units(space, x)] for space in spaces])
 
 
 def with_few_labels(data, graph, labels, draw):
@@ -197,19 +197,16 @@ def accuracies_of_draw(name, recipe, data, graph, labels, draw):
         return F.cross_entropy(model.cls(vc.binarize(known[few]).to(x.device)), y_known[few].to(x.device))
 
     accuracies = dict(guesses=right)
-    for kind, gen_weight, images, its_loss, settings in (
+    for kind, gen_weight, images, its_loss, length in (
             ("accuracy_labels_alone", 0, known[:100], cross_entropy, dict(epochs=2000)),
             ("accuracy_guesses", 0, data.train_images[rest], loss, SHORT),
             ("accuracy", 1, data.train_images[rest], loss, SHORT)):
         torch.manual_seed(draw)
         model = recipe.model(**recipe.arguments | dict(gen_weight=gen_weight))
-        vc.fit(model, images, loss=lambda x: its_loss(model, x), progress=False, **recipe.fit | settings)  # noqa: B023
+        vc.fit(model, images, loss=lambda x: its_loss(model, x), progress=False, **recipe.fit | length)  # noqa: B023
         accuracies[kind] = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
     print(f"{labels} labels, draw {draw}: {accuracies}", flush=True)
-    part = done.with_suffix(".part")
-    part.parent.mkdir(exist_ok=True)
-    part.write_text(json.dumps(accuracies))
-    part.replace(done)
+    vc._write_atomically(done, json.dumps(accuracies).encode())
     return accuracies
 
 

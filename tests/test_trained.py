@@ -148,10 +148,9 @@ def test_the_semi_supervised_accuracy(data):
 
 
 def test_the_recorded_guesses_come_out_again(data):
-    codes = []
-    for name in results("ssvae")["neighbours_in"]:
-        with torch.no_grad():
-            codes.append(vc.load_trained(name).enc(data.train_images[:10_000] / 255)[0])
+    x, spaces = data.train_images[:10_000] / 255, map(vc.load_trained, results("ssvae")["neighbours_in"])
+    with torch.no_grad():
+        codes = [space.enc(x)[0][:, vc.active_units(space, x)] for space in spaces]
     known = vc.labelled_subset(data.train_labels[:10_000], 100)
     guesses = vc.spread_labels(vc.neighbour_graph(codes), known, data.train_labels[known])
     right = (guesses.argmax(1) == data.train_labels[:10_000]).float().mean().item()
