@@ -187,7 +187,7 @@ def binarize(x, generator=None):
         _check_unit_range(x)
         scale = 1
     u = torch.rand(x.shape, generator=generator, device=x.device)
-    return (u * scale < x).float()
+    return (u.mul_(scale) < x).float()
 
 
 # What the functions above and the bounds below refuse, in one place.
@@ -243,14 +243,13 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
     @staticmethod
     def forward(ctx, x):
         wide = x.float() if x.dtype == torch.bfloat16 else x  # near 0, e^x - 1 cancels
-        y = torch.maximum(wide, wide.clamp(max=0).exp_().sub_(1)).to(x.dtype)
-        ctx.save_for_backward(y)
-        return y
+        slope = wide.clamp(max=0).exp_()
+        ctx.save_for_backward(slope.to(x.dtype))
+        return torch.maximum(wide, slope - 1).to(x.dtype)
 
     @staticmethod
     def backward(ctx, grad):
-        (y,) = ctx.saved_tensors
-        return grad * (y.clamp(max=0) + 1)  # d/dx (e^x - 1) = e^x = y + 1
+        return grad * ctx.saved_tensors[0]
 
 
 ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
