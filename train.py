@@ -24,7 +24,7 @@ WORK = Path(__file__).resolve().parent / "_train"  # what is not finished yet
 EVALUATION_SEED = 2024
 SAMPLES = [1, 10, 100, 1000, 5000]  # of the IWAE bounds; the last estimates log p(x)
 # SSVAE: how often so many labels are drawn anew, each time for a short training, and how many the shipped model has
-DRAWS, SHORT = {50: 2, 100: 10, 600: 2, 1000: 2, 3000: 2}, dict(epochs=3)
+DRAWS, SHORT = dict.fromkeys((50, 100, 600, 1000, 3000), 10), dict(epochs=3)
 SHIPPED_LABELS = 100
 LIKELIEST = 2  # over how many labels of an unlabelled image its bound sums in training
 NEIGHBOURS_IN = ("vae-z20", "gmvae", "burda-iwae-dreg-50")  # the latent spaces in which labels spread

@@ -12,3 +12,12 @@ def with_torch_elu(model):
             if isinstance(layer, vc.ELU):
                 network.rest[i] = nn.ELU()
     return model
+
+
+def plain_vae():
+    """The default VAE as it starts with torch's own ELU and torch's own draw of the weights."""
+    model = with_torch_elu(vc.VAE())
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            layer.reset_parameters()
+    return model

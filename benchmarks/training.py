@@ -1,15 +1,16 @@
 """How fast does the default VAE train, beside its peers? make bench
 
-Every contestant trains the same network, from vae_core's start of its layers, on the same batches
-of 100, binarised anew at each step, one epoch at a time and in turn, so that what else the machine
-does hits all alike (the others with torch's own ELU and cross-entropy, as they would be written):
+Every contestant trains the same network on the same batches of 100, binarised anew at each step, one
+epoch at a time and in turn, so that what else the machine does hits all alike (the others with torch's
+own ELU, cross-entropy and start of the layers, as they would be written):
 
 * the problem set's recipe: a loop over a torchvision DataLoader, Adam at 1e-3;
 * pythae's trainer, and Pyro's SVI with its closed-form KL, over images in memory;
 * vae_core.fit in float32 and at its best.
 
 The last column is the share of the rate at which this machine multiplies large matrices in that
-precision. With --to-100 the second table: seconds of training until the -ELBO on the full test
+precision; the second table has it for steps of `fit` in float32, on one core and on all, for batches
+of 100 and 256. With --to-100 a third: seconds of training until the -ELBO on the full test
 set is at most 100 nats (one sample, a fixed seed, evaluation not counted), from a cold start.
 With --write, the figures go to book/costs.json, where the results page finds them.
 """
@@ -19,12 +20,12 @@ import json
 import logging
 import statistics
 import tempfile
-import time
 
 import pyro
 import torch
 import torch.nn.functional as F
-from plain import with_torch_elu
+from clock import matrix_rate, seconds_of
+from plain import plain_vae
 from pyro.infer import SVI, TraceMeanField_ELBO
 from pythae.data.datasets import BaseDataset
 from pythae.models import VAE as PythaeVAE
@@ -57,7 +58,7 @@ def data_loader_epoch(model, optimizer, loader):
 class PythaeEncoder(BaseEncoder):
     def __init__(self):
         super().__init__()
-        self.layers = with_torch_elu(vc.VAE()).enc
+        self.layers = plain_vae().enc
 
     def forward(self, x):
         m, v = self.layers(x)
@@ -67,7 +68,7 @@ class PythaeEncoder(BaseEncoder):
 class PythaeDecoder(BaseDecoder):
     def __init__(self):
         super().__init__()
-        self.layers = with_torch_elu(vc.VAE()).dec
+        self.layers = plain_vae().dec
 
     def forward(self, z):
         return ModelOutput(reconstruction=self.layers(z).sigmoid())
@@ -87,7 +88,7 @@ def pythae_epoch(grey, folder):
 
 
 def pyro_epoch(images):
-    net = with_torch_elu(vc.VAE())
+    net = plain_vae()
 
     def model(x):
         pyro.module("decoder", net.dec)
@@ -117,21 +118,34 @@ def fit_epoch(images, precision):
 
 
 def recipe_epoch(loader):
-    model = with_torch_elu(vc.VAE())
+    model = plain_vae()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     return lambda: data_loader_epoch(model, optimizer, loader)
 
 
-def seconds_of(action):
-    start = time.perf_counter()
-    action()
-    return time.perf_counter() - start
+def work_of(images):
+    """Multiply-adds of training on so many: forward, and backward to inputs and to weights."""
+    return 3 * sum(p.numel() for p in vc.VAE().parameters() if p.dim() == 2) * images
 
 
-def matrix_rate(dtype, n=2048, repeats=20):
-    """Multiply-adds per second of an (n, n) product; the best of several, since others share the machine."""
-    a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
-    return n**3 / min(seconds_of(lambda: a @ b) for _ in range(repeats))
+def shares_of_steps(images, rounds, steps=80):
+    """threads -> batch size -> share of the matrix rate that a step of `fit` reaches in float32."""
+    shares = {}
+    cores = torch.get_num_threads()
+    for threads in sorted({1, cores}):
+        torch.set_num_threads(threads)
+        for size in (100, 256):
+            settings = dict(epochs=1, batch_size=size, precision="float32", progress=False)
+            runs = [seconds_of(lambda: vc.fit(vc.VAE(), images[: steps * size], **settings))  # noqa: B023
+                    for _ in range(rounds + 1)]
+            rate = work_of(steps * size) / min(runs)
+            shares.setdefault(threads, {})[size] = rate / matrix_rate(torch.float32)
+    torch.set_num_threads(cores)
+    print("\n| a step in float32 | batch | share of the matrix rate |\n|---|---|---|")
+    for threads, row in shares.items():
+        for size, share in row.items():
+            print(f"| {threads} threads | {size} | {share:.0%} |", flush=True)
+    return shares
 
 
 def compare_epochs(images, loader, rounds):
@@ -145,8 +159,7 @@ def compare_epochs(images, loader, rounds):
                 "`fit`, auto": fit_epoch(images, "auto"),
             }.items():
                 seconds.setdefault(name, []).append(seconds_of(epoch))
-    weights = sum(p.numel() for p in vc.VAE().parameters() if p.dim() == 2)
-    work = 3 * weights * len(images)  # forward, and backward to inputs and to weights
+    work = work_of(len(images))
     best = torch.bfloat16 if vc.bfloat16_is_faster() else torch.float32
     rates = {dtype: matrix_rate(dtype) for dtype in {torch.float32, best}}
     print(f"\nBatches of {BATCH}, median (min-max) of {rounds} epochs of {len(images):,} images\n")
@@ -166,7 +179,7 @@ def time_to_100(data, loader, seeds):
     rows = {"recipe": [], "fit, float32": [], "fit, auto": []}
     for seed in range(seeds):
         torch.manual_seed(seed)
-        model = with_torch_elu(vc.VAE())
+        model = plain_vae()
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
         seconds = epochs = 0
         while epochs == 0 or bound(model) > 100:
@@ -199,6 +212,7 @@ def main():
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     costs = json.loads(COSTS.read_text()) if COSTS.exists() else {}
     costs["epoch"] = compare_epochs(data.train_images, loader, arguments.rounds)
+    costs["share"] = shares_of_steps(data.train_images, arguments.rounds)
     if arguments.to_100:
         costs["to_100"] = time_to_100(data, loader, arguments.to_100)
     if arguments.write:

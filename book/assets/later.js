@@ -1,8 +1,9 @@
-// Runs the scripts that can wait, MathJax and the theme's own, once the reader has the first picture: they keep the page
-// busy for a while.
+// What can wait until the reader has the first picture, since it keeps the page busy for a while: the layout of all that is
+// below the screen, and the scripts of MathJax and of the theme.
 
 {
-  const runWaiting = () => {
+  const catchUp = () => {
+    document.documentElement.classList.remove("opening");
     for (const waiting of document.querySelectorAll('script[type="text/later"]')) {
       waiting.replaceWith(Object.assign(document.createElement("script"), { src: waiting.src, async: false }));
     }
@@ -11,6 +12,6 @@
   // The host of the widgets has marked their places by now, and says when one is drawn; a task after the next frame it is
   // on the screen.
   if (document.querySelector(".widget[aria-busy]")) {
-    addEventListener("widget-drawn", () => requestAnimationFrame(() => setTimeout(runWaiting)), { once: true });
-  } else runWaiting();
+    addEventListener("widget-drawn", () => requestAnimationFrame(() => setTimeout(catchUp)), { once: true });
+  } else catchUp();
 }

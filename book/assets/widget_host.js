@@ -268,9 +268,12 @@ async function mountAll() {
   // The browser looked for the address before there was one.
   const asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
   asked?.scrollIntoView?.();
-  // One after the other, what the reader sees first, and between them the page may do other things.
-  const distances = new Map(places.map(([, place]) => [place, distance(place)]));
-  places.sort(([, a], [, b]) => distances.get(a) - distances.get(b));
+  // One after the other, what the reader sees first, and between them the page may do other things. At the top of an
+  // opening page that is their order; to ask where they are would lay out all of it.
+  if (!document.documentElement.classList.contains("opening")) {
+    const distances = new Map(places.map(([, place]) => [place, distance(place)]));
+    places.sort(([, a], [, b]) => distances.get(a) - distances.get(b));
+  }
   for (const [id, place] of places) {
     await mount(id, place);
     if (place === asked) place.scrollIntoView(); // it has its height now
