@@ -244,7 +244,8 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
     def forward(ctx, x):
         wide = x.float() if x.dtype == torch.bfloat16 else x  # near 0, e^x - 1 cancels
         slope = wide.clamp(max=0).exp_()
-        ctx.save_for_backward(slope.to(x.dtype))
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(slope.to(x.dtype))
         return torch.maximum(wide, slope - 1).to(x.dtype)
 
     @staticmethod

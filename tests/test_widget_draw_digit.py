@@ -31,6 +31,11 @@ def assert_shows(page, drawing, x, seed=0):
     for picture, image in zip(page.locator(".vw-samples canvas").all(), drawn.images.numpy(), strict=True):
         read = "(c) => [...c.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 3)"
         assert np.abs(np.array(picture.evaluate(read)) / 255 - image).max() <= PIXEL
+    if isinstance(net, vc.SSVAE):
+        shown = page.locator("[data-bound]").evaluate_all("(bars) => bars.map((bar) => +bar.dataset.bound)")
+        for y, bound in enumerate(shown):
+            under = terms(page, drawing, x, 6, seed, y)
+            assert bound == pytest.approx(-(under.rec + under.kl).mean().item(), abs=NATS)
     kl = net.kl(None, *net.enc(x)) if type(net) is vc.VAE else drawn.kl.mean()
     assert number(page, "rec") == pytest.approx(drawn.rec.mean().item(), abs=NATS)
     assert number(page, "kl") == pytest.approx(kl.item(), abs=NATS)

@@ -33,6 +33,7 @@ def one_latent():
 
 
 EXAMPLES = {
+    "Components": lambda: w.Components(model("gmvae"), *digits(10)),
     "DrawDigit": lambda: w.DrawDigit(model("vae"), *digits(10)),
     "Faces": lambda: w.Faces(),
     "GaussianPrior": lambda: w.GaussianPrior(),
@@ -45,6 +46,7 @@ EXAMPLES = {
     "OneLatent": one_latent,
     "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),
     "Reparameterise": lambda: w.Reparameterise(),
+    "StyleContent": lambda: w.StyleContent(model("ssvae"), *digits(10)),
     "Sweep": lambda: w.Sweep({"2 latents": model(), "10 latents": model("vae")}, *digits()),
 }
 

@@ -9,13 +9,14 @@ import torch
 import vae_core as vc
 
 # The z, and for an SSVAE the y, that the engine draws.
-DRAW = """async ([source, specs, x, count, seed]) => {
+DRAW = """async ([source, specs, x, count, seed, label]) => {
   const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
   const { engine } = await import(url);
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const parts = Object.fromEntries(Object.entries(specs).map(([name, spec]) =>
     [name, (spec.k ? engine.mixture : engine.network)({ ...spec, weights: bytes(spec.weights) })]));
-  const { z, y } = engine.logWeights(parts, Float32Array.from(x), count, engine.normals(seed));
+  const options = { y: label };
+  const { z, y } = engine.logWeights(parts, Float32Array.from(x), count, engine.normals(seed), options);
   return { z: [...z], y: y && [...y] };
 }"""
 
@@ -34,11 +35,14 @@ def spec(part):
 
 
 @torch.no_grad()
-def terms(page, widget, x, count, seed=0):
-    """The terms of `count` log weights of the image x, from the draws of a ModelWidget that `page` shows."""
+def terms(page, widget, x, count, seed=0, label=None):
+    """The terms of `count` log weights of the image x, from the draws of a ModelWidget that `page` shows.
+
+    label: of an SSVAE, the class y that is given; then w is of p(x, y).
+    """
     net = widget._model
     parts = {"enc": widget.encoder, "dec": widget.decoder, "cls": widget.classifier, "prior": widget.mixture}
-    drawn = page.evaluate(DRAW, [widget._esm, {k: spec(v) for k, v in parts.items() if v}, x.tolist(), count, seed])
+    drawn = page.evaluate(DRAW, [widget._esm, {k: spec(v) for k, v in parts.items() if v}, x.tolist(), count, seed, label])
     z = torch.tensor(drawn["z"]).reshape(count, -1)
     if drawn["y"] is None:
         logits = net.dec(z)
@@ -47,6 +51,7 @@ def terms(page, widget, x, count, seed=0):
         y = torch.tensor(drawn["y"])
         one_hot = torch.nn.functional.one_hot(y, net.y_dim).float()
         logits = net.dec(z, one_hot)
-        log_q = net.cls(x).log_softmax(-1)[y] + vc.log_normal(z, *net.enc(x.expand(count, -1), one_hot))
+        log_q_y = net.cls(x).log_softmax(-1)[y] if label is None else 0
+        log_q = log_q_y + vc.log_normal(z, *net.enc(x.expand(count, -1), one_hot))
         kl = log_q - net.log_prior(z) + math.log(net.y_dim)
     return Terms(logits.sigmoid(), -vc.log_bernoulli_with_logits(x, logits), kl)

@@ -6,6 +6,7 @@ arithmetic runs in the browser, and its state can be read and set from Python.
 """
 
 from .base import Mixture, Network
+from .components import Components
 from .draw_digit import DrawDigit
 from .faces import Faces
 from .gaussian_prior import GaussianPrior
@@ -18,10 +19,11 @@ from .latent_traversal import LatentTraversal
 from .one_latent import OneLatent
 from .posterior_ellipse import PosteriorEllipse
 from .reparameterise import Reparameterise
+from .style_content import StyleContent
 from .sweep import Sweep
 
 __all__ = [
-    "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
+    "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
     "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise",
-    "Sweep",
+    "StyleContent", "Sweep",
 ]

@@ -98,9 +98,13 @@ async function renderDrawDigit({ model, el }) {
   const codeName = ui.h("span");
   const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` });
   const codeTitle = ui.h("p", { class: "vw-heading vw-keys" }, ui.h("span", {}, swatch("q"), codeName), ui.h("span", {}, swatch("prior"), "p(z)"));
-  const third = cls ? "vw-third" : "vw-grow";
   const code = ui.h("div");
   const classes = ui.h("div");
+  const bounds = ui.h("div");
+  const sampled = ui.h("div", { class: "vw-column" },
+    ui.h("p", { class: "vw-heading" }, `${SAMPLES} draws ${cls ? "of y and z" : "of z"} from q, decoded`),
+    ui.h("div", { class: "vw-samples" }, samples),
+    ui.h("div", {}, ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))));
 
   view.body.append(
     ui.digitChoice(view, model, digits, { labels, legend: "Draw with mouse, pen or finger; or choose a test digit, also by keyboard" }),
@@ -112,12 +116,11 @@ async function renderDrawDigit({ model, el }) {
         ui.h("p", { class: "vw-heading" }, "As in MNIST, a drawing is scaled to 20 × 20 pixels and centred by its mass. "
           + "A pixel is on where ink covers half of it or more."))),
     ui.h("div", { class: "vw-row" },
-      cls && ui.h("div", { class: third }, ui.h("p", { class: "vw-heading" }, "q(y|x): which digit is it?"), classes),
-      ui.h("div", { class: third }, codeTitle, code),
-      ui.h("div", { class: `${third} vw-column` },
-        ui.h("p", { class: "vw-heading" }, `${SAMPLES} draws ${cls ? "of y and z" : "of z"} from q, decoded`),
-        ui.h("div", { class: "vw-samples" }, samples),
-        ui.h("div", {}, ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))))),
+      cls && ui.h("div", { class: "vw-grow" },
+        ui.h("p", { class: "vw-heading" }, "q(y|x): which digit is it?"), classes,
+        ui.h("p", { class: "vw-heading" }, "Bound of log p(x, y), in nats under the best y"), bounds),
+      ui.h("div", { class: "vw-grow" }, codeTitle, code, cls && sampled),
+      !cls && ui.h("div", { class: "vw-grow" }, sampled)),
   );
 
   // --- the drawing ---
@@ -243,7 +246,7 @@ async function renderDrawDigit({ model, el }) {
   function drawBars({ m, v }) {
     const extent = Math.max(3.5, Math.ceil(Math.max(...m.map((mean, i) => Math.abs(mean) + Math.sqrt(v[i])))));
     const axes = ui.axes({
-      width: cls ? 240 : 360, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4 },
+      width: 360, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4 },
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
     });
     const step = axes.x(2) - axes.x(1);
@@ -261,12 +264,26 @@ async function renderDrawDigit({ model, el }) {
   }
 
   function drawClasses(probabilities) {
-    const axes = ui.axes({ width: 240, height: 200, left: 42, x: { min: -0.6, max: probabilities.length - 0.4, ticks: probabilities.map((_, y) => y), label: "y" },
+    const axes = ui.axes({ width: 360, height: 200, left: 42, x: { min: -0.6, max: probabilities.length - 0.4, ticks: probabilities.map((_, y) => y), label: "y" },
                            y: { min: 0, max: 1, ticks: 2 } });
     const width = axes.x(0.7) - axes.x(0);
     axes.plot.append(...probabilities.map((p, y) => ui.s("rect", {
       x: axes.x(y) - width / 2, width, y: axes.y(p), height: axes.y(0) - axes.y(p), fill: ui.COLOURS.q, "data-probability": p,
     })));
+    return axes.svg;
+  }
+
+  // The bound of log p(x, y) for each class, from samples of z: bars hang from the best.
+  function drawBounds(bound) {
+    const best = Math.max(...bound);
+    const depth = Math.max(1, 1.1 * (best - Math.min(...bound)));
+    const axes = ui.axes({ width: 360, height: 170, left: 42, x: { min: -0.6, max: bound.length - 0.4, ticks: bound.map((_, y) => y), label: "y" },
+                           y: { min: -depth, max: 0, ticks: 3 } });
+    const width = axes.x(0.7) - axes.x(0);
+    axes.plot.append(...bound.map((value, y) => ui.s("rect", {
+      x: axes.x(y) - width / 2, width, y: axes.y(0), height: Math.max(1, axes.y(value - best) - axes.y(0)), fill: ui.COLOURS.elbo, "data-bound": value,
+    })));
+    axes.svg.setAttribute("aria-label", `The bound is highest for ${bound.indexOf(best)}`);
     return axes.svg;
   }
 
@@ -303,6 +320,10 @@ async function renderDrawDigit({ model, el }) {
       const bars = drawClasses(probabilities);
       bars.setAttribute("aria-label", `q(y|x): ${likely} with probability ${ui.format(probabilities[likely])}`);
       classes.replaceChildren(bars);
+      bounds.replaceChildren(drawBounds(probabilities.map((_, y) => {
+        const under = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), { y });
+        return -(mean(under.rec) + mean(under.kl));
+      })));
     }
 
     const digit = model.get("digit");

@@ -1,0 +1,82 @@
+import numpy as np
+import torch
+import traitlets
+
+import vae_core as vc
+
+from .base import ModelWidget
+
+SEEDS = (0, 2**31 - 1)
+
+
+class Components(ModelWidget, script="components.js"):
+    """The components of a learned prior: all of them on one sheet, one of them close up, and whose a test digit is.
+
+    model: a GMVAE. x, labels: a few binary test digits (n, 784) and their class ids, whose codes (the mean of q(z|x))
+    the components share among themselves. On the sheet each component stands beside others that look like it.
+    Traits: component, the chosen one, from 0 (at first, the one most responsible for the chosen digit); digit, the
+    index of the chosen test digit; seed, of the samples. `responsibilities` are p(component|z) of the digit's code,
+    and `image` is the chosen component's mean decoded, both by PyTorch. Raises ValueError for another model, or if x
+    and labels do not fit each other.
+    """
+
+    component = traitlets.Int(help="the chosen component, from 0").tag(sync=True)
+    seed = traitlets.Int(0, help="of the samples of the chosen component").tag(sync=True)
+    state = ("component", "digit", "seed")
+
+    order = traitlets.List(traitlets.Int(), help="the components as they stand on the sheet").tag(sync=True)
+
+    def __init__(self, model, x, labels, *, name="components", **traits):
+        if not isinstance(model, vc.GMVAE):
+            raise ValueError(f"wanted a GMVAE, whose prior has components; given {type(model).__name__}")
+        super().__init__(model, x, labels, name=name, order=tour(decoded_means(model)), **traits, limits={
+            "component": (0, model.k - 1), "digit": (0, len(labels) - 1), "seed": SEEDS})
+        if "component" not in traits:
+            self.component = self.responsibilities.argmax().item()
+            self._defaults |= {"component": self.component}
+
+    @traitlets.validate("component", "digit", "seed")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @property
+    def responsibilities(self):
+        """Of each component, for the mean of the chosen digit's q(z|x): (k,) probabilities, from PyTorch."""
+        with torch.no_grad():
+            m, v = self._model.z_prior
+            return vc.log_normal(self._model.enc(self._x[self.digit])[0], m[0], v[0]).softmax(0)
+
+    @property
+    def image(self):
+        """What the mean of the chosen component decodes to: (28, 28) probabilities of ink, from PyTorch."""
+        with torch.no_grad():
+            return self._model.dec(self._model.z_prior[0][0, self.component]).sigmoid().reshape(28, 28)
+
+
+@torch.no_grad()
+def decoded_means(model):
+    return model.dec(model.z_prior[0][0]).sigmoid()
+
+
+def tour(points):
+    """The points in an order in which neighbours are close: from each to the nearest that is left, then untangled.
+
+    Untangled: wherever to reverse a stretch of the way makes it shorter, it is reversed (2-opt).
+    """
+    distance = torch.cdist(points, points).double().cpu().numpy()
+    left, order = set(range(1, len(points))), [0]
+    while left:
+        order.append(min(left, key=lambda i: distance[order[-1], i]))
+        left.remove(order[-1])
+    order, shorter = np.array(order), True
+    while shorter:
+        shorter = False
+        for i in range(len(order) - 2):  # the stretch from i + 1 to some j, at the end of the way or before it
+            here, ends = order[i], order[i + 1:]
+            after = np.append(distance[ends[0], ends[1:]] - distance[ends[:-1], ends[1:]], 0)
+            change = distance[here, ends] - distance[here, ends[0]] + after
+            j = change.argmin()
+            if change[j] < -1e-9:
+                order[i + 1:i + 2 + j] = order[i + 1:i + 2 + j][::-1].copy()
+                shorter = True
+    return order.tolist()

@@ -1,0 +1,92 @@
+// Keep a style and run through the classes, or keep a class and run through styles.
+
+async function renderStyleContent({ model, el }) {
+  const { enc, dec, cls } = await ui.parts(model);
+  const dim = dec.inputs;
+  const classes = ui.range(dec.y_dim);
+  const digits = ui.digitsOf(model.get("digits"));
+  const labels = ui.bytes(model.get("labels"));
+  const codes = digits.map((x, i) => Array.from(engine.encode(enc, x, 1, [labels[i]]).m));
+  const view = ui.frame(model, el, "Style and content");
+
+  // --- elements ---
+
+  const picture = ui.digit();
+  const original = ui.digit();
+  const source = ui.captioned(original, "the style’s own digit");
+  const numbers = ui.numbers([
+    ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
+    ["rec", "−log p(x|y, z), against the original", "rec"],
+  ]);
+
+  // A row of pictures, of which one is chosen; the controls beside it are how to choose by keys.
+  function row(count, onclick, caption) {
+    const cells = ui.range(count).map((i) => {
+      const canvas = ui.digit();
+      return { canvas, cell: ui.h("span", { onclick: () => onclick(i) }, canvas, caption && ui.h("small", {}, caption(i))) };
+    });
+    const strip = ui.h("div", { class: "vw-strip vw-choices", role: "group" }, cells.map(({ cell }) => cell));
+    const show = (ink, chosen, words) => cells.forEach(({ canvas, cell }, i) => {
+      ui.paint(canvas, ink.subarray(784 * i, 784 * (i + 1)));
+      canvas.setAttribute("aria-label", words(i));
+      cell.classList.toggle("chosen", i === chosen);
+    });
+    return { strip, show };
+  }
+
+  const byClass = row(classes.length, (y) => ui.set(model, { y }), String);
+  const byStyle = row(digits.length, (digit) => ui.set(model, { digit }));
+  const classTitle = ui.h("p", { class: "vw-heading" });
+  const styleTitle = ui.h("p", { class: "vw-heading" });
+  const choice = ui.digitChoice(view, model, digits, { labels, legend: "Style z from a test digit" });
+
+  view.body.append(
+    choice,
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-pair" }, ui.captioned(picture, "z and y, decoded"), source),
+      ui.h("div", { class: "vw-grow vw-column" },
+        ui.slider(view, model, { trait: "y", name: "y", label: "class y", min: 0, max: classes.length - 1, step: 1, digits: 0 }),
+        numbers.table,
+        ui.h("div", {}, ui.button("Draw z from the prior", () => ui.set(model, { digit: -1, seed: (model.get("seed") + 1) % 2 ** 31 }))))),
+    ui.h("div", {}, classTitle, byClass.strip),
+    ui.h("div", {}, styleTitle, byStyle.strip),
+  );
+
+  // --- drawing ---
+
+  function update() {
+    const [y, digit, seed] = ["y", "digit", "seed"].map((trait) => model.get(trait));
+    const x = digits[digit];
+    const z = x ? codes[digit] : Array.from(engine.normals(seed).fill(new Float32Array(dim)));
+    if (String(z) !== String(model.get("z"))) ui.set(model, { z });
+    const repeated = Float32Array.from(classes.flatMap(() => z));
+    const logits = engine.forward(dec, repeated, classes.length, classes);
+    const own = logits.subarray(784 * y, 784 * (y + 1));
+    const ink = engine.sigmoid(own);
+    const log_q = engine.forward(cls, ink.map((p) => (p >= 0.5 ? 1 : 0)));
+    const read = Math.exp(log_q[y] - engine.logMeanExp(log_q) - Math.log(classes.length));
+    const rec = x ? -engine.logBernoulli(x, own, 784)[0] : NaN;
+
+    ui.paint(picture, ink);
+    ui.paint(original, x ?? new Float32Array(784));
+    source.style.visibility = x ? "visible" : "hidden";
+    numbers.show({ read, rec });
+    byClass.show(engine.sigmoid(logits), y, (i) => `This style as a ${i}`);
+    const styles = engine.forward(dec, Float32Array.from(codes.flat()), digits.length, digits.map(() => y));
+    byStyle.show(engine.sigmoid(styles), digit, (i) => `A ${y} in the style of test digit ${i + 1}`);
+
+    const whose = x ? `of test digit ${digit + 1}, a ${labels[digit]}` : "drawn from the prior";
+    classTitle.textContent = `The same z, ${whose}, with each class y.`;
+    styleTitle.textContent = `The same class, y = ${y}, with the z of each test digit.`;
+    byClass.strip.setAttribute("aria-label", "The style with each class");
+    byStyle.strip.setAttribute("aria-label", `A ${y} in each style`);
+    picture.setAttribute("aria-label", `A ${y} in the style ${whose}`);
+    original.setAttribute("aria-label", x ? `The original, a ${labels[digit]}` : "No original");
+    view.say(`A ${y} in the style ${whose}; the classifier reads it as a ${y} with probability ${ui.format(read)}`);
+  }
+
+  view.watch(["y", "digit", "seed"], update);
+  return view.stop;
+}
+
+export default { render: renderStyleContent };

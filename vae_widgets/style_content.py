@@ -1,0 +1,46 @@
+import torch
+import torch.nn.functional as F
+import traitlets
+
+import vae_core as vc
+
+from .base import ModelWidget
+
+SEEDS = (0, 2**31 - 1)
+
+
+class StyleContent(ModelWidget, script="style_content.js"):
+    """Keep the style z of a digit and run through the classes y, or keep the class and run through styles.
+
+    model: an SSVAE. x, labels: a few binary test digits (n, 784) and their class ids, whose styles can be chosen
+    from: the mean of q(z|x, y) under the true class.
+    Traits: y, the class; digit, the image whose style it is, or -1 for one drawn from the prior; seed, of that draw.
+    z, the style, follows from these (the front end sets it, so without one it stays that of the first digit), and
+    `image` is what z and y decode to, by PyTorch. Raises ValueError for another model, or if x and labels do not fit
+    each other.
+    """
+
+    z = traitlets.List(traitlets.Float(), help="the style").tag(sync=True)
+    y = traitlets.Int(help="the class that is drawn").tag(sync=True)
+    seed = traitlets.Int(0, help="of the draw from the prior").tag(sync=True)
+    state = ("digit", "seed", "y")
+
+    def __init__(self, model, x, labels, *, name="style", **traits):
+        if not isinstance(model, vc.SSVAE):
+            raise ValueError(f"wanted an SSVAE, which tells class and style apart; given {type(model).__name__}")
+        super().__init__(model, x, labels, name=name, **dict(y=int(labels[0])) | traits, limits={
+            "y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS})
+        label = F.one_hot(torch.tensor(self.labels[0]), model.y_dim).float()
+        with torch.no_grad():
+            self.z = model.enc(self._x[0], label)[0].tolist()
+
+    @traitlets.validate("y", "digit", "seed")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @property
+    def image(self):
+        """What z and y decode to: (28, 28) probabilities of ink, from PyTorch."""
+        y = F.one_hot(torch.tensor(self.y), self._model.y_dim).float()
+        with torch.no_grad():
+            return self._model.dec(torch.tensor(self.z), y).sigmoid().reshape(28, 28)
