@@ -42,7 +42,8 @@ def terms(page, widget, x, count, seed=0, label=None):
     """
     net = widget._model
     parts = {"enc": widget.encoder, "dec": widget.decoder, "cls": widget.classifier, "prior": widget.mixture}
-    drawn = page.evaluate(DRAW, [widget._esm, {k: spec(v) for k, v in parts.items() if v}, x.tolist(), count, seed, label])
+    specs = {name: spec(part) for name, part in parts.items() if part}
+    drawn = page.evaluate(DRAW, [widget._esm, specs, x.tolist(), count, seed, label])
     z = torch.tensor(drawn["z"]).reshape(count, -1)
     if drawn["y"] is None:
         logits = net.dec(z)
