@@ -17,7 +17,7 @@ def deal(app, env, names):
 
 
 def setup(app):
-    app.parallel = os.cpu_count()  # Jupyter Book has no option for it
+    app.parallel = min(4, os.cpu_count())  # Jupyter Book has no option for it; more would not end sooner
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each kernel: more threads than cores hinder one another
     app.connect("builder-inited", allow)
     app.connect("env-before-read-docs", deal)
