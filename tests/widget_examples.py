@@ -46,6 +46,7 @@ EXAMPLES = {
     "OneLatent": one_latent,
     "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),
     "Reparameterise": lambda: w.Reparameterise(),
+    "SampledKl": lambda: w.SampledKl({"round": model("vae"), "mixture": model("gmvae")}, *digits(10)),
     "StyleContent": lambda: w.StyleContent(model("ssvae"), *digits(10)),
     "Sweep": lambda: w.Sweep({"2 latents": model(), "10 latents": model("vae")}, *digits()),
 }

@@ -19,11 +19,12 @@ from .latent_traversal import LatentTraversal
 from .one_latent import OneLatent
 from .posterior_ellipse import PosteriorEllipse
 from .reparameterise import Reparameterise
+from .sampled_kl import SampledKl
 from .style_content import StyleContent
 from .sweep import Sweep
 
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
     "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise",
-    "StyleContent", "Sweep",
+    "SampledKl", "StyleContent", "Sweep",
 ]
