@@ -53,7 +53,7 @@ BOUNDS = {
 
 SWEEP = dict(epochs=50, batch_size=128, learning_rate=4e-3)
 BURDA = vc.VAE, dict(z_dim=50, hidden=(200, 200), activation="tanh")
-AFRESH = dict(epochs=200, batch_size=200, optimizer="muon", learning_rate=0.015)
+AFRESH = dict(epochs=300, batch_size=200, optimizer="muon", learning_rate=0.015)
 FURTHER = AFRESH | dict(epochs=12, learning_rate=0.007)
 
 RECIPES = {
