@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import sphinx.builders
+
 
 def allow(app):
     """Count this one as safe: it only numbers the sections when all pages have been read."""
@@ -10,15 +12,16 @@ def allow(app):
         app.extensions["sphinx_multitoc_numbering"].parallel_read_safe = True
 
 
-def deal(app, env, names):
-    """Sphinx gives each process a stretch of this list; the longest pages go to one each, then the next."""
-    names.sort(key=lambda name: Path(env.doc2path(name)).stat().st_size, reverse=True)
-    names[:] = [name for first in range(app.parallel) for name in names[first :: app.parallel]]
+def longest_first(app, env, names):
+    """So that nobody waits at the end for a long page that was begun late. Sphinx takes the list from its end."""
+    names.sort(key=lambda name: Path(env.doc2path(name)).stat().st_size)
 
 
 def setup(app):
     app.parallel = min(4, os.cpu_count())  # Jupyter Book has no option for it; more would not end sooner
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each kernel: more threads than cores hinder one another
+    # Sphinx would give each process a stretch of the list, of which one may take twice as long as another.
+    sphinx.builders.make_chunks = lambda names, processes: [[name] for name in names]
     app.connect("builder-inited", allow)
-    app.connect("env-before-read-docs", deal)
+    app.connect("env-before-read-docs", longest_first)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
