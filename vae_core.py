@@ -246,7 +246,8 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
         slope = wide.clamp(max=0).exp_()
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(slope.to(x.dtype))
-        return torch.maximum(wide, slope - 1).to(x.dtype)
+        below = slope - 1 if ctx.needs_input_grad[0] else slope.sub_(1)
+        return torch.maximum(wide, below, out=below).to(x.dtype)
 
     @staticmethod
     def backward(ctx, grad):
@@ -589,11 +590,11 @@ def log_likelihood(model, x, m=5000):
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
-    for batch in x.split(100):
+    for batch in x.split(20):
         log_sum, drawn, bound = torch.full((len(batch),), -math.inf, device=x.device), 0, []
         for count in counts:
             while drawn < count:
-                step = min(2000 // len(batch), count - drawn)  # decoded images at a time
+                step = min(3000 // len(batch), count - drawn)  # so many are decoded at a time
                 log_sum = log_sum.logaddexp(model.log_weight(batch, step)[0].logsumexp(0))
                 drawn += step
             bound.append(log_sum - math.log(count))
