@@ -210,12 +210,16 @@ def _check_variance(v):
 def _check_unit_range(x):
     if not x.is_floating_point():
         raise ValueError(f"wanted floats in [0, 1]; given dtype {x.dtype}")
+    if not x.numel():
+        raise ValueError(f"wanted values in [0, 1]; given none, shape {tuple(x.shape)}")
     low, high = x.aminmax()
     if not (low >= 0 and high <= 1):  # also refuses NaN
         raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
 
 
 def _check_images(x, x_dim):
+    if not isinstance(x, torch.Tensor):
+        raise ValueError(f"wanted images as a tensor; given {type(x).__name__}")
     if x.dim() != 2 or x.shape[1] != x_dim or x.shape[0] == 0:
         raise ValueError(f"wanted images of shape (batch, {x_dim}); given {tuple(x.shape)}")
     _check_unit_range(x)
@@ -269,6 +273,7 @@ class MLP(nn.Module):
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; given {activation!r}")
+        sizes = [_check_count(n, "the width of a layer") for n in sizes]
         self.first = nn.Linear(sizes[0], sizes[1])
         self.label = nn.Linear(y_dim, sizes[1], bias=False) if y_dim else None
         self.rest = nn.Sequential()
@@ -487,8 +492,8 @@ class SSVAE(VAE):
             return F.one_hot(y.long(), self.y_dim).float()
         if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and ((y == 0) | (y == 1)).all():
             return y.float()
-        raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or "
-                         f"one-hot ({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}")
+        raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or one-hot "
+                         f"({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}, up to {y.max()}")
 
     def log_weight(self, x, iw, dreg=False):
         """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
@@ -624,10 +629,10 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
         z              (points, z_dim)  the grid, the last latent varying fastest
         log_volume                      log of a cell's volume
 
-    The integrand is smooth and dies before the edge, so the sum converges faster than any
-    power of the spacing, once that is below the posterior's width: halve n to see how far
-    a sharp posterior is from there. Raises ValueError for
-    more than two latents or a model whose decoder also needs a label. Notes eq. 1; chapter 1.
+    The integrand is nearly smooth and dies before the edge, so the sum converges very fast
+    once the spacing is below the posterior's width: halve n to see how far a sharp posterior
+    is from there. Raises ValueError for more than two latents, a model whose decoder also
+    needs a label, or a grid without extent. Notes eq. 1; chapter 1.
     """
     _check_images(x, model.x_dim)
     if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
@@ -635,6 +640,8 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
                          f"{type(model).__name__} with z_dim={model.z_dim}")
     if _check_count(n, "n") < 2:
         raise ValueError("a grid needs at least 2 points along each latent; given n=1")
+    if not limit > 0:
+        raise ValueError(f"limit, where the grid ends, must be positive; given {limit}")
     axis = torch.linspace(-limit, limit, n, device=x.device)
     z = torch.cartesian_prod(*[axis] * model.z_dim).reshape(-1, model.z_dim)
     log_volume = model.z_dim * math.log(2 * limit / (n - 1))
@@ -653,9 +660,12 @@ def active_units(model, x, threshold=0.01):
     """Which latents the data use: those whose posterior mean varies across images.
 
     x: (n, x_dim) in [0, 1]. Returns (z_dim,) booleans: Var_x(E_q[z_i|x]) > threshold.
-    Raises ValueError for a model whose encoder gives no q(z|x). Burda et al. (2016); chapter 3.
+    Raises ValueError for a model whose encoder gives no q(z|x), and for a single image.
+    Burda et al. (2016); chapter 3.
     """
     _check_images(x, model.x_dim)
+    if len(x) < 2:
+        raise ValueError("whether a latent varies needs at least 2 images; given 1")
     if not isinstance(model, VAE) or isinstance(model, SSVAE):
         raise ValueError(f"active units need a VAE or GMVAE; given {type(model).__name__}")
     return model.enc(x)[0].var(0) > threshold
@@ -666,8 +676,11 @@ def accuracy(model, images, labels, seed=0):
     """Share of images whose most probable class under q(y|x) is the label. Chapter 6.
 
     images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed` since that is what
-    the classifier saw in training; labels: (n,) class ids. Returns a float.
+    the classifier saw in training; labels: (n,) class ids. Returns a float. Raises
+    ValueError where there is not one label for each image.
     """
+    if labels.shape != (len(images),):
+        raise ValueError(f"wanted labels of shape ({len(images)},), one for each image; given {tuple(labels.shape)}")
     with _seeded(seed):
         x = binarize(images)
     return (model.cls(x).argmax(1) == labels).float().mean().item()
