@@ -652,7 +652,7 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: vc.GMVAE(k=0), "k must be .* given 0"),
     (lambda: vc.VAE(z_dim=0), "width of a layer must be .* given 0"),
     (lambda: vc.VAE(hidden=(300, 2.5)), "width of a layer must be .* given 2.5"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"class ids 0 to 2 or one-hot \(4, 3\).*up to 3"),
+    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"ids 0 to 2 or one-hot \(4, 3\).*up to 3"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, -1])), "class ids 0 to 2"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1])), r"each of 4 images.*of shape \(2,\)"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0.0, 1, 2, 0])), "torch.float32 of shape"),

@@ -101,22 +101,32 @@ def swept(argument, prefix):
             sorted(names, key=lambda name: TRAINED[name]["arguments"][argument])}
 
 
-def test_beta_trades_rate_for_distortion_and_one_gives_the_best_bound():
-    sweep = swept("beta", "vae-beta")
+@pytest.mark.parametrize("seed", range(3))
+def test_beta_trades_rate_for_distortion_and_one_gives_the_best_bound(seed):
+    sweep = {beta: r["seeds"][seed] for beta, r in swept("beta", "vae-beta").items()}
     assert set(sweep) == {0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0}
     rates, distortions = ([r["test"][part] for r in sweep.values()] for part in ("kl", "rec"))
     assert rates == sorted(rates, reverse=True) and distortions == sorted(distortions)
     assert min(sweep, key=lambda beta: sweep[beta]["test"]["nelbo"]) == 1
 
 
-def test_latents_help_until_the_data_need_no_more():
-    sweep = swept("z_dim", "vae-z")
+@pytest.mark.parametrize("seed", range(3))
+def test_latents_help_until_the_data_need_no_more(seed):
+    sweep = {z_dim: r["seeds"][seed] for z_dim, r in swept("z_dim", "vae-z").items()}
     assert set(sweep) == {1, 2, 3, 5, 10, 20, 50}
     bounds = [r["test"]["nelbo"] for z_dim, r in sweep.items() if z_dim <= 20]
     assert bounds == sorted(bounds, reverse=True)
     assert abs(sweep[50]["test"]["nelbo"] - sweep[20]["test"]["nelbo"]) < 1
     assert all(r["active_units"] == z_dim for z_dim, r in sweep.items() if z_dim <= 10)
-    assert sweep[50]["active_units"] < 25
+    assert sweep[50]["active_units"] < 30
+
+
+def test_the_seeds_of_a_sweep_are_runs_of_their_own_and_the_first_is_shipped():
+    for r in (*swept("beta", "vae-beta").values(), *swept("z_dim", "vae-z").values()):
+        assert r["seeds"][0]["test"] == r["test"]
+        bounds = [run["test"]["nelbo"] for run in r["seeds"]]
+        assert len(set(bounds)) == 3 and max(bounds) - min(bounds) < 1.5
+        assert abs(r["seeds"][0]["niwae"] - r["niwae"]["5000"]) < 4  # the first 1,000 images, and all
 
 
 def test_the_two_dimensional_vae_against_quadrature(bits):
