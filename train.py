@@ -111,7 +111,8 @@ def train(name, recipe, data):
                   recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
                   history=model.description["history"],
                   threads=torch.get_num_threads(), versions=versions, results=results)
-    for file in (WORK / f"{name}.bounds", *WORK.glob(f"{name}-[0-9]*.*")):
+    runs = [WORK / f"{name}-{seed}.safetensors" for seed in range(recipe.seeds)]
+    for file in (WORK / f"{name}.bounds", *runs, *WORK.glob(f"{name}-[0-9]*.json")):
         file.unlink(missing_ok=True)
     print(f"{name}: {results}", flush=True)
 
@@ -234,7 +235,6 @@ def binary_test_images(test_images):
     return vc.binarize(test_images, torch.Generator().manual_seed(EVALUATION_SEED))
 
 
-@torch.no_grad()
 def log_likelihoods(model, x, samples, seed=EVALUATION_SEED):
     """vc.log_likelihood from seeded samples, in bfloat16 where that is faster: it moves one image's
     bound by some tenths of a nat either way, and the mean of 10,000 by less than a hundredth."""

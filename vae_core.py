@@ -250,7 +250,9 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
         slope = wide.clamp(max=0).exp_()
         if ctx.needs_input_grad[0]:
             ctx.save_for_backward(slope.to(x.dtype))
-        below = slope - 1 if ctx.needs_input_grad[0] else slope.sub_(1)
+            below = slope - 1
+        else:
+            below = slope.sub_(1)
         return torch.maximum(wide, below, out=below).to(x.dtype)
 
     @staticmethod
@@ -492,8 +494,9 @@ class SSVAE(VAE):
             return F.one_hot(y.long(), self.y_dim).float()
         if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and ((y == 0) | (y == 1)).all():
             return y.float()
+        values = f", {y.min()} to {y.max()}" if y.numel() else ""
         raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or one-hot "
-                         f"({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}, up to {y.max()}")
+                         f"({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
 
     def log_weight(self, x, iw, dreg=False):
         """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
@@ -595,11 +598,11 @@ def log_likelihood(model, x, m=5000):
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
-    for batch in x.split(20):
+    for batch in x.split(20):  # few, so that many samples share an encoding
         log_sum, drawn, bound = torch.full((len(batch),), -math.inf, device=x.device), 0, []
         for count in counts:
             while drawn < count:
-                step = min(3000 // len(batch), count - drawn)  # so many are decoded at a time
+                step = min(3000 // len(batch), count - drawn)  # this many images are decoded at a time
                 log_sum = log_sum.logaddexp(model.log_weight(batch, step)[0].logsumexp(0))
                 drawn += step
             bound.append(log_sum - math.log(count))

@@ -261,6 +261,9 @@ def test_elu_and_its_gradient_are_those_of_torch(dtype, precision):
     assert ours.dtype == ours_back.dtype == dtype
     close(ours.double(), theirs.double(), rtol=precision, atol=1e-7)
     close(ours_back.double(), theirs_back.double(), rtol=precision, atol=precision)
+    with torch.no_grad():  # works in place, on a copy
+        before = x.clone()
+        assert torch.equal(vc.ELU()(x), ours) and torch.equal(x, before)
 
 
 # ------------------------------------------------------------------------------------
