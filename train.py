@@ -23,11 +23,11 @@ import vae_core as vc
 WORK = Path(__file__).resolve().parent / "_train"  # what is not finished yet
 EVALUATION_SEED = 2024
 SAMPLES = [1, 10, 100, 1000, 5000]  # of the IWAE bounds; the last estimates log p(x)
-# SSVAE: how often so many labels are drawn anew, each time for a short training, and how many the shipped model has
-DRAWS, SHORT = {50: 3, 100: 10, 600: 3, 1000: 3, 3000: 3}, dict(epochs=3)
+# SSVAE: so many labels are drawn anew ten times, each for a short training; and how many the shipped model has
+LABELS, DRAWS, SHORT = (50, 100, 600, 1000, 3000), 10, dict(epochs=3)
 SHIPPED_LABELS = 100
 LIKELIEST = 2  # over how many labels of an unlabelled image its bound sums in training
-NEIGHBOURS_IN = ("vae-z20", "gmvae", "burda-iwae-dreg-50")  # the latent spaces in which labels spread
+NEIGHBOURS_IN = "vae-z50"  # the model in whose latent space labels spread
 GUESS_WEIGHT = 100  # of the cross-entropy with these guesses; class_weight is that with the known labels
 
 
@@ -76,7 +76,7 @@ RECIPES = {
     **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in ("iwae", "iwae-dreg")},
     # An epoch with 50 samples takes several times as long as one with 5, so it is with 5 that most is learned.
     **{f"burda-{bound}-50": Recipe(*BURDA, FURTHER, bound, 50, f"burda-{bound}-5") for bound in BOUNDS},
-    # Last, since its guesses come from NEIGHBOURS_IN.
+    # After the model that its guesses come from, NEIGHBOURS_IN.
     "ssvae": Recipe(vc.SSVAE, dict(class_weight=1.0), dict(epochs=14, batch_size=100, learning_rate=3e-3)),
 }
 
@@ -162,10 +162,10 @@ def assert_rounding_is_harmless(model, shipped, images):
 
 def train_semi_supervised(name, recipe, data):
     """The model that is shipped, and accuracies for several draws of each number of labels."""
-    graph = spaces_graph(data.train_images)
+    graph = latent_graph(data.train_images)
     by_labels = {}
-    for labels, draws in DRAWS.items():
-        accuracies = [accuracies_of_draw(name, recipe, data, graph, labels, draw) for draw in range(draws)]
+    for labels in LABELS:
+        accuracies = [accuracies_of_draw(name, recipe, data, graph, labels, draw) for draw in range(DRAWS)]
         by_labels[labels] = {kind: [each[kind] for each in accuracies] for kind in accuracies[0]}
     rest, _, loss = with_few_labels(data, graph, SHIPPED_LABELS, draw=0)
     model = trained(name, recipe, data.train_images[rest], loss)
@@ -175,9 +175,9 @@ def train_semi_supervised(name, recipe, data):
 
 
 @torch.no_grad()
-def spaces_graph(images):
-    x, spaces = images / 255, [vc.load_trained(name) for name in NEIGHBOURS_IN]
-    return vc.neighbour_graph([space.enc(x)[0][:, vc.active_units(space, x)] for space in spaces])
+def latent_graph(images):
+    x, space = images / 255, vc.load_trained(NEIGHBOURS_IN)
+    return vc.neighbour_graph(space.enc(x)[0][:, vc.active_units(space, x)])
 
 
 def with_few_labels(data, graph, labels, draw):

@@ -760,29 +760,25 @@ def labelled_subset(labels, n, seed=0):
 
 
 def neighbour_graph(codes, k=10):
-    """Tie each image to its k nearest neighbours in one or several latent spaces. Chapter 6.
+    """Tie each image to its k nearest neighbours in a latent space. Chapter 6.
 
-    codes: a list of tensors (n, dim), the same n images under each model's encoder. A tie
-    weighs exp(-4 d^2 / d_k^2), where d_k is the distance to the k-th neighbour; ties from
-    several spaces add up. Returns a symmetric scipy matrix (n, n), mostly zeros. Raises
-    ValueError if the spaces hold different numbers of images, or no more than k.
+    codes: (n, dim), the images under an encoder. A tie weighs exp(-4 d^2 / d_k^2), where
+    d_k is the distance to the k-th neighbour; two images that chose each other are tied
+    twice. Returns a symmetric scipy matrix (n, n), mostly zeros. Raises ValueError if there
+    are no more than k images.
     """
     from scipy.sparse import csr_matrix  # slow to import, and needed here alone
     from sklearn.neighbors import NearestNeighbors
 
-    sizes = [len(z) for z in codes]
-    if len(set(sizes)) != 1 or sizes[0] <= _check_count(k, "k"):
-        raise ValueError(f"wanted codes of the same images, more than k = {k}; given {sizes}")
-    n = sizes[0]
-    graph = csr_matrix((n, n), dtype="float32")
-    for z in codes:
-        found = NearestNeighbors(n_neighbors=k).fit(z.detach().float().cpu().numpy()).kneighbors()
-        distance, neighbour = map(torch.from_numpy, found)
-        weight = (-4 * (distance / distance[:, -1:].clamp(min=1e-12)) ** 2).exp()
-        start = torch.arange(0, n * k + 1, k)
-        ties = csr_matrix((weight.float().flatten().numpy(), neighbour.flatten().numpy(), start.numpy()), (n, n))
-        graph += ties + ties.T
-    return graph
+    n = len(codes)
+    if n <= _check_count(k, "k"):
+        raise ValueError(f"wanted the codes of more than k = {k} images; given {n}")
+    found = NearestNeighbors(n_neighbors=k).fit(codes.detach().float().cpu().numpy()).kneighbors()
+    distance, neighbour = map(torch.from_numpy, found)
+    weight = (-4 * (distance / distance[:, -1:].clamp(min=1e-12)) ** 2).exp()
+    start = torch.arange(0, n * k + 1, k)
+    ties = csr_matrix((weight.float().flatten().numpy(), neighbour.flatten().numpy(), start.numpy()), (n, n))
+    return ties + ties.T
 
 
 def spread_labels(graph, known, labels, y_dim=10):

@@ -148,7 +148,7 @@ def test_the_two_dimensional_vae_against_quadrature(bits):
 def test_the_semi_supervised_accuracy(data):
     assert results("ssvae")["labels"] == 100
     reached = results("ssvae")["by_labels"]["100"]
-    assert {len(values) for values in reached.values()} == {10} and len(set(reached["accuracy"])) > 5
+    assert len(set(reached["accuracy"])) > 5
     assert mean(reached["accuracy"]) >= 0.965
     gain = mean(reached["accuracy"]) - mean(reached["accuracy_labels_alone"])
     assert gain > 0.1  # what the unlabelled images are good for
@@ -158,9 +158,9 @@ def test_the_semi_supervised_accuracy(data):
 
 
 def test_the_recorded_guesses_come_out_again(data):
-    x, spaces = data.train_images[:10_000] / 255, map(vc.load_trained, results("ssvae")["neighbours_in"])
+    x, space = data.train_images[:10_000] / 255, vc.load_trained(results("ssvae")["neighbours_in"])
     with torch.no_grad():
-        codes = [space.enc(x)[0][:, vc.active_units(space, x)] for space in spaces]
+        codes = space.enc(x)[0][:, vc.active_units(space, x)]
     known = vc.labelled_subset(data.train_labels[:10_000], 100)
     guesses = vc.spread_labels(vc.neighbour_graph(codes), known, data.train_labels[known])
     right = (guesses.argmax(1) == data.train_labels[:10_000]).float().mean().item()
@@ -169,7 +169,8 @@ def test_the_recorded_guesses_come_out_again(data):
 
 def test_labels_are_worth_less_the_more_there_are():
     by_labels = {int(labels): reached for labels, reached in results("ssvae")["by_labels"].items()}
-    assert list(by_labels) == sorted(by_labels) and {50, 100, 600, 1000, 3000} == set(by_labels)
+    assert list(by_labels) == [50, 100, 600, 1000, 3000]
+    assert {len(values) for reached in by_labels.values() for values in reached.values()} == {10}
     guesses, alone, final = ([mean(reached[kind]) for reached in by_labels.values()]
                              for kind in ("guesses", "accuracy_labels_alone", "accuracy"))
     gain = [after - before for before, after in zip(alone, final, strict=True)]
