@@ -70,10 +70,11 @@ RECIPES = {
        for beta in (0.1, 0.25, 0.5, 2.0, 4.0, 8.0)},
     **{f"vae-z{z_dim}": Recipe(vc.VAE, dict(z_dim=z_dim), SWEEP, seeds=3) for z_dim in (1, 2, 3, 5, 10, 20, 50)},
     # The network of Burda et al. (2016), and their question: how many samples in training?
-    "burda-1": Recipe(*BURDA, AFRESH),
+    "burda-1": Recipe(*BURDA, AFRESH | dict(warm_up=0.1)),
+    "vae-cold": Recipe(*BURDA, AFRESH),  # as burda-1 would be without warm-up
+    **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in ("iwae", "iwae-dreg")},
     # More samples of the ELBO are the same objective with less noise: they go on from one sample.
     "burda-elbo-5": Recipe(*BURDA, FURTHER, "elbo", 5, "burda-1"),
-    **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in ("iwae", "iwae-dreg")},
     # An epoch with 50 samples takes several times as long as one with 5, so it is with 5 that most is learned.
     **{f"burda-{bound}-50": Recipe(*BURDA, FURTHER, bound, 50, f"burda-{bound}-5") for bound in BOUNDS},
     # After the model that its guesses come from, NEIGHBOURS_IN.

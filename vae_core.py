@@ -857,7 +857,7 @@ class Epoch(NamedTuple):
 
 
 def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", learning_rate=4e-3,
-        seed=0, device="auto", precision="auto", checkpoint=None, progress=True):
+        warm_up=0.0, seed=0, device="auto", precision="auto", checkpoint=None, progress=True):
     """Train the model in place, with images that are binarised anew at every step.
 
     images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
@@ -866,6 +866,8 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     Adam at a third of the rate keeps the rest), whose steps take longer and get further: for
     large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
     twentieth of the run and falls to zero along a line.
+    warm_up: in this share of the run the weight of the KL climbs from 0 to the model's beta, so that
+    latents prove their worth before they have to pay for it (Bowman et al., 2016).
     device: "auto" takes a GPU if there is one.
     precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
     "auto", which takes bfloat16 where that is faster.
@@ -873,11 +875,15 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     an interruption as if there had been none; it is removed at the end.
 
     Returns a list of one Epoch per epoch. Raises ValueError for images of another
-    shape or range, for an unknown optimizer, device or precision, and for a checkpoint of
-    another run. Chapter 3.
+    shape or range, for an unknown optimizer, device or precision, for a warm_up outside
+    [0, 1] or of a model whose bound has no beta, and for a checkpoint of another run. Chapter 3.
     """
     _check_images(images[:1].float() / 255 if images.dtype == torch.uint8 else images, model.x_dim)
     epochs, batch_size = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size")
+    if not 0 <= warm_up <= 1:
+        raise ValueError(f"warm_up is a share of the run, from 0 to 1; given {warm_up}")
+    if warm_up and (not isinstance(model, VAE) or isinstance(model, SSVAE)):
+        raise ValueError(f"warm_up needs the beta of a VAE or GMVAE; given {type(model).__name__}")
     home = next(model.parameters()).device
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
@@ -893,9 +899,12 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
         anneal_strategy="linear", cycle_momentum=False) for each in optimizers]
     parts = [model, *optimizers, *schedules]
     run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs,
-               batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, seed=seed)
+               batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, warm_up=warm_up, seed=seed)
     history = []
-    with _seeded(seed):
+    with _seeded(seed), contextlib.ExitStack() as at_the_end:
+        if warm_up:
+            beta = model.beta
+            at_the_end.callback(setattr, model, "beta", beta)
         if checkpoint and Path(checkpoint).exists():
             history = _resume(checkpoint, parts, run)
         bar = tqdm(total=steps, initial=schedules[0].last_epoch, unit="step", disable=not progress)
@@ -905,6 +914,8 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
                 total = 0.0
                 for index in torch.randperm(len(images), device=device).split(batch_size):
                     x = binarize(images.index_select(0, index))
+                    if warm_up:
+                        model.beta = beta * min(1, schedules[0].last_epoch / (warm_up * steps))
                     with autocast:
                         value = loss(x) if loss else model.negative_elbo_bound(x)[0]
                     model.zero_grad()

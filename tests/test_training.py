@@ -148,6 +148,34 @@ def test_the_rate_rises_to_learning_rate_and_falls_to_zero():
     assert 0 < peak < 10 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
 
 
+@pytest.mark.parametrize("kind, beta", [(vc.VAE, 2.0), (vc.GMVAE, 1.0)])
+def test_the_kl_warms_up_along_a_line_to_the_models_own_beta(kind, beta):
+    net, weights_of_kl = model(kind, **dict(beta=beta) if kind is vc.VAE else {}), []
+
+    def loss(x):
+        nelbo, kl, rec = net.negative_elbo_bound(x)
+        weights_of_kl.append(((nelbo - rec) / kl).item())
+        return nelbo
+
+    fit(net, loss=loss, epochs=10, batch_size=24, warm_up=0.25)  # 10 of 40 steps
+    expected = [beta * min(1, step / 10) for step in range(40)]
+    assert weights_of_kl == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert net.beta == beta
+
+
+def test_an_interruption_in_the_warm_up_leaves_beta_alone(tmp_path):
+    net = model(beta=2.0)
+    interrupted(net, tmp_path / "run", 4, warm_up=1.0)
+    assert net.beta == 2.0
+
+
+def test_the_first_step_of_a_warm_up_counts_no_kl():
+    with_kl, without = model(), model(beta=0.0)
+    for net, warm_up in ((with_kl, 1.0), (without, 0.0)):
+        fit(net, epochs=1, batch_size=96, warm_up=warm_up)  # one step
+    assert same(weights(with_kl), weights(without))
+
+
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40), (30, 8), (1, 7)])
 def test_a_step_of_muon_is_torchs_and_nearly_orthogonal(shape):
     generator = torch.Generator().manual_seed(0)
@@ -241,12 +269,21 @@ def test_densities_are_in_full_precision_under_autocast(kind):
     (dict(epochs=0), "epochs must be .* given 0"),
     (dict(batch_size=1.5), "batch_size must be .* given 1.5"),
     (dict(optimizer="sgd"), "adam.*muon.*given 'sgd'"),
+    (dict(warm_up=-0.1), "from 0 to 1; given -0.1"),
+    (dict(warm_up=10), "from 0 to 1; given 10"),
+    (dict(warm_up=math.nan), "from 0 to 1; given nan"),
     (dict(precision="half"), "float32.*bfloat16.*given 'half'"),
     (dict(device="toaster"), "toaster"),
 ])
 def test_fit_names_a_bad_argument(options, message):
     with pytest.raises(ValueError, match=message):
         fit(model(), **options)
+
+
+@pytest.mark.parametrize("net", [vc.SSVAE(X_DIM, 2, (12,)), vc.Autoencoder(X_DIM, 2, (12,))])
+def test_a_model_without_beta_has_no_warm_up(net):
+    with pytest.raises(ValueError, match=f"VAE or GMVAE; given {type(net).__name__}"):
+        fit(net, loss=lambda x: net.enc(x, torch.eye(10))[0].sum(), warm_up=0.1)
 
 
 # ------------------------------------------------------------------------------------
@@ -273,13 +310,13 @@ def interrupted(net, checkpoint, after, **options):
         fit(net, checkpoint=checkpoint, loss=loss, **options)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.parametrize("options", [dict(optimizer="adam"), dict(optimizer="muon"), dict(warm_up=0.7)], ids=str)
 @pytest.mark.parametrize("after", [1, 4, 8])  # in the first epoch of three batches, the second, the third
-def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after, optimizer):
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after, options):
     whole = model()
-    history = fit(whole, optimizer=optimizer)
+    history = fit(whole, **options)
     checkpoint = tmp_path / "run.checkpoint"
-    interrupted(model(), checkpoint, after, optimizer=optimizer)
+    interrupted(model(), checkpoint, after, **options)
     assert checkpoint.exists() == (after >= 3)
     resumed = model(seed=0 if after < 3 else 99)  # once there is a checkpoint, it alone counts
     calls = []
@@ -291,7 +328,7 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after, optimiz
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
-    again = fit(resumed, checkpoint=checkpoint, loss=loss, optimizer=optimizer)
+    again = fit(resumed, checkpoint=checkpoint, loss=loss, **options)
     assert torch.rand(3).equal(expected)
     assert same(weights(whole), weights(resumed))
     assert [e.loss for e in again] == [e.loss for e in history]
@@ -319,7 +356,7 @@ def test_training_with_a_checkpoint_is_training_without(tmp_path):
 
 @pytest.mark.parametrize("change, named", [
     (dict(seed=1), "seed"), (dict(epochs=5), "epochs"), (dict(batch_size=16), "batch_size"),
-    (dict(learning_rate=1e-3), "learning_rate"), (dict(images=bars(64)), "images"),
+    (dict(learning_rate=1e-3), "learning_rate"), (dict(images=bars(64)), "images"), (dict(warm_up=0.1), "warm_up"),
 ])
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named):
     checkpoint = tmp_path / "run"
