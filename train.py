@@ -23,7 +23,8 @@ import vae_core as vc
 WORK = Path(__file__).resolve().parent / "_train"  # what is not finished yet
 EVALUATION_SEED = 2024
 SAMPLES = [1, 10, 100, 1000, 5000]  # of the IWAE bounds; the last estimates log p(x)
-# SSVAE: so many labels are drawn anew ten times, each for a short training; and how many the shipped model has
+# SSVAE: how many labels there are, how often each number is drawn anew for a short training, and how many the
+# shipped model has
 LABELS, DRAWS, SHORT = (50, 100, 600, 1000, 3000), 10, dict(epochs=3)
 SHIPPED_LABELS = 100
 LIKELIEST = 2  # over how many labels of an unlabelled image its bound sums in training
@@ -72,9 +73,9 @@ RECIPES = {
     # The network of Burda et al. (2016), and their question: how many samples in training?
     "burda-1": Recipe(*BURDA, AFRESH | dict(warm_up=0.1)),
     "vae-cold": Recipe(*BURDA, AFRESH),  # as burda-1 would be without warm-up
-    **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in ("iwae", "iwae-dreg")},
     # More samples of the ELBO are the same objective with less noise: they go on from one sample.
     "burda-elbo-5": Recipe(*BURDA, FURTHER, "elbo", 5, "burda-1"),
+    **{f"burda-{bound}-5": Recipe(*BURDA, AFRESH, bound, 5) for bound in ("iwae", "iwae-dreg")},
     # An epoch with 50 samples takes several times as long as one with 5, so it is with 5 that most is learned.
     **{f"burda-{bound}-50": Recipe(*BURDA, FURTHER, bound, 50, f"burda-{bound}-5") for bound in BOUNDS},
     # After the model that its guesses come from, NEIGHBOURS_IN.

@@ -866,8 +866,8 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     Adam at a third of the rate keeps the rest), whose steps take longer and get further: for
     large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
     twentieth of the run and falls to zero along a line.
-    warm_up: in this share of the run the weight of the KL climbs from 0 to the model's beta, so that
-    latents prove their worth before they have to pay for it (Bowman et al., 2016).
+    warm_up: in this share of the run the weight of the KL in `negative_elbo_bound` climbs from 0 to the
+    model's beta, so that latents prove their worth before they have to pay for it (Bowman et al., 2016).
     device: "auto" takes a GPU if there is one.
     precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
     "auto", which takes bfloat16 where that is faster.

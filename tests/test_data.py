@@ -184,7 +184,7 @@ def test_a_graph_is_its_definition():
     assert np.allclose(graph, one_way + one_way.T, atol=1e-5)
 
 
-def test_ties_depend_on_distances_alone():
+def test_ties_depend_on_relative_distances_alone():
     z, _ = clusters()
     turned = z @ torch.tensor([[0.6, 0.8], [-0.8, 0.6]])
     assert np.allclose(vc.neighbour_graph(z).toarray(), vc.neighbour_graph(3 * turned).toarray(), atol=1e-4)
