@@ -56,6 +56,11 @@ def test_page_fits_a_phone(open_page, name):
         })()"""
     )
     assert outside == []
+    # No column is so narrow that a name in it is broken.
+    assert page.evaluate(
+        """[...document.querySelectorAll("td code")].map((e) => [e.textContent, e.getClientRects().length])
+            .filter(([name, lines]) => name.length < 30 && !name.includes(" ") && lines > 1)"""
+    ) == []
 
 
 @pytest.mark.parametrize("name", PAGES)
