@@ -902,6 +902,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
                batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, warm_up=warm_up, seed=seed)
     history = []
     with _seeded(seed), contextlib.ExitStack() as at_the_end:
+        at_the_end.callback(model.to, home)
         if warm_up:
             beta = model.beta
             at_the_end.callback(setattr, model, "beta", beta)
@@ -929,7 +930,6 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
                 history.append(Epoch(total / len(images), time.perf_counter() - start))
                 if checkpoint:
                     _save_checkpoint(checkpoint, parts, run, history)
-    model.to(home)
     if checkpoint:
         Path(checkpoint).unlink()
     return history
@@ -1052,8 +1052,7 @@ def save_model(file, model, **description):
     file's metadata, beside the class, its arguments and a hash of the weights.
     """
     tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
-    description = {"class": type(model).__name__, "arguments": model.arguments,
-                   "sha256": _hash_tensors(tensors), **description}
+    description |= {"class": type(model).__name__, "arguments": model.arguments, "sha256": _hash_tensors(tensors)}
     _write_atomically(Path(file), save(tensors, {"description": json.dumps(description)}))
 
 

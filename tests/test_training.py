@@ -346,6 +346,13 @@ def test_an_interruption_leaves_the_callers_random_state_alone(tmp_path):
     assert torch.rand(3).equal(expected)
 
 
+def test_an_interruption_takes_the_model_back_to_its_device(tmp_path):
+    net, moves = model(), []
+    net.to = moves.append
+    interrupted(net, tmp_path / "run", 4)
+    assert len(moves) == 2  # there and back
+
+
 def test_training_with_a_checkpoint_is_training_without(tmp_path):
     plain, kept = model(), model()
     fit(plain)
@@ -461,6 +468,10 @@ def test_a_model_comes_back_as_it_was_saved(tmp_path, net):
         assert loaded.beta == net.beta
     vc.save_model(file, loaded)
     assert same(weights(vc.load_model(file)), weights(loaded))  # float16 already: nothing more is lost
+    with torch.no_grad():
+        next(loaded.parameters()).zero_()
+    vc.save_model(file, loaded, **loaded.description)  # a description of other weights
+    assert same(weights(vc.load_model(file)), weights(loaded))
 
 
 def test_a_file_cut_off_anywhere_is_refused(saved):
