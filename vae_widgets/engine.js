@@ -695,10 +695,9 @@ const engine = (() => {
       crew.jobs.clear();
     };
     try {
-      // This file alone, as a plain script: a page opened from disk gets no Worker that is a module.
-      const text = [source.split("\f\n")[0], "\nengine.serve(self);"];
+      const text = [source, "\nengine.serve(self);"];
       const url = URL.createObjectURL(new Blob(text, { type: "text/javascript" }));
-      crew.worker = new Worker(url);
+      crew.worker = new Worker(url, { type: "module" });
       crew.timer = setTimeout(fail, WAIT);
       crew.worker.onerror = (event) => {
         event.preventDefault();
