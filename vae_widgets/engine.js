@@ -680,6 +680,7 @@ const engine = (() => {
   }
 
   const WAIT = 5000; // ms until a Worker that has not said it is ready is given up
+  const REST = 5000; // ms without a job until a Worker is let go, with the networks that it holds
   const workers = new Map(); // source -> its Worker
   let lastId = 0;
 
@@ -687,6 +688,15 @@ const engine = (() => {
     if (workers.has(source)) return workers.get(source);
     const crew = { worker: null, sent: new WeakMap(), jobs: new Map(), failed: false };
     workers.set(source, crew);
+    crew.rest = () => {
+      clearTimeout(crew.resting);
+      crew.resting = setTimeout(() => {
+        if (crew.failed || crew.jobs.size) return;
+        clearTimeout(crew.timer);
+        crew.worker.terminate();
+        workers.delete(source);
+      }, REST);
+    };
     const fail = () => {
       clearTimeout(crew.timer);
       crew.failed = true;
@@ -695,9 +705,10 @@ const engine = (() => {
       crew.jobs.clear();
     };
     try {
-      const text = [source, "\nengine.serve(self);"];
+      // This file alone, as a plain script: a page opened from disk gets no Worker that is a module.
+      const text = [source.split("\f\n")[0], "\nengine.serve(self);"];
       const url = URL.createObjectURL(new Blob(text, { type: "text/javascript" }));
-      crew.worker = new Worker(url, { type: "module" });
+      crew.worker = new Worker(url);
       crew.timer = setTimeout(fail, WAIT);
       crew.worker.onerror = (event) => {
         event.preventDefault();
@@ -760,6 +771,7 @@ const engine = (() => {
       }
       if (error || job.done === count) {
         crew.jobs.delete(id);
+        crew.rest();
         onDone?.(error && new Error(error));
       }
     };
@@ -773,6 +785,7 @@ const engine = (() => {
     const cancel = () => {
       job.cancelled = true;
       if (crew.jobs.delete(id)) crew.worker.postMessage({ type: "cancel", id });
+      crew.rest();
     };
     return { cancel };
   }
