@@ -18,11 +18,13 @@ book/from_the_notes.md says where each of their equations is derived.
 import contextlib
 import functools
 import hashlib
+import inspect
 import io
 import json
 import lzma
 import math
 import os
+import threading
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -47,9 +49,11 @@ def sample_gaussian(m, v):
     """Draw z = m + sqrt(v) * eps with eps ~ N(0, I): the reparameterisation trick.
 
     m, v: mean and variance, of one shape (batch, ...). Returns z of that shape, through
-    which gradients reach m and v. Raises ValueError if a variance is not positive.
-    Notes §5.1; chapter 3.
+    which gradients reach m and v. Raises ValueError if the shapes differ or a variance is
+    not positive. Notes §5.1; chapter 3.
     """
+    if m.shape != v.shape:
+        raise ValueError(f"wanted m and v of one shape; given {tuple(m.shape)} and {tuple(v.shape)}")
     _check_variance(v)
     return m + v.sqrt() * torch.randn_like(m)
 
@@ -84,7 +88,7 @@ def log_normal_mixture(z, m, v):
     z: (batch, dim); m, v: (1 or batch, k, dim), the k components, weighted equally.
     Returns (batch,). Raises ValueError on other shapes or a variance that is not positive.
     """
-    if z.dim() != 2 or m.dim() != 3 or m.shape != v.shape:
+    if z.dim() != 2 or m.dim() != 3 or m.shape != v.shape or m.shape[2] != z.shape[1] or len(m) not in (1, len(z)):
         raise ValueError("wanted z: (batch, dim) and m, v: (1 or batch, k, dim); given "
                          f"z {tuple(z.shape)}, m {tuple(m.shape)}, v {tuple(v.shape)}")
     return log_mean_exp(log_normal(z.unsqueeze(1), m, v), dim=1)
@@ -98,6 +102,7 @@ def log_bernoulli_with_logits(x, logits):
     Raises ValueError if shapes do not broadcast. Notes §3.2.1 and eq. 12; chapter 3.
     """
     _check_shapes(x=x, logits=logits)
+    x = x.to(logits.dtype)
     if logits.shape[-1] == 1:
         logits = logits.expand(*logits.shape[:-1], x.shape[-1])
     return _LogBernoulli.apply(x, logits)
@@ -124,7 +129,8 @@ class _LogBernoulli(torch.autograd.Function):
 
 def _log_bernoulli(x, a):
     # log(1 + e^a) = max(a, 0) - log sigmoid(|a|), and the logarithm of a product serves 112 pixels at
-    # once: each factor is at least 1/2. A logarithm each, or torch's log1p, takes several times as long.
+    # once: each factor is at least 1/2, and 2^-126 is the smallest normal number in single precision (112
+    # divides 784). A logarithm each, or torch's log1p, takes several times as long.
     products = [part.prod(-1) for part in a.abs().sigmoid_().split(112, dim=-1)]
     return (x * a).sub_(a.relu()).sum(-1).add_(torch.stack(products).log_().sum(0))
 
@@ -194,6 +200,8 @@ def binarize(x, generator=None):
 
 
 def _check_shapes(**tensors):
+    if half := {t.dtype for t in tensors.values()} & {torch.float16, torch.bfloat16}:
+        raise ValueError(f"densities need float32 or float64: sums over pixels lose their digits in {half.pop()}")
     try:
         torch.broadcast_shapes(*(t.shape for t in tensors.values()))
     except RuntimeError:
@@ -226,8 +234,12 @@ def _check_images(x, x_dim):
 
 
 def _check_count(n, name):
-    if int(n) != n or n < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1; given {n}")
+    try:
+        whole = int(n) == n and n >= 1
+    except (TypeError, ValueError, OverflowError):  # None, NaN, infinity
+        whole = False
+    if not whole:
+        raise ValueError(f"{name} must be a whole number of at least 1; given {n!r}")
     return int(n)
 
 
@@ -247,17 +259,14 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
     @staticmethod
     def forward(ctx, x):
         wide = x.float() if x.dtype == torch.bfloat16 else x  # near 0, e^x - 1 cancels
-        slope = wide.clamp(max=0).exp_()
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(slope.to(x.dtype))
-            below = slope - 1
-        else:
-            below = slope.sub_(1)
-        return torch.maximum(wide, below, out=below).to(x.dtype)
+        below = wide.clamp(max=0).exp_().sub_(1)
+        y = torch.maximum(wide, below, out=below).to(x.dtype)
+        ctx.save_for_backward(y)
+        return y
 
     @staticmethod
     def backward(ctx, grad):
-        return grad * ctx.saved_tensors[0]
+        return grad * (ctx.saved_tensors[0].clamp(max=0) + 1)  # the slope, 1 or e^x
 
 
 ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -276,6 +285,7 @@ class MLP(nn.Module):
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; given {activation!r}")
         sizes = [_check_count(n, "the width of a layer") for n in sizes]
+        y_dim = _check_count(y_dim, "y_dim") if y_dim else 0
         self.first = nn.Linear(sizes[0], sizes[1])
         self.label = nn.Linear(y_dim, sizes[1], bias=False) if y_dim else None
         self.rest = nn.Sequential()
@@ -305,7 +315,14 @@ class Encoder(MLP):
 # ------------------------------------------------------------------------------------
 
 
-class VAE(nn.Module):
+class _Model(nn.Module):
+    @property
+    def arguments(self):
+        """What the class would have to be called with for a model like this one: a dict, as `save_model` keeps it."""
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+
+
+class VAE(_Model):
     """z ~ N(0, I), x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Notes §2, §5; chapter 3.
 
     beta weighs the KL in `negative_elbo_bound` (beta-VAE, notes §4.1). Above 1 the number
@@ -316,13 +333,10 @@ class VAE(nn.Module):
         super().__init__()
         if not beta >= 0:
             raise ValueError(f"beta must be at least 0; given {beta}")
-        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation, beta=beta)
-        self.x_dim, self.z_dim, self.beta = x_dim, z_dim, beta
+        self.x_dim, self.z_dim = _check_count(x_dim, "x_dim"), _check_count(z_dim, "z_dim")
+        self.hidden, self.activation, self.beta = list(hidden), activation, beta
         self.enc = Encoder((x_dim, *hidden, 2 * z_dim), activation)
         self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation)
-        self._register_standard_normal()
-
-    def _register_standard_normal(self):
         self.register_buffer("prior_m", torch.zeros(self.z_dim), persistent=False)
         self.register_buffer("prior_v", torch.ones(self.z_dim), persistent=False)
 
@@ -397,9 +411,9 @@ class GMVAE(VAE):
 
     def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500):
         super().__init__(x_dim, z_dim, hidden, activation)
-        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation, k=k)
         self.k = _check_count(k, "k")
-        self.z_pre = nn.Parameter(torch.randn(1, 2 * k, z_dim) / math.sqrt(k * z_dim))
+        # Means near 0 and variances near softplus(0) = 0.7, so that every component begins with its share of the data.
+        self.z_pre = nn.Parameter(torch.randn(1, 2 * self.k, self.z_dim) / math.sqrt(self.k * self.z_dim))
 
     @property
     def z_prior(self):
@@ -417,7 +431,7 @@ class GMVAE(VAE):
         rows = z.reshape(-1, self.z_dim).double()
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
-        return log_mean_exp(log_each.float(), dim=1).reshape(z.shape[:-1])
+        return log_mean_exp(log_each.to(z.dtype), dim=1).reshape(z.shape[:-1])
 
     def kl(self, z, m, v):
         """log q(z|x) - log p(z) at the sample z ~ q: its mean is KL(q(z|x) || p(z))."""
@@ -435,18 +449,17 @@ class SSVAE(VAE):
     def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
                  gen_weight=1.0, class_weight=100.0):
         super().__init__(x_dim, z_dim, hidden, activation)
-        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation, y_dim=y_dim,
-                              gen_weight=gen_weight, class_weight=class_weight)
-        self.y_dim, self.gen_weight, self.class_weight = y_dim, gen_weight, class_weight
+        self.y_dim = _check_count(y_dim, "y_dim")
+        self.gen_weight, self.class_weight = gen_weight, class_weight
         self.enc = Encoder((x_dim, *hidden, 2 * z_dim), activation, y_dim)
         self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation, y_dim)
         self.cls = MLP((x_dim, *hidden, y_dim), "relu")
 
     def _every_label(self):
-        return torch.eye(self.y_dim, device=self.prior_m.device).unsqueeze(1)  # (y_dim, 1, y_dim)
+        return torch.eye(self.y_dim).to(self.prior_m).unsqueeze(1)  # (y_dim, 1, y_dim)
 
     def _z_bound(self, x, y):
-        """KL and reconstruction for given labels; y broadcasts against (batch, y_dim)."""
+        """KL and reconstruction for given labels: one-hot (..., batch or 1, y_dim) -> (..., batch) each."""
         m, v = self.enc(x, y)
         z = sample_gaussian(m, v)
         return self.kl(z, m, v), -log_bernoulli_with_logits(x, self.dec(z, y))
@@ -485,15 +498,15 @@ class SSVAE(VAE):
         log_q, y = self.cls(x).log_softmax(-1).topk(k)
         log_q = log_q.log_softmax(-1)  # the labels that are left share all the probability
         q = log_q.exp()
-        kl_z, rec = self._z_bound(x, F.one_hot(y.T, self.y_dim).float())  # (k, batch)
+        kl_z, rec = self._z_bound(x, F.one_hot(y.T, self.y_dim).to(x.dtype))  # (k, batch)
         kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
         return ((q.T * (kl_z + rec)).sum(0) + kl_y).mean()
 
     def _one_hot(self, y, batch):
         if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() <= y.max() < self.y_dim:
-            return F.one_hot(y.long(), self.y_dim).float()
+            return F.one_hot(y.long(), self.y_dim).to(self.prior_m)
         if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and ((y == 0) | (y == 1)).all():
-            return y.float()
+            return y.to(self.prior_m)
         values = f", {y.min()} to {y.max()}" if y.numel() else ""
         raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or one-hot "
                          f"({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
@@ -508,7 +521,7 @@ class SSVAE(VAE):
             raise ValueError("the doubly reparameterised gradient needs latents that are all Gaussian; "
                              "an SSVAE also draws a label")
         log_q = self.cls(x).log_softmax(-1)
-        y = torch.distributions.Categorical(logits=log_q).sample((iw,))
+        y = torch.distributions.Categorical(logits=log_q).sample((_check_count(iw, "iw"),))
         drawn = y, torch.arange(len(x), device=x.device)
         m, v = (t[drawn] for t in self.enc(x, self._every_label()))  # each label encoded once, not each draw
         z = sample_gaussian(m, v)
@@ -523,8 +536,10 @@ class SSVAE(VAE):
         x: (batch, x_dim) without labels; x_labelled, y_labelled: a batch with. Each
         bound counts as often as there are images of its kind: labelled_share = number of
         labelled images / number of unlabelled ones. k: sum over the k most probable labels
-        of each image only (by default, over all). Returns a scalar, in nats.
+        of each image only (by default, over all). Returns a scalar, in nats. Raises ValueError
+        on bad images or labels.
         """
+        y_labelled = self._one_hot(y_labelled, len(x_labelled))
         cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
         loss = self.class_weight * cross_entropy
         if self.gen_weight:
@@ -534,7 +549,7 @@ class SSVAE(VAE):
         return loss
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(_Model):
     """A deterministic autoencoder, z = enc(x), for contrast: no prior, no KL, no p(x).
 
     Notes §1.3; chapter 3.
@@ -542,8 +557,8 @@ class Autoencoder(nn.Module):
 
     def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu"):
         super().__init__()
-        self.arguments = dict(x_dim=x_dim, z_dim=z_dim, hidden=list(hidden), activation=activation)
-        self.x_dim, self.z_dim = x_dim, z_dim
+        self.x_dim, self.z_dim = _check_count(x_dim, "x_dim"), _check_count(z_dim, "z_dim")
+        self.hidden, self.activation = list(hidden), activation
         self.enc = MLP((x_dim, *hidden, z_dim), activation)
         self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation)
 
@@ -567,7 +582,7 @@ def evaluate(model, images, seed=0):
     kl_z and kl_y in the place of kl; for an autoencoder rec alone. Chapter 3.
     """
     with _seeded(seed):
-        x = binarize(images)
+        x = binarize(images).to(model.dec.first.weight.dtype)
         totals = {}
         for batch in x.split(1000):
             if isinstance(model, Autoencoder):
@@ -590,16 +605,19 @@ def log_likelihood(model, x, m=5000):
     x: (n, x_dim) in [0, 1], already binary; m: a number of samples, or several, all
     counted along the same draws. Returns (n,), or (len(m), n): stochastic lower bounds,
     lower in the mean, that close on log p(x) as m grows. Memory does not grow with n or
-    m. Raises ValueError if an m < 1 or x has another shape or range.
+    m. Raises ValueError if an m < 1, x has another shape or range, or the model has no p(x).
     Burda et al. (2016); chapter 5.
     """
     _check_images(x, model.x_dim)
-    counts = [_check_count(c, "m") for c in (m if isinstance(m, (list, tuple)) else [m])]
+    if not isinstance(model, VAE):
+        raise ValueError(f"log p(x) needs a VAE, GMVAE or SSVAE; given {type(model).__name__}")
+    several = isinstance(m, (list, tuple, range))
+    counts = [_check_count(c, "m") for c in (m if several else [m])]
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
     for batch in x.split(20):  # few, so that many samples share an encoding
-        log_sum, drawn, bound = torch.full((len(batch),), -math.inf, device=x.device), 0, []
+        log_sum, drawn, bound = batch.new_full((len(batch),), -math.inf), 0, []
         for count in counts:
             while drawn < count:
                 step = min(3000 // len(batch), count - drawn)  # this many images are decoded at a time
@@ -608,7 +626,7 @@ def log_likelihood(model, x, m=5000):
             bound.append(log_sum - math.log(count))
         bounds.append(torch.stack(bound))
     bounds = torch.cat(bounds, dim=1)
-    return bounds if isinstance(m, (list, tuple)) else bounds[0]
+    return bounds if several else bounds[0]
 
 
 class Grid(NamedTuple):
@@ -641,11 +659,12 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
     if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
         raise ValueError("quadrature needs a VAE or GMVAE with one or two latents; given "
                          f"{type(model).__name__} with z_dim={model.z_dim}")
-    if _check_count(n, "n") < 2:
+    n = _check_count(n, "n")
+    if n < 2:
         raise ValueError("a grid needs at least 2 points along each latent; given n=1")
     if not limit > 0:
         raise ValueError(f"limit, where the grid ends, must be positive; given {limit}")
-    axis = torch.linspace(-limit, limit, n, device=x.device)
+    axis = torch.linspace(-limit, limit, n).to(x)
     z = torch.cartesian_prod(*[axis] * model.z_dim).reshape(-1, model.z_dim)
     log_volume = model.z_dim * math.log(2 * limit / (n - 1))
     log_joint = x.new_empty(len(x), len(z))
@@ -680,12 +699,14 @@ def accuracy(model, images, labels, seed=0):
 
     images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed` since that is what
     the classifier saw in training; labels: (n,) class ids. Returns a float. Raises
-    ValueError where there is not one label for each image.
+    ValueError for a model without a classifier, or where there is not one label for each image.
     """
+    if not isinstance(model, SSVAE):
+        raise ValueError(f"only an SSVAE has a classifier; given {type(model).__name__}")
     if labels.shape != (len(images),):
         raise ValueError(f"wanted labels of shape ({len(images)},), one for each image; given {tuple(labels.shape)}")
     with _seeded(seed):
-        x = binarize(images)
+        x = binarize(images).to(model.cls.first.weight.dtype)
     return (model.cls(x).argmax(1) == labels).float().mean().item()
 
 
@@ -836,7 +857,7 @@ def _sha256(data):
 def _write_atomically(file, data):
     """A reader sees the old file or the new one, never half of it."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         part.write_bytes(data)
         part.replace(file)
@@ -875,9 +896,12 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     an interruption as if there had been none; it is removed at the end.
 
     Returns a list of one Epoch per epoch. Raises ValueError for images of another
-    shape or range, for an unknown optimizer, device or precision, for a warm_up outside
-    [0, 1] or of a model whose bound has no beta, and for a checkpoint of another run. Chapter 3.
+    shape or range, for a model that has neither a bound nor a loss, for an unknown optimizer,
+    device or precision, for a warm_up outside [0, 1] or of a model whose bound has no beta, and
+    for a checkpoint of another run. Chapter 3.
     """
+    if loss is None and not isinstance(model, VAE):
+        raise ValueError(f"{type(model).__name__} has no ELBO to climb: give a loss, such as loss=model.loss")
     _check_images(images[:1].float() / 255 if images.dtype == torch.uint8 else images, model.x_dim)
     epochs, batch_size = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size")
     if not 0 <= warm_up <= 1:
@@ -890,16 +914,17 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     except RuntimeError as error:
         raise ValueError(f'device must be "auto" or one of torch\'s; given {device!r} ({error})') from None
     autocast = _autocast(precision, device)
+    optimizers = _optimizers(optimizer, model, learning_rate)
     images = images.to(device)
     model.to(device)
-    optimizers = _optimizers(optimizer, model, learning_rate)
     steps = math.ceil(len(images) / batch_size) * epochs
     schedules = [torch.optim.lr_scheduler.OneCycleLR(
         each, each.defaults["lr"], total_steps=steps, pct_start=0.051,  # 0.05 fails at 20 steps
         anneal_strategy="linear", cycle_momentum=False) for each in optimizers]
     parts = [model, *optimizers, *schedules]
-    run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs,
-               batch_size=batch_size, optimizer=optimizer, learning_rate=learning_rate, warm_up=warm_up, seed=seed)
+    # What a checkpoint has to agree with, to be gone on from.
+    run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs, batch_size=batch_size,
+               optimizer=optimizer, learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed)
     history = []
     with _seeded(seed), contextlib.ExitStack() as at_the_end:
         at_the_end.callback(model.to, home)
@@ -935,18 +960,20 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     return history
 
 
-@functools.cache
 def bfloat16_is_faster(device="cpu"):
     """Whether the device multiplies bfloat16 matrices faster than float32 ones.
 
     On a processor this is measured, once and in a few milliseconds: some that have the
     instructions still take twice as long with them.
     """
-    if torch.device(device).type == "cuda":
+    device = torch.device(device)
+    if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if torch.device(device).type != "cpu":
-        return False
+    return device.type == "cpu" and _processor_is_faster_in_bfloat16()
 
+
+@functools.cache
+def _processor_is_faster_in_bfloat16():
     def seconds(a):
         a @ a  # the first product of a kind takes longer
         times = [time.perf_counter()]
@@ -1024,7 +1051,7 @@ def _save_checkpoint(file, parts, run, history):
 def _resume(file, parts, run):
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
-        its_run = found["run"]
+        its_run = dict(found["run"])
     except Exception as error:
         raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
     if its_run != run:
@@ -1110,6 +1137,8 @@ def _opened(file):
             yield description, f
     except FileNotFoundError:
         raise ValueError(f"{file} does not exist") from None
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error}") from None
     except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{file} is damaged, or no model of this book: {error!r}") from None
 

@@ -606,6 +606,40 @@ def test_ssvae_loss_is_its_parts(monkeypatch, gen_weight, class_weight, share):
 
 
 # ------------------------------------------------------------------------------------
+# Double precision, and numbers that are whole
+# ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [vae, gmvae, ssvae])
+def test_in_double_precision_everything_is_as_in_single(make):
+    def figures(model, x):
+        y = torch.tensor([2, 0, 1, 1])
+        figures = {"log w": model.log_weight(x, 3)[0], "log p(x)": vc.log_likelihood(model, x, 4),
+                   "evaluate": torch.tensor(list(vc.evaluate(model, x).values()), dtype=x.dtype)}
+        if isinstance(model, vc.SSVAE):
+            figures |= {"bounds": torch.stack([*model.negative_elbo_bound(x, y), model.negative_truncated_bound(x, 2)]),
+                        "loss": model.loss(x, x, y, 0.5),
+                        "accuracy": torch.tensor(vc.accuracy(model, x, y), dtype=x.dtype)}
+        else:
+            figures |= {"bounds": torch.stack(model.negative_iwae_bound(x, 3)),
+                        "grid": vc.log_marginal_grid(model, x, n=41).log_px}
+        return figures
+
+    double = figures(make().double(), X.double())
+    assert {t.dtype for t in double.values()} == {torch.float64} and all(t.isfinite().all() for t in double.values())
+    if make is not ssvae:  # nothing random in it
+        close(double["grid"], figures(make(), X)["grid"])
+
+
+def test_whole_numbers_may_come_as_floats():
+    model = vc.SSVAE(X_DIM, 2.0, (4.0,), y_dim=3.0)
+    assert (model.z_dim, model.y_dim) == (2, 3) and isinstance(model.z_dim, int)
+    assert vc.GMVAE(X_DIM, 2.0, (4,), k=3.0).log_prior(torch.zeros(1, 2)).shape == (1,)
+    assert vc.log_marginal_grid(V, BATCH, n=11.0).z.shape == (121, 2)
+    assert vc.log_likelihood(V, BATCH, range(1, 4)).shape == (3, 4)
+
+
+# ------------------------------------------------------------------------------------
 # What is refused
 # ------------------------------------------------------------------------------------
 
@@ -650,7 +684,12 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: vc.VAE(beta=math.nan), "beta must be at least 0; given nan"),
     (lambda: vc.VAE(activation="gelu"), "elu, relu, tanh; given 'gelu'"),
     (lambda: vc.GMVAE(k=0), "k must be .* given 0"),
-    (lambda: vc.VAE(z_dim=0), "width of a layer must be .* given 0"),
+    (lambda: vc.VAE(z_dim=0), "z_dim must be .* given 0"),
+    (lambda: vc.SSVAE(y_dim=0), "y_dim must be .* given 0"),
+    (lambda: S.log_weight(BATCH, 0), "iw must be .* given 0"),
+    (lambda: S.loss(BATCH, BATCH, torch.tensor([0, 1, 2, 14]), 0), "class ids 0 to 2.*0 to 14"),
+    (lambda: vc.log_likelihood(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
+    (lambda: vc.accuracy(V, BATCH, torch.zeros(4)), "only an SSVAE has a classifier; given VAE"),
     (lambda: vc.VAE(hidden=(300, 2.5)), "width of a layer must be .* given 2.5"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"ids 0 to 2 or one-hot \(4, 3\).*0 to 3"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, -1])), "class ids 0 to 2.*-1 to 2"),

@@ -253,6 +253,24 @@ def test_log_bernoulli_and_its_gradients_are_those_of_the_plain_formula(x_shape,
         close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
+def test_second_derivatives():
+    """Of what has a derivative of its own; torch compares them with differences of the first."""
+    x = torch.linspace(-3.05, 3, 12, dtype=torch.float64, requires_grad=True)  # none at 0, where ELU bends
+    assert torch.autograd.gradgradcheck(vc.ELU(), x)
+    pixels = (torch.arange(12) % 2).double()
+    assert torch.autograd.gradgradcheck(lambda a: vc.log_bernoulli_with_logits(pixels, a), x)
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
+def test_pixels_may_be_whole_numbers(dtype):
+    x, gradients = torch.tensor([[0, 1, 1], [1, 0, 1]]), []
+    for pixels in (x.float(), x.to(dtype)):
+        logits = torch.tensor([0.5, -2.0, 1.0], requires_grad=True)
+        vc.log_bernoulli_with_logits(pixels, logits).sum().backward()
+        gradients.append(logits.grad)
+    assert torch.equal(*gradients)
+
+
 @pytest.mark.parametrize("dtype, precision", [(torch.float64, 1e-12), (torch.float32, 2e-7), (torch.bfloat16, 1e-2)])
 def test_elu_and_its_gradient_are_those_of_torch(dtype, precision):
     x = torch.cat([5 * random(200), torch.tensor([0.0, 1e-3, -1e-3, 200.0, -200.0])]).to(dtype).requires_grad_()
@@ -397,6 +415,9 @@ ZERO_VARIANCE = torch.tensor([1.0, 0.0, 1.0])
 @pytest.mark.parametrize("call, message", [
     (lambda: vc.sample_gaussian(ONES, -ONES), "positive; the smallest given is -1"),
     (lambda: vc.sample_gaussian(ONES, NAN), "positive.*nan"),
+    (lambda: vc.sample_gaussian(ONES, torch.ones(3)), r"one shape; given \(2, 3\) and \(3,\)"),
+    (lambda: vc.log_normal(ONES.half(), ONES, ONES), "float32 or float64.*torch.float16"),
+    (lambda: vc.log_bernoulli_with_logits(ONES, ONES.bfloat16()), "float32 or float64.*torch.bfloat16"),
     (lambda: vc.gaussian_parameters(ONES), r"even size along dim -1.*\(2, 3\)"),
     (lambda: vc.gaussian_parameters(torch.ones(3, 2), dim=0), r"even size along dim 0.*\(3, 2\)"),
     (lambda: vc.log_normal(ONES, ONES, ZERO_VARIANCE), "positive; the smallest given is 0"),
@@ -405,8 +426,9 @@ ZERO_VARIANCE = torch.tensor([1.0, 0.0, 1.0])
     (lambda: vc.log_normal_mixture(ONES, ONES, ONES), r"batch, k, dim.*m \(2, 3\)"),
     (lambda: vc.log_normal_mixture(torch.ones(3), torch.ones(1, 4, 3), torch.ones(1, 4, 3)), r"z \(3,\)"),
     (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), torch.ones(1, 2, 3)), r"v \(1, 2, 3\)"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 2), torch.ones(1, 4, 2)), "broadcast"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(5, 4, 3), torch.ones(5, 4, 3)), "broadcast"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 2), torch.ones(1, 4, 2)), r"given z \(2, 3\), m \(1, 4, 2\)"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 1), torch.ones(1, 4, 1)), r"given z \(2, 3\), m \(1, 4, 1\)"),
+    (lambda: vc.log_normal_mixture(ONES, torch.ones(5, 4, 3), torch.ones(5, 4, 3)), r"given z \(2, 3\), m \(5, 4, 3\)"),
     (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), -torch.ones(1, 4, 3)), "positive"),
     (lambda: vc.log_bernoulli_with_logits(ONES, torch.ones(2)), r"x \(2, 3\), logits \(2,\)"),
     (lambda: vc.kl_normal(ONES, ONES, torch.ones(4), ONES), r"pm \(4,\)"),
@@ -416,6 +438,9 @@ ZERO_VARIANCE = torch.tensor([1.0, 0.0, 1.0])
     (lambda: vc.log_mean_exp(torch.ones(0, 3), 0), r"nothing to average.*\(0, 3\), dim=0"),
     (lambda: vc.duplicate(ONES, 0), "rep must be a whole number of at least 1; given 0"),
     (lambda: vc.duplicate(ONES, 1.5), "rep must be .* given 1.5"),
+    (lambda: vc.duplicate(ONES, math.inf), "rep must be .* given inf"),
+    (lambda: vc.duplicate(ONES, None), "rep must be .* given None"),
+    (lambda: vc.duplicate(ONES, "3"), "rep must be .* given '3'"),
     (lambda: vc.binarize(torch.tensor([0, 1])), r"floats in \[0, 1\]; given dtype torch.int64"),
     (lambda: vc.binarize(torch.tensor([0.0, 1.5])), r"\[0, 1\]; given 0 to 1.5"),
     (lambda: vc.binarize(torch.tensor([-0.5, 1.0])), r"given -0.5 to 1"),

@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -225,7 +226,7 @@ def test_bfloat16_and_float32_end_alike():
 
 
 def test_the_faster_precision_is_measured_once_and_draws_nothing():
-    vc.bfloat16_is_faster.cache_clear()
+    vc._processor_is_faster_in_bfloat16.cache_clear()
     before = torch.get_rng_state()
     first = vc.bfloat16_is_faster()
     assert torch.equal(torch.get_rng_state(), before)
@@ -278,6 +279,19 @@ def test_densities_are_in_full_precision_under_autocast(kind):
 def test_fit_names_a_bad_argument(options, message):
     with pytest.raises(ValueError, match=message):
         fit(model(), **options)
+
+
+def test_fit_asks_for_a_loss_where_there_is_no_bound():
+    with pytest.raises(ValueError, match="Autoencoder has no ELBO to climb: give a loss"):
+        fit(model(vc.Autoencoder))
+
+
+def test_muon_leaves_the_rest_to_adam_at_a_third_of_the_rate():
+    net = model()
+    muon, adam = vc._optimizers("muon", net, 0.03)
+    assert muon.defaults["lr"] == 0.03 and adam.defaults["lr"] == pytest.approx(0.01)
+    assert {p.dim() for group in muon.param_groups for p in group["params"]} == {2}
+    assert sum(len(group["params"]) for each in (muon, adam) for group in each.param_groups) == len(weights(net))
 
 
 @pytest.mark.parametrize("net", [vc.SSVAE(X_DIM, 2, (12,)), vc.Autoencoder(X_DIM, 2, (12,))])
@@ -364,6 +378,7 @@ def test_training_with_a_checkpoint_is_training_without(tmp_path):
 @pytest.mark.parametrize("change, named", [
     (dict(seed=1), "seed"), (dict(epochs=5), "epochs"), (dict(batch_size=16), "batch_size"),
     (dict(learning_rate=1e-3), "learning_rate"), (dict(images=bars(64)), "images"), (dict(warm_up=0.1), "warm_up"),
+    (dict(precision="bfloat16"), "precision"),
 ])
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named):
     checkpoint = tmp_path / "run"
@@ -400,7 +415,8 @@ class Payload:
         return (open, (str(self.target), "w"))
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "pickle", "torch pickle", "another torch file"])
+@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "pickle", "torch pickle", "another torch file",
+                                    "no run"])
 def test_a_damaged_checkpoint_is_refused_and_not_executed(tmp_path, damage):
     checkpoint, proof = tmp_path / "run", tmp_path / "executed"
     interrupted(model(), checkpoint, 4)
@@ -410,6 +426,8 @@ def test_a_damaged_checkpoint_is_refused_and_not_executed(tmp_path, damage):
         torch.save(Payload(proof), checkpoint)
     elif damage == "another torch file":
         torch.save({"weights": torch.ones(3)}, checkpoint)
+    elif damage == "no run":
+        torch.save({"run": 1}, checkpoint)
     else:
         whole = checkpoint.read_bytes()
         checkpoint.write_bytes({"empty": b"", "text": b"hello", "truncated": whole[: len(whole) // 2]}[damage])
@@ -545,6 +563,25 @@ def test_a_renamed_pickle_is_refused_and_not_executed(saved, tmp_path, write):
     assert not proof.exists()
     pickle.loads(pickle.dumps(Payload(proof), protocol=2)).close()
     assert proof.exists()  # the payload works; only, nobody ran it
+
+
+def test_what_was_changed_since_is_saved(tmp_path):
+    net = model()
+    net.beta = 4.0
+    vc.save_model(tmp_path / "net", net)
+    assert vc.load_model(tmp_path / "net").beta == 4
+
+
+def test_two_threads_may_write_one_file(tmp_path):
+    data = [bytes([i]) * 2_000_000 for i in range(8)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda each: vc._write_atomically(tmp_path / "file", each), data))
+    assert (tmp_path / "file").read_bytes() in data and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(ValueError, match="cannot be read"):
+        vc.load_model(tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -1,0 +1,123 @@
+"""train.py: what is interrupted goes on, and what is done is done."""
+
+import sys
+
+import pytest
+import torch
+
+import train
+import vae_core as vc
+
+TINY = dict(epochs=2, batch_size=100, learning_rate=2e-3, progress=False)
+NETWORK = dict(z_dim=3, hidden=(8,))  # quadrature, for two latents, would take minutes
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function that runs train.py's command on a few images, in a folder of its own; it returns what fit was given.
+
+    Interruptions come from what a test puts in the place of a function.
+    """
+    data = vc.load_mnist()
+    few = vc.MNIST(data.train_images[:300], data.train_labels[:300], data.test_images[:700], data.test_labels[:700])
+    recipes = {"first": train.Recipe(vc.VAE, NETWORK, TINY, seeds=2),
+               "first-1": train.Recipe(vc.VAE, NETWORK, TINY, "iwae", 3, start="first")}
+    fit, calls = vc.fit, []
+
+    def counted(model, images, **options):
+        calls.append(options)
+        return fit(model, images, **options)
+
+    monkeypatch.setattr(vc, "fit", counted)
+    monkeypatch.setattr(vc, "load_mnist", lambda: few)
+    monkeypatch.setattr(vc, "TRAINED", tmp_path / "trained")
+    monkeypatch.setattr(train, "WORK", tmp_path / "work")
+    monkeypatch.setattr(train, "RECIPES", recipes)
+    monkeypatch.setattr(train, "SAMPLES", [1, 5])
+
+    def run(*arguments):
+        calls.clear()
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments])
+        train.main()
+        return len(calls)
+
+    run.calls = calls
+    return run
+
+
+def results():
+    return {name: about["results"] for name, about in vc.trained_models().items()}
+
+
+def test_all_is_trained_measured_and_tidied_up(run):
+    assert run() == 3  # the first model twice, with two seeds
+    found = results()
+    assert set(found) == {"first", "first-1"}
+    for name, result in found.items():
+        assert {"test", "train", "active_units", "niwae"} <= set(result)
+        assert len(vc.trained_models()[name]["history"]) == TINY["epochs"]
+        assert result["niwae_images"] == 700 and result["niwae"]["1"] > result["niwae"]["5"]
+    assert len(found["first"]["seeds"]) == 2
+    assert list(train.WORK.iterdir()) == []
+
+
+def test_after_an_interruption_nothing_is_done_twice(run, monkeypatch):
+    run()
+    wanted = results()
+    for file in vc.TRAINED.iterdir():
+        file.unlink()
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(place, function, after):
+        real, count = getattr(place, function), [0]
+
+        def interrupted(*arguments, **options):
+            count[0] += 1
+            if count[0] > after:
+                raise Interrupted
+            return real(*arguments, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(place, function, interrupted)
+            with pytest.raises(Interrupted):
+                run()
+        return len(run.calls)
+
+    # In the first epoch, in the second, between the seeds, while the bounds are measured, and in the next model.
+    trained = [interrupt(torch.Tensor, "backward", after) for after in (2, 4)]
+    assert trained == [1, 1]
+    assert interrupt(vc, "evaluate", 4) == 1
+    assert interrupt(train, "log_likelihoods", 3) == 1
+    assert interrupt(torch.Tensor, "backward", 4) == 1
+    assert run() == 1  # what is left of the second model
+    assert results() == wanted
+    assert run("--measure", "first") == 0 and results() == wanted
+
+
+def test_another_recipe_is_another_run(run, monkeypatch):
+    real = train.measure_bounds
+    monkeypatch.setattr(train, "measure_bounds", lambda *_: sys.exit())
+    with pytest.raises(SystemExit):
+        run("first")
+    monkeypatch.setattr(train, "measure_bounds", real)
+    longer = train.RECIPES["first"]._replace(fit=TINY | dict(epochs=3))
+    monkeypatch.setitem(train.RECIPES, "first", longer)
+    assert run("first") == 2
+    assert vc.trained_models()["first"]["recipe"]["epochs"] == 3
+
+
+def test_rounding_that_moves_a_bound_is_refused(run):
+    model = vc.VAE(**NETWORK)
+    train.assert_rounding_is_harmless(model, vc.load_mnist().test_images)
+    for bias in (2049.4, 1e6):  # which float16 rounds to 2050, and to infinity
+        torch.nn.init.constant_(model.dec.rest[-1].bias, bias)
+        with pytest.raises(SystemExit, match="float16 moves .* nats"):
+            train.assert_rounding_is_harmless(model, vc.load_mnist().test_images)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(run, capsys):
+    with pytest.raises(SystemExit):
+        run("nobody")
+    assert "no recipe for nobody; there are first, first-1" in capsys.readouterr().err
