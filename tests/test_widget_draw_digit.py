@@ -119,6 +119,7 @@ def test_drawing(show_widgets, touch):
     press(page.get_by_role("button", name="Undo"), "Enter")
     assert_shows(page, drawing, one_stroke)
     press(page.get_by_role("button", name="Clear"), "Enter")
+    assert page.get_by_role("button", name="Clear").evaluate("(own) => own.getRootNode().activeElement === own")
     assert_shows(page, drawing, torch.zeros(784))
     assert page.get_by_role("button", name="Undo").is_disabled()
     drag(page, on_paper(page, [(0.5, 0.2), (0.5, 0.8)]), touch)

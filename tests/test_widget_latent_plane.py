@@ -178,6 +178,11 @@ def test_python_side(model, digits):
     assert w.z == [1.0, -1.0]
     with pytest.raises(ValueError, match="two latents; given z_dim=10"):
         LatentPlane(vc.load_trained("vae"))
+    for other in (vc.GMVAE(z_dim=2), vc.SSVAE(z_dim=2), model.dec):
+        with pytest.raises(ValueError, match=f"a plane needs a VAE.* or an Autoencoder; given {type(other).__name__}"):
+            LatentPlane(other)
+    x, labels = digits
+    assert LatentPlane(model, x.to(torch.uint8), labels.tolist()).codes_m == LatentPlane(model, x, labels).codes_m
     with pytest.raises(ValueError, match="given 300 and no labels"):
         LatentPlane(model, digits[0])
     with pytest.raises(ValueError, match="given 300 and 10"):

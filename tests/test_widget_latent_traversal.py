@@ -10,7 +10,7 @@ from widget_examples import digits, model
 from widget_pages import control, ink, number, press, wait_for_frame
 
 import vae_core as vc
-from vae_widgets import LatentTraversal
+from vae_widgets import LatentTraversal, latent_traversal
 
 PIXEL = 0.5 / 255 + 1e-4  # a picture's ink comes in steps of 1/255
 NATS = 0.01
@@ -273,6 +273,11 @@ def test_python_side():
     few = LatentTraversal(model("vae"), x[:4], labels[:4])
     assert list(few.labels) == labels[:4].tolist()  # all of a few, the first of each class of many
     assert list(w.labels) == list(range(10))
+
+
+def test_a_mixture_of_one_component_has_a_spread():
+    mixture = vc.GMVAE(z_dim=2, hidden=[8], k=1)
+    assert latent_traversal.prior_spread(mixture) == pytest.approx(mixture.z_prior[1].max().sqrt().item())
 
 
 def test_bad_input_is_refused():

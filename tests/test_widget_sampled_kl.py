@@ -123,6 +123,8 @@ def test_bad_input_is_refused():
     for other in (model("autoencoder-2d"), vc.SSVAE(hidden=[8])):
         with pytest.raises(ValueError, match=f"wanted VAEs or GMVAEs.* given {type(other).__name__}"):
             SampledKl({"a": model("vae"), "b": other}, x, labels)
+    with pytest.raises(ValueError, match="at least one; given none"):
+        SampledKl({}, x, labels)
     with pytest.raises(ValueError, match="given 10 images and 9 labels"):
         SampledKl({"a": model("vae")}, x, labels[:9])
     with pytest.raises(ValueError, match="wanted 1 to 100 binary digits"):

@@ -149,6 +149,15 @@ def test_widgets_of_the_same_name_have_addresses_of_their_own(show_widgets, plan
     assert trouble == []
 
 
+@pytest.mark.parametrize("link", ["plane.prior=constructor", "plane.prior=1", "plane.z=1", "plane.z=1,x", "plane.z=9,0"])
+def test_a_link_that_makes_no_sense_is_left_aside(show_widgets, plane, link):
+    page, trouble = show_widgets([plane])
+    wanted = look(page.locator(".vw"))
+    page.goto(f"{page.url}?{link}")
+    wait_until_drawn(page)
+    assert look(page.locator(".vw")) == wanted and trouble == []
+
+
 def test_a_link_brings_its_widget_into_view(show_widgets, plane):
     page, trouble = show_widgets([LatentPlane(model()), LatentPlane(model()), plane], query="#plane-3")
     page.wait_for_function("document.getElementById('plane-3').getBoundingClientRect().top < innerHeight / 2")

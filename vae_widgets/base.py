@@ -53,6 +53,8 @@ class Network(ipywidgets.Widget):
 
 
 def activation_of(mlp):
+    if not len(mlp.rest):
+        return "elu"  # a single layer has none
     return next(name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind))
 
 

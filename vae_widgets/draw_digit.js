@@ -311,7 +311,8 @@ async function renderDrawDigit({ model, el }) {
       picture.setAttribute("aria-label", `Sample ${i + 1}, decoded`);
     });
     numbers.show(shown);
-    undo.disabled = clear.disabled = strokes.length === 0;
+    // Not `disabled`: whoever has just pressed one with a key would lose their place.
+    for (const button of [undo, clear]) button.setAttribute("aria-disabled", strokes.length === 0);
     codeName.textContent = `q(z|x${cls ? `, y = ${likely}` : ""}), ${dim === 2 ? "1 and 2 s.d., samples" : "mean ± s.d."}`;
     const picture = dim === 2 ? drawPlane(q, z) : drawBars(q);
     code.replaceChildren(picture);

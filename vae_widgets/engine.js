@@ -607,20 +607,6 @@ const engine = (() => {
     return drawWeights(models, x, proposal(models, x, options), count, normals);
   }
 
-  // ELBO(x) = -(kl + rec) at a given z, or at one drawn: the KL in closed form where p(z) is N(0, I),
-  // else log q(z|x) - log p(z). options as above; with a label, kl has its -log p(y) as well.
-  function elboTerms(models, x, zOrNormals, options) {
-    const { dec, prior } = models, dim = dec.inputs;
-    if (dec.y_dim && (options?.y ?? null) === null) throw new Error("elboTerms needs a label: {y}");
-    const { m, v, labels } = proposal(models, x, options);
-    let z = zOrNormals;
-    if (z.next) z = Float32Array.from(m, (mean, i) => mean + Math.sqrt(v[i]) * zOrNormals.next());
-    let kl = prior ? logNormal(z, m, v, dim)[0] - logMixture(z, prior)[0] : klNormal(m, v);
-    if (labels) kl += Math.log(dec.y_dim);
-    const rec = -logBernoulli(x, forward(dec, z, 1, labels), dec.outputs)[0];
-    return { elbo: -(kl + rec), kl, rec, z, m, v };
-  }
-
   // ---------------------------------------------------------------------------------------------
   // Long runs, in a Worker where the page may have one
   // ---------------------------------------------------------------------------------------------
@@ -792,8 +778,8 @@ const engine = (() => {
 
   return {
     network, forward, encode, mixture, normals,
-    sigmoid: elementwise(sigmoidOf), softplus: elementwise(softplusOf),
+    sigmoid: elementwise(sigmoidOf),
     logMeanExp, logNormal, logBernoulli, klNormal, logMixture, mixtureSample,
-    logWeights, elboTerms, boundJob, serve,
+    logWeights, boundJob, serve,
   };
 })();

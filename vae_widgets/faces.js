@@ -78,7 +78,7 @@ async function renderFaces({ model, el }) {
     ui.slider(view, model, { trait: "z", index, name, min: -reach, max: reach, step: 0.1, digits: 1 })));
 
   const photographNext = (of) => () => {
-    const seed = model.get("seed") + 1;
+    const seed = (model.get("seed") + 1) % 2 ** 31;
     ui.set(model, { truth: of(seed), seed, reveal: false });
   };
   const stranger = (seed) => {

@@ -55,7 +55,7 @@ async function renderIntegral({ model, el }) {
         ui.slider(view, model, { trait: "n", name: "grid, a side", values: sizes, digits: 0 }),
         ui.slider(view, model, { trait: "m", name: "samples", values: counts, show: (value) => value.toLocaleString("en") }),
         ui.slider(view, model, { trait: "latents", name: "latents", min: 1, max: 20, step: 1, digits: 0 }),
-        ui.h("div", {}, ui.button("Other samples", () => ui.set(model, { seed: model.get("seed") + 1 }))),
+        ui.h("div", {}, ui.button("Other samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
         ui.h("div", {}, numbers.table)),
       ui.h("div", { class: "vw-grow" }, plot.svg,
         ui.h("p", { class: "vw-heading" }, "Error by cost: grids (blue), and the samples as they come (orange)."))),

@@ -1,6 +1,8 @@
 import torch
 import traitlets
 
+import vae_core as vc
+
 from .base import BookWidget, Network, reference
 
 POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
@@ -9,11 +11,11 @@ POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
 class LatentPlane(BookWidget, script="latent_plane.js"):
     """Drag over the plane of a model with two latents; the digit that z decodes to follows.
 
-    model: a VAE, GMVAE or Autoencoder with z_dim = 2. x, labels: binary images (n, 784) and their class ids, whose
+    model: a VAE or Autoencoder with z_dim = 2. x, labels: binary images (n, 784) and their class ids, whose
     codes are shown as coloured digits (at most 2,000), with contours of all codes' density, or none.
     Traits: z, two numbers within ±extent; points, codes, prior and digits, what is shown. `image` is the decoded
-    picture. precision: of the decoder in the page; "int8" takes half the room. Raises ValueError for another number
-    of latents, or if x and labels do not fit each other.
+    picture. precision: of the decoder in the page; "int8" takes half the room. Raises ValueError for another
+    model or number of latents, or if x and labels do not fit each other.
     """
 
     z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
@@ -30,6 +32,8 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
     codes_v = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, model, x=None, labels=None, *, extent=3.5, precision="float16", name="plane", **traits):
+        if not isinstance(model, (vc.VAE, vc.Autoencoder)) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
+            raise ValueError(f"a plane needs a VAE, whose prior is N(0, I), or an Autoencoder; given {type(model).__name__}")
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
@@ -37,9 +41,9 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
             raise ValueError(f"x and labels come together, one label for each image; given {given[0]} and {given[1]}")
         if x is not None:
             with torch.no_grad():
-                code = model.enc(x[:POINTS])
+                code = model.enc(torch.as_tensor(x[:POINTS]).float())
             m, v = code if isinstance(code, tuple) else (code, torch.zeros_like(code))
-            traits |= dict(labels=bytes(labels[:POINTS].tolist()),
+            traits |= dict(labels=bytes(torch.as_tensor(labels[:POINTS]).tolist()),
                            codes_m=m.numpy().astype("<f4").tobytes(), codes_v=v.numpy().astype("<f4").tobytes())
         self._model = model
         super().__init__(name=name, extent=extent, decoder=Network.of(model.dec, precision),

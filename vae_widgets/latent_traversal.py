@@ -93,7 +93,7 @@ def prior_spread(model):
     if not isinstance(model, vc.GMVAE):
         return 1.0
     m, v = model.z_prior  # (1, k, z_dim)
-    return (v.mean(1) + m.var(1)).max().sqrt().item()
+    return (v.mean(1) + m.var(1, correction=0)).max().sqrt().item()
 
 
 @torch.no_grad()

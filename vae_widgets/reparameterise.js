@@ -48,6 +48,7 @@ async function renderReparameterise({ model, el }) {
 
   // A click looks at the nearest draw, of z or of epsilon.
   svg.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
     const box = svg.getBoundingClientRect();
     const scale = WIDTH / box.width;
     const z = ((event.clientX - box.left) * scale / WIDTH) * 2 * EXTENT - EXTENT;

@@ -35,6 +35,8 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
     estimates = traitlets.Int(ESTIMATES).tag(sync=True)
 
     def __init__(self, models, x, labels, *, name="sampled-kl", **traits):
+        if not models:
+            raise ValueError("wanted a VAE or GMVAE, at least one; given none")
         for model in models.values():
             if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
                 raise ValueError(f"wanted VAEs or GMVAEs, whose KL is that of z alone; given {type(model).__name__}")

@@ -481,7 +481,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, keys, sentence, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
   };
 })();

@@ -88,7 +88,7 @@ const write = (value) => (Array.isArray(value) ? value.join(",") : String(value)
 
 function read(text, like) {
   if (typeof like === "string") return text;
-  if (typeof like === "boolean") return { true: true, false: false }[text];
+  if (typeof like === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
   if (typeof like === "number") return text.trim() && Number.isFinite(+text) ? +text : undefined;
   const parts = text.split(",");
   if (parts.length !== like.length) return undefined;
