@@ -113,7 +113,7 @@ def test_rounding_that_moves_a_bound_is_refused(run):
     train.assert_rounding_is_harmless(model, vc.load_mnist().test_images)
     for bias in (2049.4, 1e6):  # which float16 rounds to 2050, and to infinity
         torch.nn.init.constant_(model.dec.rest[-1].bias, bias)
-        with pytest.raises(SystemExit, match="float16 moves .* nats"):
+        with pytest.raises(SystemExit, match=r"float16 moves .* nats"):
             train.assert_rounding_is_harmless(model, vc.load_mnist().test_images)
 
 

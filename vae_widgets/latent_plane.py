@@ -33,7 +33,8 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
 
     def __init__(self, model, x=None, labels=None, *, extent=3.5, precision="float16", name="plane", **traits):
         if not isinstance(model, (vc.VAE, vc.Autoencoder)) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
-            raise ValueError(f"a plane needs a VAE, whose prior is N(0, I), or an Autoencoder; given {type(model).__name__}")
+            given = type(model).__name__
+            raise ValueError(f"a plane needs a VAE, whose prior is N(0, I), or an Autoencoder; given {given}")
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
