@@ -128,11 +128,13 @@ class _LogBernoulli(torch.autograd.Function):
 
 
 def _log_bernoulli(x, a):
-    # log(1 + e^a) = max(a, 0) - log sigmoid(|a|), and the logarithm of a product serves 112 pixels at
-    # once: each factor is at least 1/2, and 2^-126 is the smallest normal number in single precision (112
-    # divides 784). A logarithm each, or torch's log1p, takes several times as long.
-    products = [part.prod(-1) for part in a.abs().sigmoid_().split(112, dim=-1)]
-    return (x * a).sub_(a.relu()).sum(-1).add_(torch.stack(products).log_().sum(0))
+    # log(1 + e^a) = max(a, 0) - log sigmoid(|a|), and one logarithm serves a product of up to 126 pixels: each
+    # factor is at least 1/2, and 2^-126 is the smallest normal number in single precision. A logarithm each, or
+    # torch's log1p, takes several times as long.
+    dim = a.shape[-1]
+    parts = next(n for n in range(max(1, math.ceil(dim / 126)), dim + 2) if dim % n == 0)  # 7 of 784 pixels
+    products = a.abs().sigmoid_().unflatten(-1, (parts, dim // parts)).prod(-1)
+    return (x * a).sub_(a.relu()).sum(-1).add_(products.log_().sum(-1))
 
 
 def kl_normal(qm, qv, pm, pv):
