@@ -101,7 +101,7 @@ def main():
         parser.error(f"no recipe for {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
     data = vc.load_mnist()
     for name in names:
-        done = unfinished(name, "done", arguments.measure, RECIPES[name])
+        done = unfinished(name, "done", arguments.measure, settings_of(RECIPES[name]))
         if not done.exists():
             if not arguments.measure:
                 train(name, RECIPES[name], data)

@@ -108,6 +108,14 @@ def test_another_recipe_is_another_run(run, monkeypatch):
     assert vc.trained_models()["first"]["recipe"]["epochs"] == 3
 
 
+def test_what_goes_on_from_a_model_is_trained_anew_when_that_is(run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(train.shutil, "rmtree", lambda folder: None)  # as if interrupted at the very end
+        assert run() == 3 and run() == 0
+    monkeypatch.setitem(train.RECIPES, "first", train.RECIPES["first"]._replace(fit=TINY | dict(epochs=3)))
+    assert run() == 3
+
+
 def test_rounding_that_moves_a_bound_is_refused(run):
     model = vc.VAE(**NETWORK)
     train.assert_rounding_is_harmless(model, vc.load_mnist().test_images)
