@@ -96,19 +96,24 @@ def main():
     parser.add_argument("--measure", action="store_true", help="measure the IWAE bounds again, and train nothing")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(RECIPES)}")
     arguments = parser.parse_args()
-    names = arguments.names or list(RECIPES)
+    names = list(dict.fromkeys(arguments.names)) or list(RECIPES)
     if unknown := set(names) - set(RECIPES):
         parser.error(f"no recipe for {', '.join(sorted(unknown))}; there are {', '.join(RECIPES)}")
     data = vc.load_mnist()
     for name in names:
-        done = unfinished(name, "done", arguments.measure, settings_of(RECIPES[name]))
-        if not done.exists():
-            if not arguments.measure:
-                train(name, RECIPES[name], data)
-            measure_bounds(name, data.test_images)
-            vc._write_atomically(done, b"")
+        if arguments.measure:
+            done = unfinished(name, "measured", SAMPLES, EVALUATION_SEED, vc.load_trained(name).description["sha256"])
+        else:
+            done = unfinished(name, "trained", SAMPLES, LABELS, DRAWS, settings_of(RECIPES[name]))
+        if done.exists():
+            print(f"{name}: done already, before the interruption", flush=True)
+            continue
+        if not arguments.measure:
+            train(name, RECIPES[name], data)
+        measure_bounds(name, data.test_images)
+        vc._write_atomically(done, b"")
     for name in names:  # nothing is left to go on with: the next time, they start afresh
-        shutil.rmtree(WORK / name)
+        shutil.rmtree(WORK / name, ignore_errors=True)  # unless another process has done so
 
 
 def unfinished(name, part, *settings):
@@ -120,7 +125,7 @@ def settings_of(recipe):
     """Whatever else decides what a recipe makes: it is trained anew when any of this has changed."""
     before = NEIGHBOURS_IN if recipe.model is vc.SSVAE else recipe.start
     weights = before and vc.load_trained(before).description["sha256"]
-    return recipe, SHORT, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT, weights
+    return recipe, SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT, EVALUATION_SEED, weights
 
 
 def train(name, recipe, data):
@@ -188,10 +193,10 @@ def assert_rounding_is_harmless(model, images):
 
 def train_semi_supervised(name, recipe, data):
     """The model that is shipped, and accuracies for several draws of each number of labels."""
-    graph = latent_graph(data.train_images)
+    settings, graph = settings_of(recipe), latent_graph(data.train_images)
     by_labels = {}
     for labels in LABELS:
-        accuracies = [accuracies_of_draw(name, recipe, data, graph, labels, draw) for draw in range(DRAWS)]
+        accuracies = [accuracies_of_draw(name, recipe, settings, data, graph, labels, draw) for draw in range(DRAWS)]
         by_labels[labels] = {kind: [each[kind] for each in accuracies] for kind in accuracies[0]}
     rest, _, loss = with_few_labels(data, graph, SHIPPED_LABELS, draw=0)
     model = trained(name, recipe, data.train_images[rest], loss)
@@ -227,10 +232,10 @@ def with_few_labels(data, graph, labels, draw):
     return rest, right, loss
 
 
-def accuracies_of_draw(name, recipe, data, graph, labels, draw):
+def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
     """On the test set: of the classifier trained on the known labels alone, with the guesses but no
     generative model, and with both; and of the guesses themselves, on the images they are for."""
-    done = unfinished(name, f"labels{labels}-draw{draw}", settings_of(recipe))
+    done = unfinished(name, f"labels{labels}-draw{draw}", settings)
     if done.exists():
         return json.loads(done.read_text())
     rest, right, loss = with_few_labels(data, graph, labels, draw)
@@ -274,7 +279,8 @@ def measure_bounds(name, test_images):
     model = vc.load_trained(name)
     if not isinstance(model, vc.VAE):
         return
-    x, parts = binary_test_images(test_images), unfinished(name, "bounds", SAMPLES, model.description["sha256"])
+    x = binary_test_images(test_images)
+    parts = unfinished(name, "bounds", SAMPLES, EVALUATION_SEED, model.description["sha256"])
     bounds = load_file(parts)["bounds"] if parts.exists() else torch.zeros(len(SAMPLES), 0)
     for start in range(bounds.shape[1], len(x), 500):
         more = log_likelihoods(model, x[start : start + 500], SAMPLES, EVALUATION_SEED + start)

@@ -101,8 +101,10 @@ def log_bernoulli_with_logits(x, logits):
     this is minus the cross-entropy and no log-probability). Returns (...).
     Raises ValueError if shapes do not broadcast. Notes §3.2.1 and eq. 12; chapter 3.
     """
-    _check_shapes(x=x, logits=logits)
+    if logits.dtype in _HALF:  # a network's under autocast
+        logits = logits.float()
     x = x.to(logits.dtype)
+    _check_shapes(x=x, logits=logits)
     if logits.shape[-1] == 1:
         logits = logits.expand(*logits.shape[:-1], x.shape[-1])
     return _LogBernoulli.apply(x, logits)
@@ -201,9 +203,13 @@ def binarize(x, generator=None):
 # What the functions above and the bounds below refuse, in one place.
 
 
+_HALF = (torch.float16, torch.bfloat16)
+
+
 def _check_shapes(**tensors):
-    if half := {t.dtype for t in tensors.values()} & {torch.float16, torch.bfloat16}:
-        raise ValueError(f"densities need float32 or float64: sums over pixels lose their digits in {half.pop()}")
+    for name, t in tensors.items():
+        if t.dtype in _HALF:
+            raise ValueError(f"densities need float32 or float64, and {name} is {t.dtype}: give {name}.float()")
     try:
         torch.broadcast_shapes(*(t.shape for t in tensors.values()))
     except RuntimeError:
@@ -263,12 +269,13 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
         wide = x.float() if x.dtype == torch.bfloat16 else x  # near 0, e^x - 1 cancels
         below = wide.clamp(max=0).exp_().sub_(1)
         y = torch.maximum(wide, below, out=below).to(x.dtype)
-        ctx.save_for_backward(y)
+        ctx.save_for_backward(x if x.dtype == torch.bfloat16 else y)  # of e^x, y + 1 is exact in full precision alone
         return y
 
     @staticmethod
     def backward(ctx, grad):
-        return grad * (ctx.saved_tensors[0].clamp(max=0) + 1)  # the slope, 1 or e^x
+        below = ctx.saved_tensors[0].clamp(max=0)
+        return grad * (below.exp() if below.dtype == torch.bfloat16 else below + 1)  # the slope is 1, or e^x
 
 
 ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -321,7 +328,8 @@ class _Model(nn.Module):
     @property
     def arguments(self):
         """What the class would have to be called with for a model like this one: a dict, as `save_model` keeps it."""
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
+        kind = next(c for c in type(self).__mro__ if c in MODELS.values())  # a subclass may be called otherwise
+        return {name: getattr(self, name) for name in inspect.signature(kind).parameters}
 
 
 class VAE(_Model):
@@ -666,7 +674,7 @@ def log_marginal_grid(model, x, n=401, limit=6.0):
         raise ValueError("a grid needs at least 2 points along each latent; given n=1")
     if not limit > 0:
         raise ValueError(f"limit, where the grid ends, must be positive; given {limit}")
-    axis = torch.linspace(-limit, limit, n).to(x)
+    axis = torch.linspace(-limit, limit, n, dtype=x.dtype, device=x.device)
     z = torch.cartesian_prod(*[axis] * model.z_dim).reshape(-1, model.z_dim)
     log_volume = model.z_dim * math.log(2 * limit / (n - 1))
     log_joint = x.new_empty(len(x), len(z))
@@ -958,7 +966,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
                 if checkpoint:
                     _save_checkpoint(checkpoint, parts, run, history)
     if checkpoint:
-        Path(checkpoint).unlink()
+        Path(checkpoint).unlink(missing_ok=True)
     return history
 
 

@@ -565,6 +565,17 @@ def test_a_renamed_pickle_is_refused_and_not_executed(saved, tmp_path, write):
     assert proof.exists()  # the payload works; only, nobody ran it
 
 
+class CalledOtherwise(vc.VAE):
+    def __init__(self, width):
+        super().__init__(X_DIM, 2, (width,))
+
+
+def test_a_subclass_with_other_arguments_is_trained_and_describes_its_class(tmp_path):
+    net = CalledOtherwise(12)
+    fit(net, checkpoint=tmp_path / "run", epochs=1)
+    assert net.arguments == vc.VAE(X_DIM, 2, (12,)).arguments
+
+
 def test_what_was_changed_since_is_saved(tmp_path):
     net = model()
     net.beta = 4.0

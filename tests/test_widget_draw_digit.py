@@ -89,6 +89,8 @@ def test_keys_choose_a_digit_and_new_samples(show_widgets, name):
     press(control(page, "digit").first, "ArrowRight")
     press(control(page, "digit").nth(1), "ArrowRight")
     assert_shows(page, drawing, x[2])
+    press(page.get_by_role("button", name="Clear"), "Enter")  # nothing is drawn that it could clear
+    assert_shows(page, drawing, x[2])
     press(page.get_by_role("button", name="New samples"), "Enter")
     assert_shows(page, drawing, x[2], seed=1)
     press(page.get_by_role("button", name="Reset"), "Enter")

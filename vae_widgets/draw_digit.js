@@ -85,8 +85,8 @@ async function renderDrawDigit({ model, el }) {
   // --- elements ---
 
   const canvas = ui.h("canvas", { class: "vw-paper", role: "img" });
-  const undo = ui.button("Undo", () => keep(strokes.slice(0, -1)));
-  const clear = ui.button("Clear", () => keep([]));
+  const undo = ui.button("Undo", () => strokes.length && keep(strokes.slice(0, -1)));
+  const clear = ui.button("Clear", () => strokes.length && keep([]));
   const seen = ui.digit();
   const rebuilt = ui.digit();
   const samples = ui.range(SAMPLES).map(() => ui.digit("small"));

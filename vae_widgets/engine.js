@@ -770,7 +770,8 @@ const engine = (() => {
     }
     const cancel = () => {
       job.cancelled = true;
-      if (crew.jobs.delete(id)) crew.worker.postMessage({ type: "cancel", id });
+      if (!crew.jobs.delete(id)) return; // it had come to its end, and its Worker may be gone
+      crew.worker.postMessage({ type: "cancel", id });
       crew.rest();
     };
     return { cancel };
