@@ -918,7 +918,8 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
         raise ValueError(f"warm_up is a share of the run, from 0 to 1; given {warm_up}")
     if warm_up and (not isinstance(model, VAE) or isinstance(model, SSVAE)):
         raise ValueError(f"warm_up needs the beta of a VAE or GMVAE; given {type(model).__name__}")
-    home = next(model.parameters()).device
+    weight = next(model.parameters())
+    home, dtype = weight.device, weight.dtype
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except RuntimeError as error:
@@ -949,7 +950,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
             for _ in range(len(history), epochs):
                 total = 0.0
                 for index in torch.randperm(len(images), device=device).split(batch_size):
-                    x = binarize(images.index_select(0, index))
+                    x = binarize(images.index_select(0, index)).to(dtype)
                     if warm_up:
                         model.beta = beta * min(1, schedules[0].last_epoch / (warm_up * steps))
                     with autocast:

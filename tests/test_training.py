@@ -66,6 +66,20 @@ def test_training_lowers_the_bound_well_below_that_of_independent_pixels(kind, o
     assert seconds == sorted(seconds) and seconds[0] > 0
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_a_model_in_double_precision_is_trained_in_it(optimizer):
+    net, seen = model().double(), []
+
+    def loss(x):
+        seen.append(x.dtype)
+        return net.negative_elbo_bound(x)[0]
+
+    before = vc.evaluate(net, bars())["nelbo"]
+    fit(net, loss=loss, optimizer=optimizer, learning_rate=3e-2)
+    assert vc.evaluate(net, bars())["nelbo"] < before - 1
+    assert {*seen, *(p.dtype for p in net.parameters())} == {torch.float64}
+
+
 def test_the_same_seed_gives_the_same_model_and_another_another():
     nets = [model() for _ in range(3)]
     histories = [fit(net, seed=seed) for net, seed in zip(nets, (5, 5, 6), strict=True)]
