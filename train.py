@@ -113,7 +113,12 @@ def main():
         measure_bounds(name, data.test_images)
         vc._write_atomically(done, b"")
     for name in names:  # nothing is left to go on with: the next time, they start afresh
-        shutil.rmtree(WORK / name, ignore_errors=True)  # unless another process has done so
+        if arguments.measure:  # but an interrupted training is
+            for part in ("measured", "bounds"):
+                for file in (WORK / name).glob(f"{part}-*"):
+                    file.unlink(missing_ok=True)
+        else:
+            shutil.rmtree(WORK / name, ignore_errors=True)  # unless another process has done so
 
 
 def unfinished(name, part, *settings):

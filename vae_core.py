@@ -117,9 +117,9 @@ class _LogBernoulli(torch.autograd.Function):
     def forward(ctx, x, a):
         ctx.save_for_backward(x, a)
         if a.dim() <= x.dim() or not len(a):
-            return _log_bernoulli(x, a)
+            return _bernoulli_sum(x, a)
         some = max(1, 2**18 // max(1, a[0].numel()))  # samples at a time, so that they stay in the cache
-        return torch.cat([_log_bernoulli(x, part) for part in a.split(some)])
+        return torch.cat([_bernoulli_sum(x, part) for part in a.split(some)])
 
     @staticmethod
     def backward(ctx, grad):
@@ -129,7 +129,7 @@ class _LogBernoulli(torch.autograd.Function):
         return to_x, (x - a.sigmoid()).mul_(grad).sum_to_size(a.shape)
 
 
-def _log_bernoulli(x, a):
+def _bernoulli_sum(x, a):
     # log(1 + e^a) = max(a, 0) - log sigmoid(|a|), and one logarithm serves a product of up to 126 pixels: each
     # factor is at least 1/2, and 2^-126 is the smallest normal number in single precision. A logarithm each, or
     # torch's log1p, takes several times as long.
@@ -191,6 +191,7 @@ def binarize(x, generator=None):
     device, for a repeatable draw. Returns float32 zeros and ones of the same shape.
     Raises ValueError for another dtype or range. Notes §5, problem 1; chapter 3.
     """
+    _check_tensor(x, "images")
     if x.dtype == torch.uint8:
         scale = 255
     else:
@@ -233,12 +234,30 @@ def _check_unit_range(x):
         raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
 
 
-def _check_images(x, x_dim):
-    if not isinstance(x, torch.Tensor):
-        raise ValueError(f"wanted images as a tensor; given {type(x).__name__}")
-    if x.dim() != 2 or x.shape[1] != x_dim or x.shape[0] == 0:
-        raise ValueError(f"wanted images of shape (batch, {x_dim}); given {tuple(x.shape)}")
+def _check_tensor(t, name):
+    if not isinstance(t, torch.Tensor):
+        raise ValueError(f"wanted {name} as a tensor; given {type(t).__name__}")
+
+
+def _check_images(x, model):
+    _check_tensor(x, "images")
+    if x.dim() != 2 or x.shape[1] != model.x_dim or x.shape[0] == 0:
+        raise ValueError(f"wanted images of shape (batch, {model.x_dim}); given {tuple(x.shape)}")
     _check_unit_range(x)
+    dtype = next(model.parameters()).dtype
+    if x.dtype != dtype:
+        raise ValueError(f"wanted images in {dtype}, as the model's weights are; given {x.dtype}")
+
+
+def _check_number(x, name, most=math.inf):
+    try:
+        number = float(x)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= most or number == math.inf:
+        raise ValueError(f"{name} must be a number {f'from 0 to {most}' if most < math.inf else 'of at least 0'}; "
+                         f"given {x!r}")
+    return number
 
 
 def _check_count(n, name):
@@ -306,6 +325,8 @@ class MLP(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x, y=None):
+        if (y is None) != (self.label is None):
+            raise ValueError("this network takes labels, too" if y is None else "this network takes no labels")
         h = self.first(x)
         if self.label is not None:
             h = h + self.label(y)
@@ -341,12 +362,11 @@ class VAE(_Model):
 
     def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0):
         super().__init__()
-        if not beta >= 0:
-            raise ValueError(f"beta must be at least 0; given {beta}")
         self.x_dim, self.z_dim = _check_count(x_dim, "x_dim"), _check_count(z_dim, "z_dim")
-        self.hidden, self.activation, self.beta = list(hidden), activation, beta
-        self.enc = Encoder((x_dim, *hidden, 2 * z_dim), activation)
-        self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation)
+        self.hidden = [_check_count(n, "the width of a layer") for n in hidden]
+        self.activation, self.beta = activation, _check_number(beta, "beta")
+        self.enc = Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation)
+        self.dec = MLP((self.z_dim, *reversed(self.hidden), self.x_dim), activation)
         self.register_buffer("prior_m", torch.zeros(self.z_dim), persistent=False)
         self.register_buffer("prior_v", torch.ones(self.z_dim), persistent=False)
 
@@ -370,7 +390,7 @@ class VAE(_Model):
         rec = -log p(x|z). Raises ValueError on another shape or range.
         Notes §3.2, §5.2; chapters 2 and 3.
         """
-        _check_images(x, self.x_dim)
+        _check_images(x, self)
         m, v = self.enc(x)
         z = sample_gaussian(m, v)
         kl = self.kl(z, m, v).mean()
@@ -383,8 +403,10 @@ class VAE(_Model):
         x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
         kl = log q(z|x) - log p(z) and rec = -log p(x|z) at the drawn z, so that
         log w = -(kl + rec). Notes eq. 2 (corrected); chapter 5. dreg: see
-        `negative_iwae_bound`.
+        `negative_iwae_bound`. Raises ValueError if iw < 1 or x has another shape or range.
         """
+        _check_images(x, self)
+        iw = _check_count(iw, "iw")
         m, v = self.enc(x)
         z = sample_gaussian(duplicate(m, iw), duplicate(v, iw)).reshape(iw, *m.shape)
         if dreg:  # the encoder learns through z alone ...
@@ -407,8 +429,7 @@ class VAE(_Model):
         mean and less noise. Raises ValueError if iw < 1 or x has another shape or range.
         Notes §5.6, eq. 3; chapter 5.
         """
-        _check_images(x, self.x_dim)
-        log_w, kl, rec = self.log_weight(x, _check_count(iw, "iw"), dreg)
+        log_w, kl, rec = self.log_weight(x, iw, dreg)
         return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
 
 
@@ -453,17 +474,19 @@ class SSVAE(VAE):
     with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 6.
 
     gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
-    `loss`. Images with a known label and without share all networks.
+    `loss`. Images with a known label and without share all networks; activation is that of
+    encoder and decoder, the classifier's is ReLU.
     """
 
     def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
                  gen_weight=1.0, class_weight=100.0):
         super().__init__(x_dim, z_dim, hidden, activation)
         self.y_dim = _check_count(y_dim, "y_dim")
-        self.gen_weight, self.class_weight = gen_weight, class_weight
-        self.enc = Encoder((x_dim, *hidden, 2 * z_dim), activation, y_dim)
-        self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation, y_dim)
-        self.cls = MLP((x_dim, *hidden, y_dim), "relu")
+        self.gen_weight = _check_number(gen_weight, "gen_weight")
+        self.class_weight = _check_number(class_weight, "class_weight")
+        self.enc = Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim)
+        self.dec = MLP((self.z_dim, *reversed(self.hidden), self.x_dim), activation, self.y_dim)
+        self.cls = MLP((self.x_dim, *self.hidden, self.y_dim), "relu")
 
     def _every_label(self):
         return torch.eye(self.y_dim).to(self.prior_m).unsqueeze(1)  # (y_dim, 1, y_dim)
@@ -483,7 +506,7 @@ class SSVAE(VAE):
         with y, kl_y = -log p(y). Raises ValueError on bad images or labels.
         Notes §5.7, eq. 7; chapter 6.
         """
-        _check_images(x, self.x_dim)
+        _check_images(x, self)
         log_p_y = -math.log(self.y_dim)
         if y is not None:
             kl_z, rec = (t.mean() for t in self._z_bound(x, self._one_hot(y, len(x))))
@@ -502,8 +525,9 @@ class SSVAE(VAE):
         sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Raises ValueError
         on bad images, or a k that is not between 1 and y_dim. Chapter 6.
         """
-        _check_images(x, self.x_dim)
-        if _check_count(k, "k") > self.y_dim:
+        _check_images(x, self)
+        k = _check_count(k, "k")
+        if k > self.y_dim:
             raise ValueError(f"k must be at most the {self.y_dim} labels there are; given {k}")
         log_q, y = self.cls(x).log_softmax(-1).topk(k)
         log_q = log_q.log_softmax(-1)  # the labels that are left share all the probability
@@ -513,6 +537,7 @@ class SSVAE(VAE):
         return ((q.T * (kl_z + rec)).sum(0) + kl_y).mean()
 
     def _one_hot(self, y, batch):
+        _check_tensor(y, "labels")
         if y.shape == (batch,) and not y.is_floating_point() and 0 <= y.min() <= y.max() < self.y_dim:
             return F.one_hot(y.long(), self.y_dim).to(self.prior_m)
         if y.shape == (batch, self.y_dim) and (y.sum(1) == 1).all() and ((y == 0) | (y == 1)).all():
@@ -525,8 +550,9 @@ class SSVAE(VAE):
         """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
 
         Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well. Raises
-        ValueError for dreg: no gradient passes through a drawn label.
+        ValueError for dreg, too: no gradient passes through a drawn label.
         """
+        _check_images(x, self)
         if dreg:
             raise ValueError("the doubly reparameterised gradient needs latents that are all Gaussian; "
                              "an SSVAE also draws a label")
@@ -549,6 +575,7 @@ class SSVAE(VAE):
         of each image only (by default, over all). Returns a scalar, in nats. Raises ValueError
         on bad images or labels.
         """
+        _check_images(x_labelled, self)
         y_labelled = self._one_hot(y_labelled, len(x_labelled))
         cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
         loss = self.class_weight * cross_entropy
@@ -568,13 +595,14 @@ class Autoencoder(_Model):
     def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu"):
         super().__init__()
         self.x_dim, self.z_dim = _check_count(x_dim, "x_dim"), _check_count(z_dim, "z_dim")
-        self.hidden, self.activation = list(hidden), activation
-        self.enc = MLP((x_dim, *hidden, z_dim), activation)
-        self.dec = MLP((z_dim, *reversed(hidden), x_dim), activation)
+        self.hidden = [_check_count(n, "the width of a layer") for n in hidden]
+        self.activation = activation
+        self.enc = MLP((self.x_dim, *self.hidden, self.z_dim), activation)
+        self.dec = MLP((self.z_dim, *reversed(self.hidden), self.x_dim), activation)
 
     def loss(self, x):
         """Mean cross-entropy of the reconstruction, in nats. x: (batch, x_dim) in [0, 1]."""
-        _check_images(x, self.x_dim)
+        _check_images(x, self)
         return -log_bernoulli_with_logits(x, self.dec(self.enc(x))).mean()
 
 
@@ -618,7 +646,7 @@ def log_likelihood(model, x, m=5000):
     m. Raises ValueError if an m < 1, x has another shape or range, or the model has no p(x).
     Burda et al. (2016); chapter 5.
     """
-    _check_images(x, model.x_dim)
+    _check_images(x, model)
     if not isinstance(model, VAE):
         raise ValueError(f"log p(x) needs a VAE, GMVAE or SSVAE; given {type(model).__name__}")
     several = isinstance(m, (list, tuple, range))
@@ -649,30 +677,34 @@ class Grid(NamedTuple):
 
 
 @torch.no_grad()
-def log_marginal_grid(model, x, n=401, limit=6.0):
+def log_marginal_grid(model, x, n=401, limit=None):
     """log p(x) and the posterior p(z|x) by quadrature on a grid, for one or two latents.
 
     x: (batch, x_dim) in [0, 1]; the grid has n points from -limit to limit along each
-    latent. Returns a Grid of
+    latent, by default as far as six standard deviations of the prior (of any of its
+    components) reach. Returns a Grid of
 
         log_px         (batch,)         log sum_j p(x|z_j) p(z_j) * cell volume, in nats
         log_posterior  (batch, points)  log p(z_j|x), a density, in nats
         z              (points, z_dim)  the grid, the last latent varying fastest
         log_volume                      log of a cell's volume
 
-    The integrand is nearly smooth and dies before the edge, so the sum converges very fast
-    once the spacing is below the posterior's width: halve n to see how far a sharp posterior
-    is from there. Raises ValueError for more than two latents, a model whose decoder also
+    The integrand is nearly smooth and, that far out, dies before the edge, so the sum
+    converges very fast once the spacing is below the posterior's width: halve n to see how
+    far a sharp posterior is from there. Raises ValueError for more than two latents, a model whose decoder also
     needs a label, or a grid without extent. Notes eq. 1; chapter 1.
     """
-    _check_images(x, model.x_dim)
+    _check_images(x, model)
     if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
         raise ValueError("quadrature needs a VAE or GMVAE with one or two latents; given "
                          f"{type(model).__name__} with z_dim={model.z_dim}")
     n = _check_count(n, "n")
     if n < 2:
         raise ValueError("a grid needs at least 2 points along each latent; given n=1")
-    if not limit > 0:
+    if limit is None:
+        m, v = model.z_prior
+        limit = (m.abs() + 6 * v.sqrt()).max().item()
+    if not 0 < limit < math.inf:
         raise ValueError(f"limit, where the grid ends, must be positive; given {limit}")
     axis = torch.linspace(-limit, limit, n, dtype=x.dtype, device=x.device)
     z = torch.cartesian_prod(*[axis] * model.z_dim).reshape(-1, model.z_dim)
@@ -695,7 +727,7 @@ def active_units(model, x, threshold=0.01):
     Raises ValueError for a model whose encoder gives no q(z|x), and for a single image.
     Burda et al. (2016); chapter 3.
     """
-    _check_images(x, model.x_dim)
+    _check_images(x, model)
     if len(x) < 2:
         raise ValueError("whether a latent varies needs at least 2 images; given 1")
     if not isinstance(model, VAE) or isinstance(model, SSVAE):
@@ -713,10 +745,12 @@ def accuracy(model, images, labels, seed=0):
     """
     if not isinstance(model, SSVAE):
         raise ValueError(f"only an SSVAE has a classifier; given {type(model).__name__}")
+    _check_tensor(labels, "labels")
     if labels.shape != (len(images),):
         raise ValueError(f"wanted labels of shape ({len(images)},), one for each image; given {tuple(labels.shape)}")
     with _seeded(seed):
         x = binarize(images).to(model.cls.first.weight.dtype)
+    _check_images(x, model)
     return (model.cls(x).argmax(1) == labels).float().mean().item()
 
 
@@ -780,6 +814,9 @@ def labelled_subset(labels, n, seed=0):
     labels: (images,) class ids. Returns n indices, class by class. Raises ValueError if n
     is no multiple of the number of classes, or more than there are.
     """
+    _check_tensor(labels, "labels")
+    if labels.dim() != 1 or not len(labels):
+        raise ValueError(f"wanted labels of shape (images,); given {tuple(labels.shape)}")
     classes, counts = labels.unique(return_counts=True)
     each, rest = divmod(_check_count(n, "n"), len(classes))
     if rest or each > counts.min():
@@ -802,7 +839,8 @@ def neighbour_graph(codes, k=10):
     from sklearn.neighbors import NearestNeighbors
 
     n = len(codes)
-    if n <= _check_count(k, "k"):
+    k = _check_count(k, "k")
+    if n <= k:
         raise ValueError(f"wanted the codes of more than k = {k} images; given {n}")
     found = NearestNeighbors(n_neighbors=k).fit(codes.detach().float().cpu().numpy()).kneighbors()
     distance, neighbour = map(torch.from_numpy, found)
@@ -819,7 +857,8 @@ def spread_labels(graph, known, labels, y_dim=10):
     and their class ids. From each known image its label flows along the ties, until all
     have some (Poisson learning, Calder et al., 2020). Then, a few times over, every image is
     given the class that it has most of, such that classes are about equally large, as
-    p(y) has it; and these flow a little way on. Returns (n, y_dim), probabilities.
+    p(y) has it; and these flow a little way on. Returns (n, y_dim), probabilities; the
+    known images keep their labels.
     Raises ValueError if labels are not class ids, one for each known image, or if no
     label reaches some image. Chapter 6.
     """
@@ -828,7 +867,7 @@ def spread_labels(graph, known, labels, y_dim=10):
         raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
     if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
         raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
-                         f"given {labels.dtype} of shape {tuple(labels.shape)}")
+                         f"given {labels.dtype} of shape {tuple(labels.shape)}, {labels.min()} to {labels.max()}")
     degree = torch.from_numpy(graph.sum(1)).float()
     source, few = torch.zeros(n, y_dim), F.one_hot(labels.long(), y_dim).float()
     source[known] = few - few.mean(0)  # as much flows off as flows on
@@ -898,12 +937,14 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
     twentieth of the run and falls to zero along a line.
     warm_up: in this share of the run the weight of the KL in `negative_elbo_bound` climbs from 0 to the
-    model's beta, so that latents prove their worth before they have to pay for it (Bowman et al., 2016).
+    model's beta, so that latents prove their worth before they have to pay for it (Bowman et al., 2016);
+    a loss that does not call it is as it was.
     device: "auto" takes a GPU if there is one.
     precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
     "auto", which takes bfloat16 where that is faster.
     checkpoint: a file, written after every epoch, from which the same call goes on after
-    an interruption as if there had been none; it is removed at the end.
+    an interruption as if there had been none (with the same loss: that is yours to see to);
+    it is removed at the end.
 
     Returns a list of one Epoch per epoch. Raises ValueError for images of another
     shape or range, for a model that has neither a bound nor a loss, for an unknown optimizer,
@@ -912,14 +953,14 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     """
     if loss is None and not isinstance(model, VAE):
         raise ValueError(f"{type(model).__name__} has no ELBO to climb: give a loss, such as loss=model.loss")
-    _check_images(images[:1].float() / 255 if images.dtype == torch.uint8 else images, model.x_dim)
-    epochs, batch_size = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size")
-    if not 0 <= warm_up <= 1:
-        raise ValueError(f"warm_up is a share of the run, from 0 to 1; given {warm_up}")
-    if warm_up and (not isinstance(model, VAE) or isinstance(model, SSVAE)):
-        raise ValueError(f"warm_up needs the beta of a VAE or GMVAE; given {type(model).__name__}")
     weight = next(model.parameters())
     home, dtype = weight.device, weight.dtype
+    _check_tensor(images, "images")
+    _check_images((images[:1] / 255 if images.dtype == torch.uint8 else images).to(home, dtype), model)
+    epochs, batch_size, seed = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size"), int(seed)
+    learning_rate, warm_up = _check_number(learning_rate, "learning_rate"), _check_number(warm_up, "warm_up", 1)
+    if warm_up and (not isinstance(model, VAE) or isinstance(model, SSVAE)):
+        raise ValueError(f"warm_up needs the beta of a VAE or GMVAE; given {type(model).__name__}")
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except RuntimeError as error:
@@ -934,11 +975,13 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
         anneal_strategy="linear", cycle_momentum=False) for each in optimizers]
     parts = [model, *optimizers, *schedules]
     # What a checkpoint has to agree with, to be gone on from.
-    run = dict(model=type(model).__name__, **model.arguments, images=len(images), epochs=epochs, batch_size=batch_size,
-               optimizer=optimizer, learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed)
+    run = dict(model=type(model).__name__, **model.arguments, epochs=epochs, batch_size=batch_size, optimizer=optimizer,
+               learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed,
+               images=checkpoint and _hash_tensors({"images": images.cpu()}))
     history = []
     with _seeded(seed), contextlib.ExitStack() as at_the_end:
         at_the_end.callback(model.to, home)
+        at_the_end.callback(model.zero_grad)
         if warm_up:
             beta = model.beta
             at_the_end.callback(setattr, model, "beta", beta)
@@ -1087,9 +1130,13 @@ def save_model(file, model, **description):
     """Write a model as one self-describing .safetensors file, atomically.
 
     Weights are float16; description (recipe, seed, results ...) is kept as JSON in the
-    file's metadata, beside the class, its arguments and a hash of the weights.
+    file's metadata, beside the class, its arguments and a hash of the weights. Raises
+    ValueError for weights that float16 cannot hold.
     """
     tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
+    for name, t in model.state_dict().items():
+        if not tensors[name].isfinite().all():
+            raise ValueError(f"{name} holds {t.abs().max():g}, and float16 ends at 65504")
     description |= {"class": type(model).__name__, "arguments": model.arguments, "sha256": _hash_tensors(tensors)}
     _write_atomically(Path(file), save(tensors, {"description": json.dumps(description)}))
 
@@ -1105,6 +1152,8 @@ def load_model(file):
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
     if _hash_tensors(tensors) != description.get("sha256"):
         raise ValueError(f"{file}: the weights do not match their hash; the file is damaged")
+    if description.get("class") not in MODELS:
+        raise ValueError(f"{file} holds a {description.get('class')}, and vae_core.MODELS has {', '.join(MODELS)}")
     try:
         model = MODELS[description["class"]](**description["arguments"])
         model.load_state_dict(tensors)

@@ -5,6 +5,8 @@ q(z|x) come from sums over a fine grid, written here in NumPy from the weights a
 A stochastic bound is compared by its mean, to five standard errors, with a fixed seed.
 """
 
+import copy
+import inspect
 import math
 
 import numpy as np
@@ -426,6 +428,30 @@ def test_an_autoencoder_is_measured_by_its_reconstruction_alone():
     assert model.loss(X).item() == pytest.approx(cross_entropy, abs=1e-4)
 
 
+def test_a_grid_reaches_as_far_as_the_prior():
+    model = lively(vc.GMVAE(X_DIM, 1, (8, 7), k=2))
+    model.z_pre[0, :2, 0] = torch.tensor([-9.0, 9.0])
+    grid = vc.log_marginal_grid(model, X, n=1001)
+    close(grid.log_px, vc.log_marginal_grid(model, X, n=2001, limit=20.0).log_px)
+    assert grid.z.max() == (9 + 6 * model.z_prior[1].sqrt()).max()
+    assert vc.log_marginal_grid(vae(1), X, n=5).z.tolist() == [[-6], [-3], [0], [3], [6]]
+
+
+def test_accuracy_depends_on_its_seed_alone():
+    model, grey = ssvae(), torch.full((2000, X_DIM), 0.5)
+    labels = torch.arange(2000) % 3
+    first, again, other = (vc.accuracy(model, grey, labels, seed) for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_the_defaults_are_those_of_the_papers():
+    def default(function, name):
+        return inspect.signature(function).parameters[name].default
+
+    assert default(vc.active_units, "threshold") == 0.01 and default(vc.log_likelihood, "m") == 5000  # Burda et al.
+    assert default(vc.SSVAE, "class_weight") == 100 and default(vc.GMVAE, "k") == 500  # the notes
+
+
 def test_active_units_are_those_whose_mean_moves():
     model = vae(2)
     model.enc.rest[-1].weight.mul_(30)
@@ -641,6 +667,44 @@ def test_whole_numbers_may_come_as_floats():
 
 
 # ------------------------------------------------------------------------------------
+# Gradients
+# ------------------------------------------------------------------------------------
+
+Y = torch.tensor([2, 0, 1, 1])
+
+
+@pytest.mark.parametrize("model, bound", [
+    (vae(), lambda model, x: model.negative_elbo_bound(x)[0]),
+    (gmvae(), lambda model, x: model.negative_elbo_bound(x)[0]),
+    (vae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
+    (gmvae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
+    (ssvae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
+    (ssvae(), lambda model, x: model.negative_elbo_bound(x)[0]),
+    (ssvae(), lambda model, x: model.negative_elbo_bound(x, Y)[0]),
+    (ssvae(), lambda model, x: model.negative_truncated_bound(x, 2)),
+    (ssvae(), lambda model, x: model.loss(x, x, Y, 0.5)),
+    (lively(vc.Autoencoder(X_DIM, 2, (8, 7))), lambda model, x: model.loss(x)),
+])
+def test_the_gradient_of_a_bound_is_that_of_its_value(model, bound):
+    """Along a random direction of all weights, with the noise held fixed, against the difference of two values."""
+    model, generator = copy.deepcopy(model).double().requires_grad_(), torch.Generator().manual_seed(0)
+    weights = list(model.parameters())
+    along = [torch.randn(w.shape, generator=generator, dtype=w.dtype) for w in weights]
+
+    def value(step=0.0):
+        with torch.no_grad():
+            for w, d in zip(weights, along, strict=True):
+                w.add_(d, alpha=step)
+        torch.manual_seed(0)
+        return bound(model, X.double())
+
+    gradients = torch.autograd.grad(value(), weights, allow_unused=True)
+    slope = sum((g * d).sum() for g, d in zip(gradients, along, strict=True) if g is not None).item()
+    ahead, behind = value(1e-5).item(), value(-2e-5).item()
+    assert slope == pytest.approx((ahead - behind) / 2e-5, rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------
 # What is refused
 # ------------------------------------------------------------------------------------
 
@@ -653,9 +717,10 @@ BATCH = torch.zeros(4, X_DIM)
     lambda x: V.negative_iwae_bound(x, 2), lambda x: S.negative_iwae_bound(x, 2),
     lambda x: vc.log_marginal_grid(V, x, n=3),
     lambda x: vc.active_units(V, x), lambda x: vc.evaluate(V, x), vc.Autoencoder(X_DIM, 2, (4,)).loss,
-    lambda x: S.negative_truncated_bound(x, 2),
+    lambda x: S.negative_truncated_bound(x, 2), lambda x: V.log_weight(x, 2), lambda x: S.log_weight(x, 2),
+    lambda x: vc.accuracy(S, x, torch.zeros(4)), lambda x: S.loss(BATCH, x, torch.zeros(4, dtype=torch.long), 0.5),
 ], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder",
-        "truncated"])
+        "truncated", "weight", "ssvae-weight", "accuracy", "loss"])
 @pytest.mark.parametrize("x, message", [
     (torch.zeros(4, 5), r"\(batch, 6\); given \(4, 5\)"),
     (torch.full((4, X_DIM), 1.5), r"\[0, 1\]; given 1.5 to 1.5"),
@@ -681,8 +746,19 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: vc.log_likelihood(V, BATCH, [0, 5]), "m must be .* given 0"),
     (lambda: vc.log_likelihood(V, BATCH, [5, 1]), r"ascending order; given \[5, 1\]"),
     (lambda: vc.log_likelihood(V, BATCH, []), r"given \[\]"),
-    (lambda: vc.VAE(beta=-1), "beta must be at least 0; given -1"),
-    (lambda: vc.VAE(beta=math.nan), "beta must be at least 0; given nan"),
+    (lambda: vc.VAE(beta=-1), "beta must be a number of at least 0; given -1"),
+    (lambda: vc.VAE(beta=math.nan), "beta must be a number of at least 0; given nan"),
+    (lambda: vc.VAE(beta="much"), "beta must be .* given 'much'"),
+    (lambda: vc.SSVAE(gen_weight=-1), "gen_weight must be .* given -1"),
+    (lambda: vc.SSVAE(class_weight=math.inf), "class_weight must be .* given inf"),
+    (lambda: V.negative_elbo_bound(BATCH.double()), "in torch.float32, as the model's weights are; given torch.floa"),
+    (lambda: V.enc(BATCH, torch.eye(4)), "takes no labels"),
+    (lambda: S.dec(torch.zeros(4, 2)), "takes labels, too"),
+    (lambda: S.negative_elbo_bound(BATCH, [0, 1, 2, 0]), "labels as a tensor; given list"),
+    (lambda: vc.accuracy(S, BATCH, [0, 1, 2, 0]), "labels as a tensor; given list"),
+    (lambda: vc.accuracy(S, torch.zeros(0, X_DIM, dtype=torch.uint8), torch.zeros(0)), r"given \(0, 6\)"),
+    (lambda: vc.binarize([0.5]), "images as a tensor; given list"),
+    (lambda: vc.log_marginal_grid(V, BATCH, limit=math.inf), "limit.* given inf"),
     (lambda: vc.VAE(activation="gelu"), "elu, relu, tanh; given 'gelu'"),
     (lambda: vc.GMVAE(k=0), "k must be .* given 0"),
     (lambda: vc.VAE(z_dim=0), "z_dim must be .* given 0"),
@@ -719,6 +795,16 @@ def test_truncation_names_a_bad_number_of_labels(k, message):
     for call in (lambda: S.negative_truncated_bound(BATCH, k), lambda: S.loss(BATCH, BATCH, y, 0.5, k)):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_a_whole_number_may_come_as_a_float():
+    labels = torch.tensor([0, 1, 2, 0])
+    for with_float, with_int in ((lambda n: S.negative_truncated_bound(X, n), 2), (lambda n: V.log_weight(X, n)[0], 3),
+                                 (lambda n: S.loss(X, X, labels, 0.5, n), 2)):
+        torch.manual_seed(0)
+        expected = with_float(with_int)
+        torch.manual_seed(0)
+        assert torch.equal(with_float(float(with_int)), expected)
 
 
 def test_grid_and_active_units_name_what_they_cannot_take():

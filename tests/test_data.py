@@ -157,6 +157,12 @@ def test_classes_need_not_begin_at_zero():
     assert labels[vc.labelled_subset(labels, 4)].tolist() == [3, 3, 7, 7]
 
 
+@pytest.mark.parametrize("labels", [torch.zeros(0), torch.zeros(4, 10)])
+def test_labels_come_one_an_image(labels):
+    with pytest.raises(ValueError, match=r"shape \(images,\); given"):
+        vc.labelled_subset(labels, 10)
+
+
 @pytest.mark.parametrize("n", [0, -10, 105, 2.5, 54_220])  # the rarest digit has 5,421 images
 def test_an_impossible_number_of_labels_is_refused(data, n):
     with pytest.raises(ValueError, match=f"given {n}"):
@@ -182,6 +188,18 @@ def test_a_graph_is_its_definition():
     weight = (-4 * (near / near[:, -1:]) ** 2).exp()
     one_way = torch.zeros(12, 12).double().scatter(1, neighbour, weight)
     assert np.allclose(graph, one_way + one_way.T, atol=1e-5)
+
+
+def test_copies_of_one_image_are_tied_in_full():
+    assert vc.neighbour_graph(torch.zeros(12, 3), 3).sum() == 2 * 12 * 3
+
+
+def test_known_images_keep_their_labels_against_their_neighbours():
+    torch.manual_seed(0)
+    graph = vc.neighbour_graph(torch.cat([torch.randn(60, 2), torch.randn(60, 2) + 4]), 5)
+    known, labels = torch.tensor([0, 1, 2, 3, 60, 61, 62, 63]), torch.tensor([0, 0, 0, 1, 1, 1, 1, 0])
+    guesses = vc.spread_labels(graph, known, labels, 2)
+    assert torch.equal(guesses[known], F.one_hot(labels, 2).float())
 
 
 def test_ties_depend_on_relative_distances_alone():
@@ -214,6 +232,7 @@ def test_guesses_on_real_digits_beat_the_nearest_label(data):
     guesses = vc.spread_labels(vc.neighbour_graph(z), known, labels[known])
     nearest = labels[known][torch.cdist(z, z[known]).argmin(1)]
     right = (guesses.argmax(1) == labels).float().mean()
+    assert abs(guesses.amax(1).mean() - right) < 0.05  # about as sure as they are right
     assert right > 0.9 and right > (nearest == labels).float().mean() + 0.03
 
 

@@ -110,6 +110,34 @@ def test_after_an_interruption_nothing_is_done_twice(run, monkeypatch):
     assert run.work == dict(fit=0, backward=22, log_likelihoods=9 + 2)
 
 
+def test_to_measure_a_model_leaves_its_interrupted_training_alone(run, monkeypatch):
+    run("first")
+
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(history, *_):
+        raise Interrupted
+
+    real = vc.Epoch
+    longer = train.RECIPES["first"]._replace(fit=TINY | dict(epochs=3))
+    monkeypatch.setitem(train.RECIPES, "first", longer)
+    with monkeypatch.context() as patch:
+        calls = Counter()
+
+        def epoch(*values):
+            calls["epochs"] += 1
+            return interrupt(values) if calls["epochs"] == 3 else real(*values)
+
+        patch.setattr(vc, "Epoch", epoch)
+        with pytest.raises(Interrupted):
+            run("first")
+    run.work.clear()
+    run("--measure", "first")
+    assert run.work["backward"] == 0
+    assert run("first") == 2 and run.work["backward"] == 3 + 9  # the third epoch, and the second seed
+
+
 def test_another_recipe_is_another_run(run, monkeypatch):
     real = train.measure_bounds
     monkeypatch.setattr(train, "measure_bounds", lambda *_: sys.exit())

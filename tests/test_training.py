@@ -5,6 +5,7 @@ import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -102,6 +103,25 @@ def test_bytes_and_floats_train_alike():
     fit(from_bytes)
     fit(from_floats, bars() / 255)
     assert same(weights(from_bytes), weights(from_floats))
+
+
+def test_training_leaves_no_gradients_behind():
+    net = model()
+    fit(net)
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_biases_begin_at_zero():
+    assert not any(p.any() for name, p in model(vc.SSVAE).named_parameters() if name.endswith("bias"))
+
+
+def test_muon_multiplies_in_the_precision_of_the_run(monkeypatch):
+    real, seen = vc._nearly_orthogonal, set()
+    monkeypatch.setattr(vc, "_nearly_orthogonal", lambda a: seen.add(torch.is_autocast_enabled("cpu")) or real(a))
+    for precision in ("float32", "bfloat16"):
+        seen.clear()
+        fit(model(), optimizer="muon", precision=precision)
+        assert seen == {precision == "bfloat16"}
 
 
 def test_each_epoch_sees_every_image_once_in_a_new_order():
@@ -250,6 +270,17 @@ def test_the_faster_precision_is_measured_once_and_draws_nothing():
         assert torch.is_autocast_enabled("cpu") is first
 
 
+@pytest.mark.parametrize("seconds, faster", [((2, 1), True), ((1, 2), False), ((10, 9), False)])
+def test_bfloat16_has_to_be_clearly_faster(monkeypatch, seconds, faster):
+    float32, bfloat16 = seconds
+    ticks = iter([*range(0, 6 * bfloat16, bfloat16), *range(0, 6 * float32, float32)])  # in the order of the calls
+    vc._processor_is_faster_in_bfloat16.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(vc.time, "perf_counter", lambda: next(ticks))
+        assert vc.bfloat16_is_faster() is faster
+    vc._processor_is_faster_in_bfloat16.cache_clear()
+
+
 def test_what_muon_forgets_becomes_zero_and_no_tiny_number():
     weight = torch.zeros(3, 4, requires_grad=True)
     muon = vc.Muon([weight], 0.1)
@@ -287,6 +318,9 @@ def test_densities_are_in_full_precision_under_autocast(kind):
     (dict(warm_up=-0.1), "from 0 to 1; given -0.1"),
     (dict(warm_up=10), "from 0 to 1; given 10"),
     (dict(warm_up=math.nan), "from 0 to 1; given nan"),
+    (dict(learning_rate=-1e-3), "learning_rate must be .* given -0.001"),
+    (dict(learning_rate=math.inf), "learning_rate must be .* given inf"),
+    (dict(images=[[0.0] * X_DIM]), "a tensor; given list"),
     (dict(precision="half"), "float32.*bfloat16.*given 'half'"),
     (dict(device="toaster"), "toaster"),
 ])
@@ -392,7 +426,8 @@ def test_training_with_a_checkpoint_is_training_without(tmp_path):
 @pytest.mark.parametrize("change, named", [
     (dict(seed=1), "seed"), (dict(epochs=5), "epochs"), (dict(batch_size=16), "batch_size"),
     (dict(learning_rate=1e-3), "learning_rate"), (dict(images=bars(64)), "images"), (dict(warm_up=0.1), "warm_up"),
-    (dict(precision="bfloat16"), "precision"),
+    (dict(precision="bfloat16"), "precision"), (dict(images=255 - bars()), "images"),
+    (dict(optimizer="muon"), "optimizer"),
 ])
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named):
     checkpoint = tmp_path / "run"
@@ -403,6 +438,22 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named
     with pytest.raises(ValueError, match=f"another run.*{named}"):
         fit(net, checkpoint=checkpoint, **change)
     assert checkpoint.read_bytes() == before and same(weights(net), untouched)
+
+
+@pytest.mark.parametrize("options", [dict(learning_rate=np.float64(1e-2)), dict(seed=np.int64(0)),
+                                     dict(warm_up=np.float64(0.5)), dict(learning_rate=torch.tensor(1e-2))], ids=str)
+def test_numbers_of_numpy_and_torch_are_numbers(tmp_path, options):
+    def net():
+        torch.manual_seed(0)
+        return vc.VAE(np.int64(X_DIM), np.int32(2), [np.int64(12)], beta=np.float64(1))
+
+    plain, resumed = net(), net()
+    fit(plain, **{name: value.item() for name, value in options.items()})
+    interrupted(net(), tmp_path / "run", 4, **options)
+    fit(resumed, checkpoint=tmp_path / "run", **options)
+    assert same(weights(plain), weights(resumed))
+    vc.save_model(tmp_path / "net", resumed)
+    assert vc.load_model(tmp_path / "net").arguments == vc.VAE(X_DIM, 2, (12,)).arguments
 
 
 class SameArguments(vc.VAE):
@@ -595,6 +646,21 @@ def test_what_was_changed_since_is_saved(tmp_path):
     net.beta = 4.0
     vc.save_model(tmp_path / "net", net)
     assert vc.load_model(tmp_path / "net").beta == 4
+
+
+@pytest.mark.parametrize("value", [70000.0, math.nan])
+def test_weights_that_a_file_cannot_hold_are_refused(tmp_path, value):
+    net = model()
+    net.dec.rest[-1].bias.data[3] = value
+    with pytest.raises(ValueError, match=f"dec.rest.1.bias holds {value:g}.* ends at 65504"):
+        vc.save_model(tmp_path / "net", net)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_an_unknown_class_names_it(tmp_path):
+    vc.save_model(tmp_path / "net", SameArguments(X_DIM, 2, (12,)))
+    with pytest.raises(ValueError, match=r"holds a SameArguments, and vae_core\.MODELS has VAE, GMVAE"):
+        vc.load_model(tmp_path / "net")
 
 
 def test_two_threads_may_write_one_file(tmp_path):

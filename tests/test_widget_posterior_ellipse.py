@@ -146,6 +146,10 @@ def test_bad_input_is_refused(widget):
     x, labels = digits(3)
     with pytest.raises(ValueError, match="two latents; given z_dim=10"):
         PosteriorEllipse(model("vae"), x, labels, ellipse_grid())
+    with pytest.raises(ValueError, match="VAE or GMVAE; given Autoencoder"):
+        PosteriorEllipse(model("autoencoder-2d"), x, labels, ellipse_grid())
+    with pytest.raises(ValueError, match="grid of two latents; given z_dim=2 and 1"):
+        PosteriorEllipse(model(), x, labels, vc.log_marginal_grid(model("vae-z1"), x))
     with pytest.raises(ValueError, match="of the same digits; given 2, 3 and 3"):
         PosteriorEllipse(model(), x[:2], labels, ellipse_grid())
     with pytest.raises(ValueError, match="too small for digit 0: it needs a larger limit than 2"):

@@ -12,7 +12,7 @@ import pytest
 import torch
 import traitlets
 from playwright.sync_api import expect
-from widget_examples import EXAMPLES, WIDGETS, digits, model
+from widget_examples import EXAMPLES, WIDGETS, digits, ellipse_grid, model
 from widget_pages import (
     control,
     controls,
@@ -26,8 +26,9 @@ from widget_pages import (
 from widget_state import MARK, as_script
 
 import vae_core as vc
+import vae_widgets as w
 from vae_widgets import LatentPlane, Reparameterise
-from vae_widgets.base import BookWidget, Network, pack_digits
+from vae_widgets.base import BookWidget, Network, pack_digits, pack_labels
 
 
 def broken(esm):
@@ -336,6 +337,10 @@ def test_networks_are_picky():
         Network.of(model())
     with pytest.raises(ValueError, match="precision must be one of float16, float32, int8; given 'float8'"):
         Network.of(model().dec, "float8")
+    other = vc.MLP((2, 4, 3))
+    other.rest[0] = torch.nn.GELU()
+    with pytest.raises(ValueError, match="elu, relu, tanh; given GELU"):
+        Network.of(other)
 
 
 def test_digits_are_packed_as_bits():
@@ -346,6 +351,26 @@ def test_digits_are_packed_as_bits():
                        (torch.zeros(101, 784), r"\(101, 784\)"), (x * 0.5, "from 0 to 0.5")]:
         with pytest.raises(ValueError, match=f"wanted 1 to 100 binary digits of shape .*given .*{given}"):
             pack_digits(bad)
+
+
+@pytest.mark.parametrize("make", [
+    lambda net: w.DrawDigit(net, *digits(3)), lambda net: w.IwaeBound(net, *digits(3)),
+    lambda net: w.LatentPlane(net), lambda net: w.LatentTraversal(net), lambda net: w.Integral(net, *digits(3)),
+    lambda net: w.PosteriorEllipse(net, *digits(3), ellipse_grid()), lambda net: w.SampledKl({"one": net}, *digits(3)),
+    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
+])
+def test_a_model_of_other_pixels_or_precision_is_refused(make):
+    with pytest.raises(ValueError, match="28 x 28 pixels; given one with x_dim=100"):
+        make(vc.VAE(100, 2, (4,)))
+    with pytest.raises(ValueError, match=r"in torch\.float64: give model\.float\(\)"):
+        make(vc.VAE(784, 2, (4,)).double())
+
+
+def test_labels_are_bytes():
+    assert pack_labels([3, 0, 255]) == bytes([3, 0, 255]) == pack_labels(torch.tensor([3, 0, 255]))
+    for bad, given in [([0.5], "float32"), ([-1, 3], "-1 to 3"), ([256], "256 to 256"), ([[1, 2]], r"\(1, 2\)")]:
+        with pytest.raises(ValueError, match=f"class ids .*given .*{given}"):
+            pack_labels(bad)
 
 
 def test_numbers_stay_within_their_limits():

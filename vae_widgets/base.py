@@ -55,7 +55,10 @@ class Network(ipywidgets.Widget):
 def activation_of(mlp):
     if not len(mlp.rest):
         return "elu"  # a single layer has none
-    return next(name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind))
+    found = [name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind)]
+    if not found:
+        raise ValueError(f"browsers know vae_core's {', '.join(vc.ACTIVATIONS)}; given {type(mlp.rest[0]).__name__}")
+    return found[0]
 
 
 def pack(mlp, linear, precision):
@@ -181,14 +184,24 @@ class ModelWidget(BookWidget):
     def __init__(self, model, x, labels, **traits):
         if not isinstance(model, vc.VAE):
             raise ValueError(f"wanted a VAE, GMVAE or SSVAE, which have a bound; given {type(model).__name__}")
+        check_model(model)
         packed = pack_digits(x)
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
         self._model, self._x = model, torch.as_tensor(x).float()
-        super().__init__(digits=packed, labels=bytes(torch.as_tensor(labels).tolist()),
+        super().__init__(digits=packed, labels=pack_labels(labels),
                          encoder=Network.of(model.enc), decoder=Network.of(model.dec),
                          classifier=Network.of(model.cls) if isinstance(model, vc.SSVAE) else None,
                          mixture=Mixture.of(model) if isinstance(model, vc.GMVAE) else None, **traits)
+
+
+def check_model(model):
+    """Raise ValueError unless the model is of what widgets show and browsers compute."""
+    if model.x_dim != 784:
+        raise ValueError(f"wanted a model of 28 x 28 pixels; given one with x_dim={model.x_dim}")
+    dtype = model.dec.first.weight.dtype
+    if dtype != torch.float32:
+        raise ValueError(f"wanted a model in torch.float32; given one in {dtype}: give model.float()")
 
 
 def to_choose(labels, most=10):
@@ -197,6 +210,15 @@ def to_choose(labels, most=10):
     if len(labels) <= most:
         return list(range(len(labels)))
     return [labels.index(label) for label in sorted(set(labels))[:most]]
+
+
+def pack_labels(labels):
+    """Class ids, a byte each. Raises ValueError for anything else."""
+    labels = torch.as_tensor(labels)
+    if labels.dim() != 1 or labels.is_floating_point() or not ((labels >= 0) & (labels < 256)).all():
+        raise ValueError(f"wanted class ids (n,), 0 or above; given {labels.dtype} of shape {tuple(labels.shape)}"
+                         + (f", {labels.min()} to {labels.max()}" if labels.numel() else ""))
+    return bytes(labels.tolist())
 
 
 def pack_digits(x):

@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, pack_digits, reference
+from .base import BookWidget, Network, check_model, pack_digits, pack_labels, reference
 
 LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
 FINEST = 401  # points along each latent of the grid that is as good as exact
@@ -46,6 +46,7 @@ class Integral(BookWidget, script="integral.js"):
         if not 1 <= len(x) <= 10 or len(x) != len(labels):
             raise ValueError("wanted one to ten digits, one label for each; given "
                              f"{len(x)} digits and {len(labels)} labels")
+        check_model(model)
         packed = pack_digits(x)
         grid = vc.log_marginal_grid(model, x, FINEST, LIMIT)
         mass = (grid.log_posterior + grid.log_volume).exp()
@@ -55,7 +56,7 @@ class Integral(BookWidget, script="integral.js"):
         limits = {"digit": (0, len(x) - 1), "n": (SIZES[0], FINEST), "m": (1, COUNTS[-1]), "seed": (1, 2**31 - 1),
                   "latents": (1, 20)}
         super().__init__(name=name, limits=limits, decoder=Network.of(model.dec), digits=packed,
-                         labels=bytes(torch.as_tensor(labels).tolist()), exact=grid.log_px.tolist(),
+                         labels=pack_labels(labels), exact=grid.log_px.tolist(),
                          spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(), **traits)
 
     @traitlets.validate("digit", "n", "m", "seed", "latents")

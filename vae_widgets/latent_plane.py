@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, reference
+from .base import BookWidget, Network, check_model, pack_labels, reference
 
 POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
 
@@ -37,6 +37,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
             raise ValueError(f"a plane needs a VAE, whose prior is N(0, I), or an Autoencoder; given {given}")
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
+        check_model(model)
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
             given = [f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels))]
             raise ValueError(f"x and labels come together, one label for each image; given {given[0]} and {given[1]}")
@@ -44,7 +45,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
             with torch.no_grad():
                 code = model.enc(torch.as_tensor(x[:POINTS]).float())
             m, v = code if isinstance(code, tuple) else (code, torch.zeros_like(code))
-            traits |= dict(labels=bytes(torch.as_tensor(labels[:POINTS]).tolist()),
+            traits |= dict(labels=pack_labels(labels[:POINTS]),
                            codes_m=m.numpy().astype("<f4").tobytes(), codes_v=v.numpy().astype("<f4").tobytes())
         self._model = model
         super().__init__(name=name, extent=extent, decoder=Network.of(model.dec, precision),

@@ -5,7 +5,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, pack_digits, reference, to_choose
+from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, reference, to_choose
 
 IMAGES = 2000  # on which the use of each latent is measured
 
@@ -40,6 +40,7 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
     def __init__(self, model, x=None, labels=None, *, name="traversal", **traits):
         if not isinstance(model, (vc.VAE, vc.Autoencoder)) or isinstance(model, vc.SSVAE):
             raise ValueError(f"wanted a VAE, GMVAE or Autoencoder; given {type(model).__name__}")
+        check_model(model)
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
             images, classes = (f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels)))
             raise ValueError(f"x and labels come together, one label for each image; given {images} and {classes}")
@@ -49,7 +50,7 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
         if x is not None:
             x, labels = torch.as_tensor(x), torch.as_tensor(labels)
             chosen = to_choose(labels)
-            traits |= dict(digits=pack_digits(x[chosen]), labels=bytes(labels[chosen].tolist()),
+            traits |= dict(digits=pack_digits(x[chosen]), labels=pack_labels(labels[chosen]),
                            encoder=Network.of(model.enc))
             nats, codes = kl_of_latents(model, x[:IMAGES].float()), mean_codes(model, x[chosen].float())
             spread = codes.std().item() if not has_prior else spread

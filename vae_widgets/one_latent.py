@@ -30,6 +30,8 @@ class OneLatent(BookWidget, script="one_latent.js"):
         if z.dim() != 1 or len(z) < 2 or z.shape != log_lik.shape:
             raise ValueError("wanted z and log_likelihood of one shape (n,); given "
                              f"{tuple(z.shape)} and {tuple(log_lik.shape)}")
+        if not log_lik.isfinite().all():
+            raise ValueError(f"log_likelihood must be finite; given {log_lik.min():g} to {log_lik.max():g}")
         step = z.diff()
         if not torch.allclose(step, step[:1], rtol=1e-3) or not 0 < step[0] <= widths[0]:
             raise ValueError(f"z must rise in even steps of at most {widths[0]:g}; given steps from {step.min():g} "

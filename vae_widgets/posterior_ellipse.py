@@ -5,7 +5,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, pack_digits, reference
+from .base import BookWidget, Network, check_model, pack_digits, reference
 
 MOST = 42  # spacings from the middle of a picture to its side, so that a digit has at most 114 kB in the page
 MARGIN = 1.06  # for the handles of a q at the side
@@ -37,8 +37,12 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
     decoder = reference(Network)
 
     def __init__(self, model, x, labels, grid, *, name="ellipse", **traits):
-        if model.z_dim != 2:
-            raise ValueError(f"an ellipse needs a model with two latents; given z_dim={model.z_dim}")
+        if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+            raise ValueError(f"an ellipse needs a VAE or GMVAE; given {type(model).__name__}")
+        if not model.z_dim == grid.z.shape[1] == 2:
+            raise ValueError("an ellipse needs a model and a grid of two latents; given "
+                             f"z_dim={model.z_dim} and {grid.z.shape[1]}")
+        check_model(model)
         if len({len(x), len(labels), len(grid.log_px)}) > 1:
             raise ValueError("x, labels and grid must be of the same digits; given "
                              f"{len(x)}, {len(labels)} and {len(grid.log_px)}")

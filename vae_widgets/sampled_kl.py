@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, pack_digits, references
+from .base import BookWidget, Mixture, check_model, pack_digits, pack_labels, references
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100]
 ESTIMATES = 100
@@ -40,6 +40,7 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
         for model in models.values():
             if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
                 raise ValueError(f"wanted VAEs or GMVAEs, whose KL is that of z alone; given {type(model).__name__}")
+            check_model(model)
         packed = pack_digits(x)
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
@@ -47,7 +48,7 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
         with torch.no_grad():
             self._codes = [model.enc(torch.as_tensor(x).float()) for model in self._models]
         super().__init__(
-            name=name, names=list(models), digits=packed, labels=bytes(torch.as_tensor(labels).tolist()),
+            name=name, names=list(models), digits=packed, labels=pack_labels(labels),
             mixtures=[Mixture.of(m) if isinstance(m, vc.GMVAE) else None for m in self._models],
             z_dims=[m.z_dim for m in self._models],
             codes=b"".join(part.numpy().astype("<f4").tobytes() for code in self._codes for part in code),

@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, pack_digits, references, to_choose
+from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, references, to_choose
 
 MEASURED = 2000  # images on which models without results of their own are measured
 
@@ -39,6 +39,7 @@ class Sweep(BookWidget, script="sweep.js"):
         for label, model in models.items():
             if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
                 raise ValueError(f"wanted VAEs and GMVAEs; {label!r} is of type {type(model).__name__}")
+            check_model(model)
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
         x, labels = torch.as_tensor(x), torch.as_tensor(labels)
@@ -50,7 +51,7 @@ class Sweep(BookWidget, script="sweep.js"):
         m, v = (b"".join(code[part].numpy().astype("<f4").tobytes() for code in codes) for part in range(2))
         stored = all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
         super().__init__(
-            name=name, names=list(models), codes_m=m, codes_v=v, digits=digits, labels=bytes(labels[chosen].tolist()),
+            name=name, names=list(models), codes_m=m, codes_v=v, digits=digits, labels=pack_labels(labels[chosen]),
             decoders=[Network.of(model.dec, "int8") for model in self._models],
             mixtures=[Mixture.of(model) if isinstance(model, vc.GMVAE) else None for model in self._models],
             measured=[measure(model, x[:MEASURED].float(), stored) for model in self._models],
