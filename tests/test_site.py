@@ -1,5 +1,6 @@
 """The built pages in a real browser: from disk, with the network off, in both themes and on a phone."""
 
+import re
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -38,6 +39,58 @@ def test_formulas_are_typeset(open_page, name):
         }))"""
     )
     assert [formula for formula in formulas if not formula["set"] or formula["wrong"]] == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", PAGES)
+def test_no_formula_scrolls_that_has_room(open_page, name, width):
+    """One that scrolls has a bar of its own in many browsers, and the Tab key stops at it."""
+    page, _ = open_page(name, width=width)
+    page.evaluate("document.fonts.ready")
+    # Those whose picture has room, give or take two pixels: a tilde is wider than what it stands on.
+    scrolling = """[...document.querySelectorAll(".bd-article mjx-container:not([display])")]
+        .filter((e) => e.checkVisibility() && getComputedStyle(e).overflowX !== "visible"
+            && e.scrollWidth > e.clientWidth + 2
+            && e.querySelector("mjx-math").getBoundingClientRect().width <= e.clientWidth + 2)"""
+    page.wait_for_function(f"!{scrolling}.length")
+
+
+def test_the_tab_key_stops_at_what_can_be_used(open_page):
+    page, _ = open_page("book/1_marginal_likelihood")
+    stops = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        stops.add(page.evaluate("document.activeElement.tagName"))
+    assert {"A", "BUTTON", "INPUT"} <= stops and "MJX-CONTAINER" not in stops
+
+
+def test_what_folds_has_a_name_of_its_own(open_page):
+    page, _ = open_page("book/3_vae")
+    page.wait_for_load_state()
+    solutions = page.locator(".solution .toggle-button").evaluate_all("(all) => all.map((e) => e.ariaLabel)")
+    assert len(solutions) == len(set(solutions)) > 3 and all(name.startswith("Solution to") for name in solutions)
+    assert page.get_by_text("Show code cell source").count() > 3
+    assert page.locator("summary[aria-label]").count() == 0
+
+
+def test_the_start_page_leads_to_the_book(open_address, site):
+    page, trouble = open_address((site / "index.html").as_uri())
+    page.wait_for_url("**/book/index.html")
+    assert trouble == []
+    start = BeautifulSoup((site / "index.html").read_text(), "html.parser")
+    assert start.html["lang"] == "en" and start.title.text and start.a["href"] == "book/index.html"
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_numbers_have_a_minus_sign_and_formulas_their_punctuation(site, name):
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser").article
+    for formula in page.select("span.math"):
+        after = formula.next_sibling
+        if isinstance(after, str) and after[:1] in set(".,;:"):
+            assert "unbroken" in formula.parent.get("class", [])
+    for part in page.select("pre, code, script, style, .math"):
+        part.decompose()
+    assert [text for text in page.stripped_strings if re.search(r"(?<![\w/-])-\d", text)] == []
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -134,6 +134,7 @@ class BookWidget(anywidget.AnyWidget):
     """
 
     name = traitlets.Unicode(help="how a link to the page addresses this widget").tag(sync=True)
+    title = traitlets.Unicode(help="what tells it from its like on the page; empty if nothing has to").tag(sync=True)
     text = traitlets.Unicode(help="what the picture shows, in words; kept up to date by the front end").tag(sync=True)
     state = ()
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)

@@ -157,7 +157,7 @@ async function renderComponents({ model, el }) {
     const ends = ui.range(dim).flatMap((i) => [Math.abs(centre[i]) + spread[i], Math.abs(own[i]) + sd[i], Math.abs(z[i])]);
     const extent = Math.ceil(0.5 + Math.max(...ends));
     const axes = ui.axes({
-      width: 330, height: 200, left: 34, y: { min: -extent, max: extent, ticks: 4 },
+      width: 330, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4, label: "z" },
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
     });
     const step = axes.x(2) - axes.x(1);

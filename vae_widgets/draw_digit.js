@@ -246,7 +246,7 @@ async function renderDrawDigit({ model, el }) {
   function drawBars({ m, v }) {
     const extent = Math.max(3.5, Math.ceil(Math.max(...m.map((mean, i) => Math.abs(mean) + Math.sqrt(v[i])))));
     const axes = ui.axes({
-      width: 360, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4 },
+      width: 360, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4, label: "z" },
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
     });
     const step = axes.x(2) - axes.x(1);

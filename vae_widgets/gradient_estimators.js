@@ -17,7 +17,7 @@ async function renderGradientEstimators({ model, el }) {
   // The place of the picture; the axes change with the size of the errors.
   const place = ui.h("div");
   const note = ui.h("p", { class: "vw-heading" });
-  const cell = (key) => ui.h("td", {}, ui.h("output", { "data-key": key }));
+  const cell = (key) => ui.h("td", {}, ui.output({ "data-key": key }));
   const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${colour}` });
   const table = ui.h("table", { class: "vw-numbers" },
     ui.h("thead", {}, ui.h("tr", {}, ["Gradient", "mean of n", "SD of one"].map((head) => ui.h("th", { scope: "col" }, head)))),

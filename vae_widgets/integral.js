@@ -267,13 +267,6 @@ async function renderIntegral({ model, el }) {
     );
   }
 
-  const exponent = (number) => String(number).replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
-  function grand(count) {
-    if (count < 1e12) return count.toLocaleString("en");
-    const power = Math.floor(Math.log10(count));
-    return `${(count / 10 ** power).toFixed(1)} × 10${exponent(power)}`;
-  }
-
   function update() {
     const digit = model.get("digit"), n = model.get("n"), m = model.get("m"), latents = model.get("latents");
     const truth = exact[digit], grid = gridSum(digit, n), count = Math.min(m, drawn.count);
@@ -286,7 +279,7 @@ async function renderIntegral({ model, el }) {
     work.show({
       n, n2: n, points: n * n, latents, each: decoded ? ui.duration(each) : "…",
       state: isDone(n) ? "all decoded" : `${Math.floor((100 * progress[n]) / (n * n))}% of them decoded`,
-      count: grand(n ** latents), wait: decoded ? ui.duration(each * n ** latents) : "…",
+      count: ui.grand(n ** latents), wait: decoded ? ui.duration(each * n ** latents) : "…",
     });
     view.root.setAttribute("aria-busy", running || count < m);
     const words = `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) is ${ui.format(truth)} nats; by a grid of ${n} by ${n} points `

@@ -139,6 +139,7 @@ async function renderLatentTraversal({ model, el }) {
     drawBands(digit);
     const value = ui.format(z[dimension], places);
     const place = (0.5 + 4 * (z[dimension] / reach + 1)) / 9;
+    marker.textContent = place > 1 ? "▶" : place < 0 ? "◀" : "▲"; // the sliders reach further than the strip
     marker.style.left = `${100 * Math.min(0.975, Math.max(0.025, place))}%`;
     stripHeading.textContent = `Along ${latent(dimension)}, the others as they are.`;
     strip.setAttribute("aria-label", `Film strip along ${latent(dimension)}`);

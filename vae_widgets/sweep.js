@@ -93,10 +93,11 @@ async function renderSweep({ model, el }) {
       // The present name first, and of the others those that find room.
       const taken = [];
       for (const i of [index, ...ui.range(names.length).filter((i) => i !== index)]) {
-        const [x, y] = places[i];
-        const free = taken.every(([a, b, name]) => Math.abs(b - y) > 15 || a > x + 8 * names[i].length || x > a + 8 * name.length);
-        if (free) taken.push([x, y, names[i]]);
-        ui.put(tags[i], { x: x + 9, y: y - 8, visibility: free ? "visible" : "hidden",
+        const [x, y] = places[i], length = 8 * names[i].length;
+        const from = x + 9 + length > axes.box.right ? x - 9 - length : x + 9; // to the left where there is no room
+        const free = taken.every(([a, b, c]) => Math.abs(c - y) > 15 || a > from + length || from > b);
+        if (free) taken.push([from, from + length, y]);
+        ui.put(tags[i], { x: from < x ? x - 9 : x + 9, y: y - 8, "text-anchor": from < x ? "end" : "start", visibility: free ? "visible" : "hidden",
                           fill: i === index ? ui.INK : ui.COLOURS.muted, "font-weight": i === index ? 700 : 400 });
       }
       const { rate, distortion } = measured[index];

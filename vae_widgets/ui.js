@@ -26,6 +26,9 @@ const ui = (() => {
   const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
   const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
 
+  // A number that changes: the sentence of `say` is read out, and not each of these as well.
+  const output = (attributes = {}, ...children) => h("output", { "aria-live": "off", ...attributes }, ...children);
+
   // Change attributes of an element that is there.
   const put = (element, attributes) => void fill(element, attributes, []);
 
@@ -98,8 +101,10 @@ const ui = (() => {
   // --- the frame of a widget ---
 
   // Returns { root, body, say, watch, signal, stop }: append to body; `watch` redraws when traits change, once a frame;
-  // `say` puts the picture in words, for those who do not see it; hand `stop` back from render.
+  // `say` puts the picture in words, for those who do not see it; hand `stop` back from render. The model's title, if it
+  // has one, tells the widget from its like on the page.
   function frame(model, el, label) {
+    const title = model.get("title");
     const controller = new AbortController();
     const live = h("p", { class: "vw-hidden", "aria-live": "polite" });
     const status = h("span", { class: "vw-status", role: "status" });
@@ -107,8 +112,10 @@ const ui = (() => {
     const foot = h("div", { class: "vw-foot" }, h("button", { type: "button", onclick: reset }, "Reset"));
     if (model.link) foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
     foot.append(status);
-    const root = h("section", { class: "vw", role: "group", "aria-label": label }, body, foot, live);
+    const heading = title && h("p", { class: "vw-title" }, title);
+    const root = h("section", { class: "vw", role: "group", "aria-label": title ? `${label}: ${title}` : label }, heading, body, foot, live);
     el.append(root);
+    for (const trait of model.get("_shared")) bind(model, trait, () => status.replaceChildren(), controller.signal);
 
     function reset() {
       set(model, structuredClone(model.get("_defaults")));
@@ -179,7 +186,7 @@ const ui = (() => {
   function slider(view, model, { trait, index, name, label, min, max, limits, step = 0.05, digits = 2, values, show = format }) {
     const input = h("input", { type: "range", ...KEYS, min: values ? 0 : min, max: values ? values.length - 1 : max,
                                step: values ? 1 : step, "aria-label": label ?? name, "data-trait": trait, "data-index": index });
-    const output = h("output");
+    const shown = output();
     const get = () => (index === undefined ? model.get(trait) : model.get(trait)[index]);
     const nearest = (value) => values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
     input.addEventListener("input", () => {
@@ -191,10 +198,10 @@ const ui = (() => {
       const value = get();
       if (limits) [input.min, input.max] = limits();
       input.value = values ? nearest(value) : value;
-      output.value = show(value, digits);
-      input.setAttribute("aria-valuetext", output.value);
+      shown.value = show(value, digits);
+      input.setAttribute("aria-valuetext", shown.value);
     }, view.signal);
-    return h("label", { class: "vw-slider" }, h("span", {}, name), input, output);
+    return h("label", { class: "vw-slider" }, h("span", {}, name), input, shown);
   }
 
   function checkbox(view, model, { trait, label }) {
@@ -255,7 +262,7 @@ const ui = (() => {
     const outputs = {};
     const table = h("table", { class: "vw-numbers" }, h("tbody", {}, rows.map(([key, label, colour, own]) => {
       const kind = { digits, unit, ...own };
-      outputs[key] = { element: h("output", { "data-key": key }), digits: kind.digits };
+      outputs[key] = { element: output({ "data-key": key }), digits: kind.digits };
       const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
       return h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`));
     })));
@@ -276,7 +283,7 @@ const ui = (() => {
   // Numbers are whole; what is given as text, such as a time that was measured, has no data-key.
   function sentence(text) {
     const outputs = {};
-    const line = h("p", { class: "vw-note" }, text.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? (outputs[part] = h("output")) : part)));
+    const line = h("p", { class: "vw-note" }, text.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? (outputs[part] = output()) : part)));
     const show = (values) => {
       for (const [key, value] of Object.entries(values)) {
         const isNumber = typeof value === "number";
@@ -289,8 +296,16 @@ const ui = (() => {
 
   const UNITS = [[1e6 * 31557600, "million years"], [31557600, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"], [1, "s"], [1e-3, "ms"], [0, "µs"]];
 
-  // A time for people, to two digits: "3.2 s", "14 hours", "3,200 million years".
+  // A large count for people: "14,641", "1.7 × 10¹³".
+  function grand(count) {
+    if (count < 1e12) return count.toLocaleString("en");
+    const power = Math.floor(Math.log10(count));
+    return `${(count / 10 ** power).toFixed(1)} × 10${String(power).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])}`;
+  }
+
+  // A time for people, to two digits: "3.2 s", "14 hours", "3,200 million years", "3.2 × 10¹⁴ years".
   function duration(seconds) {
+    if (seconds >= 1e12 * 31557600) return `${grand(seconds / 31557600)} years`;
     const [size, unit] = UNITS.find(([least]) => seconds >= least);
     return `${(+(seconds / (size || 1e-6)).toPrecision(2)).toLocaleString("en")} ${unit}`;
   }
@@ -358,7 +373,7 @@ const ui = (() => {
             const length = x(to) - x(from);
             return [
               s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] }),
-              content.length * 7.6 + 8 < length &&
+              content.length * 9 + 8 < length &&
                 text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
             ];
           }),
@@ -482,6 +497,6 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, keys, sentence, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
   };
 })();

@@ -14,4 +14,12 @@
   if (document.querySelector(".widget[aria-busy]")) {
     addEventListener("widget-drawn", () => requestAnimationFrame(() => setTimeout(catchUp)), { once: true });
   } else catchUp();
+
+  // What folds has the name that is seen on it: of a solution, that of its exercise.
+  addEventListener("load", () => {
+    for (const summary of document.querySelectorAll("details.hide > summary")) summary.removeAttribute("aria-label");
+    for (const button of document.querySelectorAll(".toggle-button")) {
+      button.setAttribute("aria-label", button.closest(".admonition-title").textContent.trim());
+    }
+  });
 }
