@@ -145,6 +145,7 @@ async function renderIwaeBound({ model, el }) {
     pile.replaceChildren(right.svg);
     chart = { left, right, marks, elbo, exact };
     progress.value = drawn;
+    view.root.setAttribute("aria-busy", drawn < WEIGHTS);
     drawnText.replaceChildren(ui.output({ "data-key": "drawn", "data-value": drawn }, count(drawn)), ` of ${count(WEIGHTS)} weights drawn`);
     drawChosen();
   }
