@@ -691,8 +691,8 @@ def log_marginal_grid(model, x, n=401, limit=None):
 
     The integrand is nearly smooth and, that far out, dies before the edge, so the sum
     converges very fast once the spacing is below the posterior's width: halve n to see how
-    far a sharp posterior is from there. Raises ValueError for more than two latents, a model whose decoder also
-    needs a label, or a grid without extent. Notes eq. 1; chapter 1.
+    far a sharp posterior is from there. Raises ValueError for more than two latents, a model
+    whose decoder also needs a label, or a grid without extent. Notes eq. 1; chapter 1.
     """
     _check_images(x, model)
     if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
@@ -866,8 +866,9 @@ def spread_labels(graph, known, labels, y_dim=10):
     if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):
         raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
     if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
+        values = f", {labels.min()} to {labels.max()}" if labels.numel() else ""
         raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
-                         f"given {labels.dtype} of shape {tuple(labels.shape)}, {labels.min()} to {labels.max()}")
+                         f"given {labels.dtype} of shape {tuple(labels.shape)}{values}")
     degree = torch.from_numpy(graph.sum(1)).float()
     source, few = torch.zeros(n, y_dim), F.one_hot(labels.long(), y_dim).float()
     source[known] = few - few.mean(0)  # as much flows off as flows on
@@ -1152,10 +1153,11 @@ def load_model(file):
         tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
     if _hash_tensors(tensors) != description.get("sha256"):
         raise ValueError(f"{file}: the weights do not match their hash; the file is damaged")
-    if description.get("class") not in MODELS:
-        raise ValueError(f"{file} holds a {description.get('class')}, and vae_core.MODELS has {', '.join(MODELS)}")
+    kind = str(description.get("class"))
+    if kind not in MODELS:
+        raise ValueError(f"{file} holds a {kind}, and vae_core.MODELS has {', '.join(MODELS)}")
     try:
-        model = MODELS[description["class"]](**description["arguments"])
+        model = MODELS[kind](**description["arguments"])
         model.load_state_dict(tensors)
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{file} does not fit this version of vae_core: {error}") from None

@@ -246,6 +246,7 @@ def test_guesses_on_real_digits_beat_the_nearest_label(data):
     (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0, 1])), "no label reaches some"),
     (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0.0, 1.0])), "float32"),
     (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([1])), r"2 known.*\(1,\)"),
+    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([])), r"2 known.*\(0,\)"),
 ])
 def test_spreading_says_what_it_wants(call, message):
     z, _ = clusters()

@@ -86,7 +86,7 @@ def test_keys_walk_along_the_sheet(show_widgets, components):
         box = page.locator(".vw-sheet")
         scrolled, room, height = box.evaluate("(box) => [box.scrollTop, box.clientHeight, box.scrollHeight]")
         assert scrolled == (0 if at == 0 else pytest.approx(height - room, abs=1)) and height > room
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.includes('place 1 of 500')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.includes('place 1 of 500')")
     assert trouble == []
 
 

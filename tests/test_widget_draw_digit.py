@@ -78,7 +78,7 @@ def test_a_test_digit_is_there_at_once(show_widgets, name, theme):
     assert_shows(page, drawing, digits(10)[0][0])
     for name in ("Undo", "Clear"):
         assert page.get_by_role("button", name=name).is_disabled()
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('Test digit 1, a 7')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('Test digit 1, a 7')")
     assert trouble == []
 
 
@@ -106,7 +106,7 @@ def test_drawing(show_widgets, touch):
     one_stroke = torch.tensor(ink(page, SEEN)).float()
     assert_shows(page, drawing, one_stroke)
     assert drawing._model.cls(one_stroke).argmax() == 3
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('Your digit, read as 3')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('Your digit, read as 3')")
     assert page.locator("[data-trait=digit]:checked").count() == 0
     # MNIST's size, place and width of stroke.
     rows, columns = one_stroke.reshape(28, 28).nonzero().float().T

@@ -88,7 +88,7 @@ def test_each_latent_draws_as_in_python(show_widgets, photo):
         z[latent] = float(control(page, "z", latent).input_value())
         assert abs(z[latent]) >= 0.1
         assert_mine(page, photo, z)
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.includes('light angle 2.5')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.includes('light angle 2.5')")
     assert trouble == []
 
 

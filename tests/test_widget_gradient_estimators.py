@@ -36,7 +36,7 @@ def test_it_is_drawn_before_anything_is_touched(show_widgets, theme, width):
     assert abs(shown["path_mean"] - 2) < 5 * path / 10 and abs(shown["score_mean"] - 2) < 5 * score / 10
     assert page.locator(".vw svg path").count() >= 6
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('For f(z) = z²,')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('For f(z) = z²,')")
     assert trouble == []
 
 

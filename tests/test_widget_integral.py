@@ -53,7 +53,7 @@ def test_it_is_drawn_and_computed_before_anything_is_touched(show_widgets, model
     assert_grid(page, model, digits[0][0], 21)
     wait_for(page, "samples")
     page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 5")
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('Test digit 1, a 7')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('Test digit 1, a 7')")
     assert trouble == []
 
 
@@ -97,7 +97,7 @@ def test_the_grid_follows_its_slider(show_widgets, model, digits):
 
 def test_samples_come_near_the_truth(show_widgets, model, digits, exact):
     page, trouble = show_widgets([Integral(model, *digits, m=10_000)])
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.includes('10,000 samples')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.includes('10,000 samples')")
     few = wait_for(page, "samples")
     page.wait_for_function("document.querySelector('[data-key=samples_error]').dataset.value > -3", timeout=60_000)
     log_ratio = exact.log_posterior[0] - model.log_prior(exact.z)

@@ -140,7 +140,7 @@ def test_the_picture_and_its_words_follow(show_widgets):
     assert pile.get_attribute("aria-label").startswith("Histogram of 5,000 log weights")
     press(control(page, "m"), "ArrowRight")
     assert rise.inner_html() != before and "250 groups" in rise.get_attribute("aria-label")
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('m = 20: bound')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('m = 20: bound')")
     assert trouble == []
 
 

@@ -52,7 +52,7 @@ def test_it_is_drawn_before_anything_is_touched(show_widgets, plane, model, digi
     assert_shows(page, model, [0, 0], digits[0])
     blank = "(canvas) => !canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
     assert not page.locator("canvas.vw-plane").evaluate(blank)
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('z = (0.00, 0.00)')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('z = (0.00, 0.00)')")
     assert trouble == []
 
 
@@ -67,7 +67,7 @@ def test_keys_move_the_sliders(show_widgets, plane, model, digits):
     press(control(page, "z", 1), "Home", "ArrowUp")
     assert_shows(page, model, [z1, -3.45], digits[0])
     assert f"({z1:.2f}, −3.45)" in page.locator("canvas.vw-plane").get_attribute("aria-label")
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.includes('−3.45')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.includes('−3.45')")
     assert trouble == []
 
 

@@ -79,7 +79,7 @@ def test_keys_move_the_sliders_and_the_strip_runs_along_the_one_in_use(show_widg
         now = state(page)
         assert now["dimension"] == i and now["z"][i] == {"End": 4, "Home": -4}.get(key, now["z"][i])
         assert_shows(page, model("vae"), now["z"], i, x)
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('z₁₀ = ')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('z₁₀ = ')")
     # A slider that is come to is the one in use; and so is one that is chosen.
     control(page, "z", 3).focus()
     wait_for_frame(page)

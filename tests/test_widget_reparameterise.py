@@ -39,7 +39,7 @@ def test_it_is_drawn_before_anything_is_touched(show_widgets, widget, theme, wid
     page, trouble = show_widgets([widget], theme=theme, width=width)
     assert_shows(page, 1, 0.5)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('m = 1.00, v = 0.50')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('m = 1.00, v = 0.50')")
     assert trouble == []
 
 

@@ -55,7 +55,7 @@ def test_it_is_drawn_before_anything_is_touched(show_widgets, widget, theme, wid
     assert_shows(page, widget)
     assert number(page, "exact") == pytest.approx(widget.exact, abs=NATS)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('S = 1: 100 estimates')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('S = 1: 100 estimates')")
     assert trouble == []
 
 

@@ -85,7 +85,7 @@ def image_of(label):
 def test_it_is_drawn_before_anything_is_touched(show_widgets, sweep, models):
     page, trouble = show_widgets([sweep])
     assert_shows(page, models, 0, image_of(0))
-    page.wait_for_function("document.querySelector('.vw [aria-live=polite]').textContent.startsWith('two: rate 4.07')")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.startsWith('two: rate 4.07')")
     assert page.locator(".vw").get_by_text("Means over the 10,000 test images.").count() == 1
     assert trouble == []
 

@@ -187,7 +187,7 @@ def test_controls_reset_and_link(show_widgets, name):
     page, trouble = show_widgets([EXAMPLES[name]()])
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     place = page.locator(".vw")
-    start, words = settled_look(place), place.locator("[aria-live=polite]")
+    start, words = settled_look(place), place.locator("p[aria-live]")
     expect(words).not_to_be_empty()
     at_first = words.text_content()
     assert controls(place)
