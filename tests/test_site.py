@@ -28,6 +28,17 @@ def test_page_works_from_disk_with_the_network_off(open_page, name, theme):
     assert broken == []
 
 
+def no_formula_scrolls_that_has_room(page):
+    """One that scrolls has a bar of its own in many browsers, and the Tab key stops at it."""
+    page.evaluate("document.fonts.ready")
+    # Those whose picture has room, give or take two pixels: a tilde is wider than what it stands on.
+    scrolling = """[...document.querySelectorAll(".bd-article mjx-container:not([display])")]
+        .filter((e) => e.checkVisibility() && getComputedStyle(e).overflowX !== "visible"
+            && e.scrollWidth > e.clientWidth + 2
+            && e.querySelector("mjx-math").getBoundingClientRect().width <= e.clientWidth + 2)"""
+    page.wait_for_function(f"!{scrolling}.length")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_formulas_are_typeset(open_page, name):
     page, _ = open_page(name)
@@ -39,20 +50,7 @@ def test_formulas_are_typeset(open_page, name):
         }))"""
     )
     assert [formula for formula in formulas if not formula["set"] or formula["wrong"]] == []
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", PAGES)
-def test_no_formula_scrolls_that_has_room(open_page, name, width):
-    """One that scrolls has a bar of its own in many browsers, and the Tab key stops at it."""
-    page, _ = open_page(name, width=width)
-    page.evaluate("document.fonts.ready")
-    # Those whose picture has room, give or take two pixels: a tilde is wider than what it stands on.
-    scrolling = """[...document.querySelectorAll(".bd-article mjx-container:not([display])")]
-        .filter((e) => e.checkVisibility() && getComputedStyle(e).overflowX !== "visible"
-            && e.scrollWidth > e.clientWidth + 2
-            && e.querySelector("mjx-math").getBoundingClientRect().width <= e.clientWidth + 2)"""
-    page.wait_for_function(f"!{scrolling}.length")
+    no_formula_scrolls_that_has_room(page)
 
 
 def test_the_tab_key_stops_at_what_can_be_used(open_page):
@@ -109,6 +107,7 @@ def test_page_fits_a_phone(open_page, name):
         })()"""
     )
     assert outside == []
+    no_formula_scrolls_that_has_room(page)
     # No column is so narrow that a name in it is broken.
     assert page.evaluate(
         """[...document.querySelectorAll("td code")].map((e) => [e.textContent, e.getClientRects().length])
