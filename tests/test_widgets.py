@@ -373,6 +373,22 @@ def test_labels_are_bytes():
             pack_labels(bad)
 
 
+def test_a_notice_goes_when_it_is_no_longer_true(show_widgets):
+    page, trouble = show_widgets([EXAMPLES["OneLatent"]()])
+    status = page.locator(".vw-status")
+    press(page.get_by_role("button", name="Reset"), "Enter")
+    expect(status).to_have_text("As it was.")
+    press(control(page, "m"), "ArrowRight")
+    expect(status).to_be_empty()
+    assert trouble == []
+
+
+def test_a_title_tells_a_widget_from_its_like(show_widgets):
+    page, _ = show_widgets([LatentPlane(model(), title="VAE", name="one"), LatentPlane(model(), name="two")])
+    assert page.get_by_role("group", name="The latent plane: VAE").locator(".vw-title").inner_text() == "VAE"
+    assert page.locator(".vw-title").count() == 1
+
+
 def test_numbers_stay_within_their_limits():
     class Dial(BookWidget):
         level = traitlets.Float(0.0).tag(sync=True)
