@@ -131,12 +131,15 @@ class BookWidget(anywidget.AnyWidget):
 
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
     up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    `later` are its traits that refer to what its front end fetches by itself, when that is needed.
     """
 
     name = traitlets.Unicode(help="how a link to the page addresses this widget").tag(sync=True)
     title = traitlets.Unicode(help="what tells it from its like on the page; empty if nothing has to").tag(sync=True)
     text = traitlets.Unicode(help="what the picture shows, in words; kept up to date by the front end").tag(sync=True)
     state = ()
+    later = ()
+    _later = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
     _whole = traitlets.List(traitlets.Unicode(), help="the traits of the state that are whole numbers").tag(sync=True)
@@ -151,7 +154,7 @@ class BookWidget(anywidget.AnyWidget):
 
     def __init__(self, *, limits, **traits):
         super().__init__(_limits={trait: list(bounds) for trait, bounds in limits.items()}, **traits)
-        self._shared = list(self.state)
+        self._shared, self._later = list(self.state), list(self.later)
         self._defaults = {trait: getattr(self, trait) for trait in self.state}
         kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
         self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]

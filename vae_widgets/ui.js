@@ -43,10 +43,11 @@ const ui = (() => {
 
   // --- models ---
 
-  // Another model by the reference that a trait holds, or null; for a list of references, a list of models.
-  async function follow(model, trait) {
+  // Another model by the reference that a trait holds, or null; for a list of references, a list of models, or the one
+  // at an index.
+  async function follow(model, trait, index) {
     const find = (reference) => (reference ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : null);
-    const held = model.get(trait);
+    const held = index === undefined ? model.get(trait) : model.get(trait)[index];
     return Array.isArray(held) ? Promise.all(held.map(find)) : find(held);
   }
 
@@ -65,9 +66,9 @@ const ui = (() => {
     return networks.get(source);
   }
 
-  const network = async (model, trait) => each(await follow(model, trait), decoded);
+  const network = async (model, trait, index) => each(await follow(model, trait, index), decoded);
 
-  const mixture = async (model, trait) => each(await follow(model, trait), (source) =>
+  const mixture = async (model, trait, index) => each(await follow(model, trait, index), (source) =>
     engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }));
 
   // All parts of the model of a ModelWidget, as engine.logWeights wants them.

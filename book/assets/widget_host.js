@@ -22,6 +22,7 @@ class Model {
   // The model with all of its state, once that is there.
   complete() {
     this.whole ??= Promise.all(this.large.map(async ([path, address]) => this.put(path, await load(address))));
+    this.whole.catch(() => (this.whole = undefined)); // the next time, it is tried again
     return this.whole.then(() => this);
   }
 
@@ -189,10 +190,12 @@ function frontEnd(source) {
   return modules.get(source);
 }
 
-// The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to.
+// The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to;
+// what it fetches by itself later is named in `_later`.
 async function prepare(model) {
   const isReference = (value) => typeof value === "string" && value.startsWith(REFERENCE);
-  const others = Object.values(model.state).flat().filter(isReference).map(resolve);
+  const now = Object.entries(model.state).filter(([name]) => !model.get("_later")?.includes(name));
+  const others = now.flatMap(([, value]) => value).filter(isReference).map(resolve);
   const [widget] = await Promise.all([frontEnd(model.get("_esm")), ...[model, ...others].map((one) => one.complete())]);
   return widget;
 }
