@@ -143,7 +143,8 @@ class BookWidget(anywidget.AnyWidget):
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
     _whole = traitlets.List(traitlets.Unicode(), help="the traits of the state that are whole numbers").tag(sync=True)
-    _limits = traitlets.Dict(help="trait -> [lowest, highest], and of a list also its length").tag(sync=True)
+    _limits = traitlets.Dict(
+        help="trait -> [lowest, highest], and of a list also its length; of a text, its options").tag(sync=True)
 
     def __init_subclass__(cls, script=None, **options):
         if script:
@@ -153,7 +154,9 @@ class BookWidget(anywidget.AnyWidget):
         super().__init_subclass__(**options)
 
     def __init__(self, *, limits, **traits):
-        super().__init__(_limits={trait: list(bounds) for trait, bounds in limits.items()}, **traits)
+        words = {trait: self.traits()[trait].values for trait in self.state
+                 if isinstance(self.traits()[trait], traitlets.Enum)}
+        super().__init__(_limits={trait: list(bounds) for trait, bounds in (words | limits).items()}, **traits)
         self._shared, self._later = list(self.state), list(self.later)
         self._defaults = {trait: getattr(self, trait) for trait in self.state}
         kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items

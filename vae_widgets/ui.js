@@ -97,7 +97,10 @@ const ui = (() => {
     model.save_changes();
   }
 
-  const setAt = (model, name, index, value) => set(model, { [name]: model.get(name).with(index, value) });
+  // A list with one entry changed.
+  const changed = (list, index, value) => Object.assign([...list], { [index]: value });
+
+  const setAt = (model, name, index, value) => set(model, { [name]: changed(model.get(name), index, value) });
 
   // --- the frame of a widget ---
 
@@ -497,7 +500,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
   };
 })();
