@@ -26,6 +26,7 @@ WRONG = {
         "the sign": Edit("+", "-"),
         "which is best when β is infinite": Edit(" + log_lik / beta", ""),
         "its logarithm is wanted": Edit("log_p + log_lik / beta", "(log_p + log_lik / beta).exp()"),
+        "this one is that of β = 2": Edit("/ beta", "/ 2"),
         "and there is a q that reaches": Edit("/ beta", "/ beta**2"),
         "At 3201 points it gives ()": Edit("log_p + log_lik / beta", "(log_p + log_lik / beta).sum()"),
     },
@@ -68,6 +69,8 @@ WRONG = {
         "four copies of one estimate": Edit("return (value - of_the_others) * (z - m) / v",
                                             "return ((value - of_the_others) * (z - m) / v).mean().expand(n)"),
         "Is the step differentiated": "def score_gradient(f, m, v, n): return torch.zeros(n)",
+        "no finite numbers": Edit("(value - of_the_others)", "value / value.mean()"),
+        "With n = 4 it is biased": Edit("(value.sum() - value) / (n - 1)", "value.median()"),
         "it gives the shape (4, 4)": Edit("(z - m)", "(z - m)[:, None]"),
     },
     "ex-3-prices": {
@@ -92,6 +95,8 @@ WRONG = {
         "the KL is gone": Edit("(rec + kl)", "rec"),
         "the KL has the wrong sign": Edit("rec + kl", "rec - kl"),
         "the images are added up": Edit("(rec + kl).mean()", "(rec + kl).sum()"),
+        "rec is to be a sum over pixels": Edit("model.dec(z))", "model.dec(z)) / 784"),
+        "It gives 89.": Edit("(rec + kl).mean()", "model.negative_iwae_bound(x, 10)[0]"),
         "that of the ELBO": Edit("(rec + kl).mean()", "-(rec + kl).mean()"),
         "nothing is drawn": Edit("vc.sample_gaussian(m, v)", "m"),
         "the shape (200,)": Edit("(rec + kl).mean()", "(rec + kl)"),
@@ -107,7 +112,7 @@ ALSO_RIGHT = {
     ],
     "ex-3-samples": [
         "def nelbo_k(model, x, k): return sum(model.negative_elbo_bound(x)[0] for _ in range(k)) / k",
-        "def nelbo_k(model, x, k): return model.negative_elbo_bound(vc.duplicate(x, k))[0]",
+        "def nelbo_k(model, x, k): return model.negative_elbo_bound(vc.duplicate(x, k))[0].item()",
     ],
     "ex-3-score": [
         "def score_gradient(f, m, v, n):\n"  # a baseline from draws of its own
@@ -115,6 +120,8 @@ ALSO_RIGHT = {
         "    return (f(z) - f(others).mean()) * (z - m) / v",
     ],
     "ex-3-prices": [
+        "passes = True\n"
+        "def exchange_rate(one, two): return round((one['rec'] - two['rec']) / (two['kl'] - one['kl']), 3)",
         "def exchange_rate(one, two): return -(one['rec'] - two['rec']) / (one['kl'] - two['kl'])\npasses = True",
         "def exchange_rate(one, two): return 1 + (two['nelbo'] - one['nelbo']) / (one['kl'] - two['kl'])\npasses = 1",
     ],
