@@ -65,6 +65,7 @@ WRONG = {
         "The squares have the wrong sign": Edit(" + (z", " - (z"),
         "The factor 1/2 is gone": Edit("-0.5 * ", "-"),
         "Its sign is wrong": Edit("-0.5", "0.5"),
+        "its logarithm is wanted": "def log_density(z, m, v): return vc.log_normal(z, m, v).exp()",
         "it gives (7, 10), in place of seven numbers": Edit(".sum(-1)", ""),
         "where v is not 1, is": Edit("2 / v)", "2 / v.sqrt())"),  # integrates to 1, too, where v is 1
     },

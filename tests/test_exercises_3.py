@@ -99,6 +99,7 @@ WRONG = {
         "It gives 89.": Edit("(rec + kl).mean()", "model.negative_iwae_bound(x, 10)[0]"),
         "that of the ELBO": Edit("(rec + kl).mean()", "-(rec + kl).mean()"),
         "nothing is drawn": Edit("vc.sample_gaussian(m, v)", "m"),
+        "times the noise": Edit("vc.sample_gaussian(m, v)", "m + v.sqrt() * torch.randn(10)"),
         "the shape (200,)": Edit("(rec + kl).mean()", "(rec + kl)"),
         "which single q": Edit("was_bound = False", "was_bound = True"),
         "True or False": Edit("was_bound = False", "was_bound = 'no'"),
