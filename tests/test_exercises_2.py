@@ -26,7 +26,8 @@ WRONG = {
         "The four are": Edit("prior", "wide"),
     },
     "ex-2-gradient": {
-        "a zero": Edit("(x_toy - z ** 2 - a * z) * z / 0.1", "(x_toy - z**2 - a * z) * (2 * z + a) / 0.1 - z"),
+        "there is no slope yet": Edit(
+            "(x_toy - z ** 2 - a * z) * z / 0.1", "(x_toy - z**2 - a * z) * (2 * z + a) / 0.1 - z"),
         "the sign": Edit("x_toy - z ** 2 - a * z)", "z ** 2 + a * z - x_toy)"),
         "the variance 0.1 is gone": Edit("z / 0.1", "z"),
         "not to be squared": Edit("z / 0.1", "z / 0.1 ** 2"),
@@ -58,7 +59,7 @@ WRONG = {
         "-1 is not between": "best_by_likelihood, best_by_elbo, cost = 0, -1, 0.2",
     },
     "ex-2-bug": {
-        "+0.24 nats from log p(x), so it is no bound: the draws are N(m, v²)": Edit("v.sqrt()", "v"),
+        "+0.24 nats from log p(x), so it is no bound: its two terms are not of one": Edit("v.sqrt()", "v"),
         "that is the ELBO of another q": (
             "def elbo_by_nodes(m, v):\n    return elbo(m, v ** 2)"),
         "the draws are still not N(m, v)": Edit("v.sqrt()", "v ** 0.25"),
