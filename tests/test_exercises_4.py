@@ -82,7 +82,7 @@ WRONG = {
         "v was taken for a standard deviation": Edit("unsqueeze(1), m, v)", "unsqueeze(1), m, v ** 2)"),
         "With components of its own for each z": Edit("unsqueeze(1), m, v)", "unsqueeze(1), m[:1], v[:1])"),
         "it gives (4,)": Edit("dim=1", "dim=0"),
-        "use a log-mean-exp": Edit(MIXTURE, "return log_density.exp().mean(1).log()"),
+        "Far from all components": Edit(MIXTURE, "return log_density.exp().mean(1).log()"),
         "and the mixture has": Edit(MIXTURE, "return vc.log_mean_exp(log_density, dim=1) + 0.1"),
     },
 }

@@ -54,6 +54,8 @@ WRONG = {
         "in one average": Edit("log_w.reshape(iw, len(x))", "log_w"),
         "divide by their number": Edit(LINE, "return -log_w.reshape(iw, len(x)).logsumexp(0).mean()"),
         "the largest weight": Edit(LINE, "return -log_w.reshape(iw, len(x)).amax(0).mean()"),
+        "by its share of the sum": Edit(LINE, "w = log_w.reshape(iw, len(x))\n    return -(w.softmax(0) * w).sum(0).mean()"),
+        "Stay with log_mean_exp": Edit(LINE, "return -log_w.reshape(iw, len(x)).exp().mean(0).log().mean()"),
         "That is the ELBO": Edit(LINE, "return -log_w.mean()"),
         "The sign is wrong": Edit("return -", "return "),
         "wanted is their mean": Edit("dim=0).mean()", "dim=0).sum()"),

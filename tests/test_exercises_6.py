@@ -53,7 +53,7 @@ WRONG = {
         "Only the most probable": Edit(WEIGH, "return flat.reshape(10, len(q)).T[range(len(q)), q.argmax(1)].mean()"),
         "its best label": Edit(WEIGH, "return flat.reshape(10, len(q)).amin(0).mean()"),
         "The sign is wrong": Edit("return (q", "return -(q"),
-        "It gives (10,)": Edit(".sum(1).mean()", ".sum(1)"),
+        "It gives (6,)": Edit(".sum(1).mean()", ".sum(1)"),
         "and summed one by one": Edit("return (q", "return 0.5 * (q"),
     },
     "ex-6-loss": {
