@@ -55,6 +55,7 @@ WRONG = {
         "divided by K twice": Edit("v.mean(0).diag()", "v.mean(0).diag() / len(m)"),
         "The covariance is three times": Edit("v.mean(0).diag() + away.T @ away / len(m)",
                                               "v.sum(0).diag() + away.T @ away"),
+        "The mean is (2.00, 1.00)": Edit("(m.mean(0), ", "(m.median(0).values, "),
         "The mean is three times": Edit("(m.mean(0), ", "(m.sum(0), "),
         "the covariance has the shape (3, 3)": Edit("v.mean(0).diag() + away.T @ away", "away @ away.T"),
         "and this [[": Edit("away.T @ away / len(m)", "away.T @ away"),

@@ -31,6 +31,7 @@ WRONG = {
         "not for each latent": Edit("torch.rand(draws, 1)", "torch.rand(draws, 2)"),
         "do not mix them": Edit(CHOICE, "(1 - alpha) * vc.sample_gaussian(m, v) + alpha * torch.randn_like(m)"),
         "another variance than v": Edit("vc.sample_gaussian(m, v)", "m + v * torch.randn_like(m)"),
+        "the prior's is 1": Edit("torch.randn_like(m)", "2 * torch.randn_like(m)"),
         "its two parts are exchanged": Edit("torch.rand(draws, 1) < alpha", "torch.rand(draws, 1) > alpha"),
         "the share of the prior is 0.10": Edit("torch.rand(draws, 1) < alpha", "torch.rand(draws, 1) < 0.1"),
         "It divides by q, from": Edit("parts.logsumexp(1)", "vc.log_normal(z, m, v)"),
@@ -54,7 +55,8 @@ WRONG = {
         "in one average": Edit("log_w.reshape(iw, len(x))", "log_w"),
         "divide by their number": Edit(LINE, "return -log_w.reshape(iw, len(x)).logsumexp(0).mean()"),
         "the largest weight": Edit(LINE, "return -log_w.reshape(iw, len(x)).amax(0).mean()"),
-        "by its share of the sum": Edit(LINE, "w = log_w.reshape(iw, len(x))\n    return -(w.softmax(0) * w).sum(0).mean()"),
+        "by its share of the sum": Edit(LINE, "w = log_w.reshape(iw, len(x))\n"
+                                              "    return -(w.softmax(0) * w).sum(0).mean()"),
         "Stay with log_mean_exp": Edit(LINE, "return -log_w.reshape(iw, len(x)).exp().mean(0).log().mean()"),
         "That is the ELBO": Edit(LINE, "return -log_w.mean()"),
         "The sign is wrong": Edit("return -", "return "),

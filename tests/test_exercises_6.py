@@ -20,6 +20,7 @@ WRONG = {
         "certain of one class into the sum": Edit("math.log(10)", "math.log(9)"),
         "if the classifier had no idea": Edit("'most', 0", "'least', 0"),
         "costs log 10 and gains nothing": Edit("'most', 0", "'most', math.log(10)"),
+        "with this decoder, which uses y": Edit("'most', 0", "'most', 2.22"),
         "the softmax of ten equal numbers": Edit("'most', 0", "'most', 1"),
         'is "least" or "most"': Edit("'most', 0", "2.3, 0"),
     },
@@ -42,6 +43,7 @@ WRONG = {
         "and by Bayes' rule": Edit("q * new / old", "q * (new / old) ** 0.5"),
     },
     "ex-6-bug": {
+        'is "a" or "b"': Edit("suspect = 'a'", "suspect = 'both'"),
         "(b) makes 10 rows of n": Edit("suspect = 'a'", "suspect = 'b'"),
         "Entry k of flat": Edit("flat.reshape(10, len(q)).T", "flat.reshape(len(q), 10)"),
         "It stops with RuntimeError": Edit(".T)", ")"),
