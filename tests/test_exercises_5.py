@@ -20,6 +20,7 @@ WRONG = {
         "is the number of weights inside one": Edit("(1, 5000, 100)", "(1, 100, 2)"),
         "A mean over 5,000 helps little": Edit("'b')", "'a')"),
         "In a group of 100": Edit("'b')", "'c')"),
+        'is "a", "b" or "c"': Edit("'b')", "'all')"),
     },
     "ex-5-safe": {
         "10 is the largest w'": Edit("most = -math.log(0.1)", "most = 10"),
@@ -70,6 +71,8 @@ WRONG = {
     "ex-5-analytic": {
         "That is A_1": Edit("(log_q + log_lik).logsumexp(1) + log_volume",
                             "(log_q.exp() * log_lik).sum(1) * math.exp(log_volume)"),
+        "without the KL and before the logarithm": Edit("(log_q + log_lik).logsumexp(1) + log_volume - kl",
+                                                        "(log_q.exp() * log_lik).sum(1) * math.exp(log_volume)"),
         "The KL is missing": Edit(" - kl\n", "\n"),
         "The KL has the wrong sign": Edit(" - kl\n", " + kl\n"),
         "wrong throughout": Edit("return (log_q + log_lik).logsumexp(1) + log_volume - kl",
