@@ -94,7 +94,6 @@ def test_going_back_finds_a_widget_as_it_was_left(show_widgets, name):
 # --- what a browser may lack ---
 
 MISSING = {
-    "checkVisibility": "delete Element.prototype.checkVisibility",
     "Array.with": "delete Array.prototype.with; delete Float32Array.prototype.__proto__.with",
     "OffscreenCanvas": "delete globalThis.OffscreenCanvas",
     "requestIdleCallback": "delete globalThis.requestIdleCallback",
@@ -127,6 +126,13 @@ def test_widgets_do_without(show_widgets, name):
     assert trouble == []
 
 
+def test_where_a_widget_stands_is_found_without_check_visibility(show_widgets):
+    before = "delete Element.prototype.checkVisibility"
+    page, trouble = show_widgets([EXAMPLES["LatentPlane"]()], query="#plane", before=before)
+    assert page.locator(".vw").count() == 1
+    assert trouble == []
+
+
 @pytest.mark.parametrize("missing", ["DecompressionStream", "structuredClone"])
 def test_an_old_browser_is_told_so_once_a_place(show_widgets, missing):
     widgets = [EXAMPLES["Jensen"](), EXAMPLES["LatentPlane"]()]
@@ -153,7 +159,7 @@ def test_a_drawing_is_kept_as_strokes_and_not_read_from_the_screen(show_widgets)
     for before in ("", noise):
         page, trouble = show_widgets([widget()], before=before)
         drag(page, on_paper(page, three()))
-        page.evaluate("if (globalThis.truly) CanvasRenderingContext2D.prototype.getImageData = truly")
+        page.evaluate("() => { if (globalThis.truly) CanvasRenderingContext2D.prototype.getImageData = truly }")
         seen.append(ink(page, SEEN))
         assert number(page, "kl") > 0
         assert trouble == []

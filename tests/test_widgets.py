@@ -1,6 +1,7 @@
 """What all widgets have in common: the host of the static page, the frame, the controls, and the Python base."""
 
 import base64
+import gc
 import json
 import re
 import zlib
@@ -296,6 +297,27 @@ def test_a_network_is_made_once_until_it_changes():
 
 def layers(net):
     return [net.first, *(layer for layer in net.rest if isinstance(layer, torch.nn.Linear))]
+
+
+def test_a_closed_widget_lets_its_networks_go():
+    from ipywidgets.widgets.widget import _instances as living
+
+    net = vc.VAE(z_dim=2, hidden=[300])
+    gc.collect()
+    before = len(living)
+    for _ in range(20):
+        with torch.no_grad():
+            net.dec.first.weight[0, 0] += 1
+        first, second = LatentPlane(net), w.DrawDigit(net, *digits(3))
+        mixed = w.Components(vc.GMVAE(z_dim=2, hidden=[8], k=3), *digits(3))
+        assert len(living) > before
+        for widget in (first, second, mixed, mixed):
+            widget.close()
+            assert widget is not first or second.decoder.comm is not None  # the other one shows it still
+    del first, second, mixed, widget
+    gc.collect()
+    assert len(living) == before
+    assert [len(network.weights) for network in Network._made.values() if network.sizes == [2, 300, 784]] == []
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("float32", "<f4"), ("float16", "<f2")])

@@ -1,6 +1,7 @@
 """What the widgets share: networks that travel once, a state that is checked, and the files of their front ends."""
 
 import hashlib
+import weakref
 from pathlib import Path
 
 import anywidget
@@ -29,7 +30,7 @@ class Network(ipywidgets.Widget):
     precision = traitlets.Enum(["float32", "float16", "int8"]).tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
 
-    _made = {}  # noqa: RUF012 - hash of what is sent -> the network that has been sent
+    _made = weakref.WeakValueDictionary()  # noqa: RUF012 - hash of what is sent -> the network that has been sent
 
     @classmethod
     def of(cls, mlp, precision="float16"):
@@ -117,13 +118,13 @@ class Mixture(ipywidgets.Widget):
 
 def reference(kind):
     """A trait that holds another widget; the front end gets its address."""
-    return traitlets.Instance(kind, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+    return traitlets.Instance(kind, allow_none=True).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
 def references(kind):
     """A trait that holds a list of other widgets, or None in the place of some."""
     held = traitlets.Instance(kind, allow_none=True)
-    return traitlets.List(held).tag(sync=True, **ipywidgets.widget_serialization)
+    return traitlets.List(held).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
 class BookWidget(anywidget.AnyWidget):
@@ -146,6 +147,8 @@ class BookWidget(anywidget.AnyWidget):
     _limits = traitlets.Dict(
         help="trait -> [lowest, highest], and of a list also its length; of a text, its options").tag(sync=True)
 
+    _open = weakref.WeakSet()  # noqa: RUF012 - all that have not been closed
+
     def __init_subclass__(cls, script=None, **options):
         if script:
             # The form feed is where a page that holds several widgets may take a module apart again.
@@ -161,6 +164,23 @@ class BookWidget(anywidget.AnyWidget):
         self._defaults = {trait: getattr(self, trait) for trait in self.state}
         kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
         self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
+
+    def _parts(self):
+        """The widgets that it refers to: networks, mixtures, its layout."""
+        held = [getattr(self, trait) for trait in ("layout", *self.trait_names(part=True))]
+        return {part for value in held for part in (value if isinstance(value, list) else [value]) if part is not None}
+
+    def open(self):
+        super().open()
+        self._open.add(self)
+
+    def close(self):
+        """Let the widget go, and those of its parts, such as networks, that no other one shows."""
+        parts = self._parts() if self in self._open else set()
+        super().close()
+        self._open.discard(self)
+        for part in parts.difference(*(other._parts() for other in self._open)):
+            part.close()
 
     def inside(self, proposal):
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
