@@ -180,6 +180,7 @@ def kl_cat(q, log_q, log_p):
     with q = 0 adds 0, to the gradient, too. That passes through q, with log_q as its
     logarithm, and through log_p. Raises ValueError if shapes do not broadcast.
     """
+    q = q if q.is_floating_point() else q.float()
     log_q, log_p = (t if isinstance(t, torch.Tensor) else q.new_tensor(t) for t in (log_q, log_p))
     _check_shapes(q=q, log_q=log_q, log_p=log_p)
     log_of_q = torch.where(q > 0, q, 1).log()  # q.log() has no slope at q = 0: its value is log_q, its slope this one's
@@ -515,8 +516,8 @@ class SSVAE(VAE):
     with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 6.
 
     gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
-    `loss`. Images with a known label and without share all networks; activation is that of
-    encoder and decoder, the classifier's is ReLU.
+    `loss`, and beta the KL of z and y together. Images with a known label and without share
+    all networks; activation is that of encoder and decoder, the classifier's is ReLU.
     """
 
     def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,

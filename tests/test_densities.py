@@ -346,6 +346,8 @@ def test_kl_cat_has_the_precision_of_its_input():
         assert kl.dtype == torch.float64
         close(kl, (q * (q.log() + math.log(6))).sum(), rtol=1e-14, atol=1e-15)
     assert vc.kl_cat(q.float(), q.float().log(), -math.log(6)).dtype == torch.float32
+    one_hot = torch.tensor([0, 1, 0])
+    close(vc.kl_cat(one_hot, one_hot.log(), -math.log(3)), math.log(3))
 
 
 def test_kl_cats_gradients_are_zero_where_q_is_zero():
