@@ -1197,10 +1197,12 @@ def save_model(file, model, **description):
     for name, t in model.state_dict().items():
         if not tensors[name].isfinite().all():
             raise ValueError(f"{name} holds {t.abs().max():g}, and float16 ends at 65504")
-    description |= {"class": type(model).__name__, "arguments": model.arguments}
+    description.pop("sha256", None)
+    description |= {"class": type(model).__name__, "arguments": model.arguments, "sha256": ""}
     text = json.dumps(description)
     _check_layers(json.loads(text), tensors)
-    _write_atomically(Path(file), save(tensors, {"description": text, "sha256": _hash_tensors(tensors, text)}))
+    text = f'{text[:-2]}{_hash_tensors(tensors, text)}"}}'  # the hash, at the end, is of all but itself
+    _write_atomically(Path(file), save(tensors, {"description": text}))
 
 
 def load_model(file):
@@ -1247,11 +1249,11 @@ def _read(file):
     """A file's description and tensors, which are those that were hashed when it was written."""
     try:
         with safe_open(file, "pt") as f:
-            metadata, tensors = f.metadata() or {}, {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+            text = (f.metadata() or {}).get("description", "")
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
         if {str(t.dtype) for t in tensors.values()} != {"torch.float16"}:
             raise ValueError("its weights are not float16")
-        text = metadata.get("description", "")
-        if metadata.get("sha256") != _hash_tensors(tensors, text):
+        if text[-66:-2] != _hash_tensors(tensors, text[:-66] + text[-2:]):
             raise ValueError("its description and weights do not match their hash")
         description = json.loads(text)
         if not isinstance(description, dict):
