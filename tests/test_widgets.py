@@ -29,7 +29,7 @@ from widget_state import MARK, as_script
 import vae_core as vc
 import vae_widgets as w
 from vae_widgets import LatentPlane, Reparameterise
-from vae_widgets.base import BookWidget, Network, pack_digits, pack_labels
+from vae_widgets.base import BookWidget, Mixture, Network, pack_digits, pack_labels
 
 
 def broken(esm):
@@ -369,6 +369,36 @@ def test_networks_are_picky():
         Network.of(other)
 
 
+@pytest.mark.parametrize(("value", "precision", "holds"), [
+    (float("nan"), "float16", "nan"), (float("nan"), "float32", "nan"), (float("inf"), "float16", "inf"),
+    (float("-inf"), "int8", "inf"), (1e5, "float16", "100000"),
+])
+def test_weights_that_a_browser_would_get_wrong_are_refused(value, precision, holds):
+    net = vc.VAE(784, 2, (4,))
+    with torch.no_grad():
+        net.dec.rest[1].bias[3] = value
+    with pytest.raises(ValueError, match=rf"wanted weights that are finite in .*; rest\.1\.bias holds {holds}"):
+        Network.of(net.dec, precision)
+    with pytest.raises(ValueError, match="wanted weights that are finite"):
+        w.DrawDigit(net, *digits(3))
+
+
+def test_large_weights_are_shown_where_their_precision_holds_them():
+    net = vc.VAE(784, 2, (4,)).dec
+    with torch.no_grad():
+        net.rest[1].bias[3] = 1e5
+    for precision in ("float32", "int8"):
+        assert np.float32(1e5).tobytes() in Network.of(net, precision).weights
+
+
+def test_a_mixture_that_is_not_finite_is_refused():
+    net = vc.GMVAE(784, 2, (4,), k=3)
+    with torch.no_grad():
+        net.z_pre[0, 1] = float("inf")
+    with pytest.raises(ValueError, match="the mixture holds inf"):
+        Mixture.of(net)
+
+
 def test_digits_are_packed_as_bits():
     x, _ = digits(7)
     bits = np.unpackbits(np.frombuffer(pack_digits(x), np.uint8)).reshape(7, 784)
@@ -424,7 +454,9 @@ def test_numbers_stay_within_their_limits():
         def _valid(self, proposal):
             return self.inside(proposal)
 
-    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=0.5)
+    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=torch.tensor(0.25))
+    assert dial.level == 0.25
+    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=np.float32(0.5))
     assert dial._defaults == {"level": 0.5}
     for value in (1.01, -2, float("nan"), float("inf")):
         with pytest.raises(traitlets.TraitError, match="level must be a number from -1 to 1; given"):

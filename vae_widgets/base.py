@@ -37,12 +37,15 @@ class Network(ipywidgets.Widget):
         """The network of an MLP: the one that exists, if nothing about it has changed.
 
         precision: "float16" (what the book's models are stored in), "float32", or "int8" with a scale for each row,
-        for pictures without numbers. Raises ValueError if mlp is no MLP of vae_core, or for another precision.
+        for pictures without numbers. Raises ValueError if mlp is no MLP of vae_core, for another precision, or if it
+        holds numbers that are not finite in that precision.
         """
         if not isinstance(mlp, vc.MLP):
             raise ValueError(f"wanted an MLP of vae_core, such as model.dec; given {type(mlp).__name__}")
         if precision not in _PACK:
             raise ValueError(f"precision must be one of {', '.join(_PACK)}; given {precision!r}")
+        for name, weight in mlp.named_parameters():
+            check_finite(name, weight, torch.float16 if precision == "float16" else torch.float32)
         linear = [mlp.first, *(layer for layer in mlp.rest if isinstance(layer, torch.nn.Linear))]
         state = dict(sizes=[linear[0].in_features, *(layer.out_features for layer in linear)],
                      activation=activation_of(mlp), y_dim=mlp.label.in_features if mlp.label else 0,
@@ -51,6 +54,14 @@ class Network(ipywidgets.Widget):
         if key not in cls._made or cls._made[key].comm is None:  # closed: Jupyter forgot it
             cls._made[key] = cls(**state)
         return cls._made[key]
+
+
+def check_finite(name, weight, dtype=torch.float32):
+    """Raise ValueError unless all numbers are finite in the precision in which a browser gets them."""
+    if not weight.to(dtype).isfinite().all():
+        given = weight.abs().max().item()
+        raise ValueError(f"wanted weights that are finite in {dtype}, which ends at {torch.finfo(dtype).max:g}; "
+                         f"{name} holds {given:g}")
 
 
 def activation_of(mlp):
@@ -109,10 +120,11 @@ class Mixture(ipywidgets.Widget):
 
     @classmethod
     def of(cls, model):
-        """The prior of a GMVAE. Raises ValueError for another model."""
+        """The prior of a GMVAE. Raises ValueError for another model, or for means or variances that are not finite."""
         if not isinstance(model, vc.GMVAE):
             raise ValueError(f"only a GMVAE has a mixture for a prior; given {type(model).__name__}")
         m, v = model.z_prior
+        check_finite("the mixture", torch.cat([m, v]))
         return cls(k=model.k, z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
 
 
@@ -182,6 +194,10 @@ class BookWidget(anywidget.AnyWidget):
         for part in parts.difference(*(other._parts() for other in self._open)):
             part.close()
 
+    def __setattr__(self, name, value):
+        """Numbers may come as a tensor or an array."""
+        super().__setattr__(name, value.tolist() if name in self.state and hasattr(value, "tolist") else value)
+
     def inside(self, proposal):
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
         name, value = proposal["trait"].name, proposal["value"]
@@ -250,8 +266,13 @@ def pack_labels(labels):
 
 def pack_digits(x):
     """Binary digits as bits, 98 bytes each. x: (n, 784), zeros and ones. Raises ValueError for anything else."""
+    return np.packbits(_array(binary_digits(x)).astype(np.uint8), axis=1).tobytes()
+
+
+def binary_digits(x, most=MAX_DIGITS):
+    """The digits as a tensor (n, 784) of zeros and ones. Raises ValueError for anything else, or for too many."""
     x = torch.as_tensor(x)
-    if x.dim() != 2 or x.shape[1] != 784 or not 1 <= len(x) <= MAX_DIGITS or not ((x == 0) | (x == 1)).all():
-        raise ValueError(f"wanted 1 to {MAX_DIGITS} binary digits of shape (n, 784); given shape {tuple(x.shape)}"
+    if x.dim() != 2 or x.shape[1] != 784 or not 1 <= len(x) <= most or not ((x == 0) | (x == 1)).all():
+        raise ValueError(f"wanted 1 to {most} binary digits of shape (n, 784); given shape {tuple(x.shape)}"
                          + ("" if x.numel() == 0 else f" with values from {x.min():g} to {x.max():g}"))
-    return np.packbits(_array(x).astype(np.uint8), axis=1).tobytes()
+    return x
