@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from ipywidgets.embed import dependency_state, embed_data
+from playwright.sync_api import expect
 from widget_state import KIND, pack_state
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,7 @@ def write_widget_page(file, widgets, theme="light"):
 
 
 def wait_until_drawn(page):
-    page.wait_for_function("!document.querySelector('.widget[aria-busy]')")
+    expect(page.locator(".widget[aria-busy]")).to_have_count(0, timeout=30_000)
 
 
 def wait_for_frame(page):
