@@ -242,7 +242,7 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
     generative model, and with both; and of the guesses themselves, on the images they are for."""
     done = unfinished(name, f"labels{labels}-draw{draw}", settings)
     if done.exists():
-        return json.loads(done.read_text())
+        return json.loads(done.read_text(encoding="utf-8"))
     rest, right, loss = with_few_labels(data, graph, labels, draw)
     known = data.train_images[~rest]
     y_known = data.train_labels[~rest]

@@ -34,7 +34,7 @@ def counting_lines(cell):
 
 
 def test_contents_and_files_agree():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     found = [
         path.relative_to(ROOT).with_suffix("").as_posix()

@@ -45,7 +45,7 @@ def noise(page, seed, z_dim):
         const draws = (await import(url)).engine.normals(seed);
         return [[...draws.fill(new Float32Array(n))], Array.from({ length: 6 }, draws.uniform)];
     }"""
-    eps, u = page.evaluate(call, [(FOLDER / "engine.js").read_text(), seed, 10 * z_dim])
+    eps, u = page.evaluate(call, [(FOLDER / "engine.js").read_text(encoding="utf-8"), seed, 10 * z_dim])
     return torch.tensor(eps).reshape(10, z_dim), u
 
 

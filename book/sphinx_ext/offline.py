@@ -29,7 +29,7 @@ def drop_icon_script(app, exception):
     """The icons are there as a font; the script that draws them once more is 1.5 MB, and holds up the first picture."""
     script = Path(app.outdir, "_static/scripts/fontawesome.js")
     if exception is None and script.exists():
-        script.write_text("")
+        script.write_text("", encoding="utf-8")
 
 
 def size_figures(app, doctree):
@@ -61,10 +61,10 @@ def complete_start_page(app, exception):
     """The page that leads to the first one: with a title, and a link for those whom it does not lead."""
     start = Path(app.outdir, "index.html")
     if exception is None and app.builder.format == "html" and start.exists():
-        first = re.search("url=([^\"]+)", start.read_text())[1]
+        first = re.search("url=([^\"]+)", start.read_text(encoding="utf-8"))[1]
         start.write_text('<!doctype html><html lang="en"><meta charset="utf-8">'
                          f'<meta http-equiv="refresh" content="0; url={first}"><title>{app.config.html_title}</title>'
-                         f'<a href="{first}">Read the book</a></html>\n')
+                         f'<a href="{first}">Read the book</a></html>\n', encoding="utf-8")
 
 
 def mark_widgets(app, doctree, name):
