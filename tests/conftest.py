@@ -6,11 +6,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import own_environment
 import pytest
 from chrome import HELP, find_chrome
 from playwright.sync_api import sync_playwright
 from widget_pages import wait_until_drawn, write_widget_page
 
+own_environment.enter()  # before any kernel or drawing begins
 ROOT = Path(__file__).parents[1]
 CHROME_FLAGS = [
     "--disable-background-networking",

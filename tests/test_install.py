@@ -9,7 +9,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-PARTS = ["pyproject.toml", "README.md", "LICENSE", "vae_core.py", "vae_widgets", "book/data", "book/trained"]
+PARTS = ["pyproject.toml", "README.md", "LICENSE", "vae_core.py", "vae_widgets", "book/costs.json",
+         "book/data", "book/trained"]
 
 # Before anything else: only what was installed is found, and nobody is asked.
 ALONE = """
@@ -72,9 +73,10 @@ import vae_core as vc
 assert all(vc.load_trained(name).x_dim == 784 for name in vc.trained_models())
 print(*vc.trained_models())
 print(vc.load_mnist().train_labels[:5].tolist())
+print((vc.BOOK / "costs.json").exists()) # what the results page reads
 """)
     names = [file.stem for file in sorted((ROOT / "book/trained").iterdir())]
-    assert shown.splitlines() == [" ".join(names), "[5, 0, 4, 1, 9]"]
+    assert shown.splitlines() == [" ".join(names), "[5, 0, 4, 1, 9]", "True"]
 
 
 def test_all_widgets_are_there(run):

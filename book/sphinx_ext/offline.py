@@ -67,6 +67,12 @@ def complete_start_page(app, exception):
                          f'<a href="{first}">Read the book</a></html>\n', encoding="utf-8")
 
 
+def publish_all_folders(app, exception):
+    """GitHub's pages leave out folders whose names begin with an underscore, unless they find this file."""
+    if exception is None:
+        Path(app.outdir, ".nojekyll").touch()
+
+
 def mark_widgets(app, doctree, name):
     """Say what is missing where scripts do not run."""
     for node in list(doctree.findall(nodes.raw)):
@@ -83,5 +89,6 @@ def setup(app):
     app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", publish_all_folders)
     app.connect("build-finished", complete_start_page, priority=900)  # the table of contents writes it at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}
