@@ -11,7 +11,7 @@ UV := $(VENV)/uv/bin/uv
 unexport PYTHONPATH PYTHONHOME
 export PYTHONUTF8 := 1
 
-.PHONY: book test lab train bench lock address clean
+.PHONY: book test lab train bench lock lowest address clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going
@@ -44,12 +44,20 @@ bench: $(READY)
 
 # The newest versions that go together, for all Pythons that the book runs on. PyTorch is left out with all that it
 # brings, so that one that is there is kept, for whichever processor or graphics card it is.
-lock:
-	@test -x $(UV) || { $(PYTHON) -m venv $(VENV)/uv && $(VENV)/uv/bin/python -m pip install --quiet uv; }
+lock: $(UV)
 	echo 'torch; python_version < "3"' > $(VENV)/uv/without.txt
 	$(UV) pip compile --quiet --universal --upgrade --all-extras --override $(VENV)/uv/without.txt \
 	    --no-emit-package setuptools --no-annotate --custom-compile-command "make lock" \
 	    --output-file $(LOCK) pyproject.toml
+
+# The oldest versions that pyproject.toml admits, to see whether it is right: make LOCK=lowest.txt test
+lowest: $(UV)
+	$(UV) pip compile --quiet --resolution lowest-direct --all-extras --python-version 3.11 --no-annotate \
+	    --custom-compile-command "make lowest" --output-file lowest.txt pyproject.toml
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet uv
 
 # After a change of the repository's address in _config.yml.
 address: $(READY)

@@ -1,5 +1,6 @@
 """What the tests share: the book, built once, and a browser that opens its pages from disk with the network off."""
 
+import os
 import re
 import subprocess
 import sys
@@ -27,7 +28,12 @@ CHROME_FLAGS = [
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The folder of the book's HTML, built in a clean place; a warning fails the build, and with it every user."""
+    """The folder of the book's HTML: that of BOOK_SITE, where what is built already is to be tested, or a new one.
+
+    It is built in a clean place; a warning fails the build, and with it every user.
+    """
+    if built := os.environ.get("BOOK_SITE"):
+        return (ROOT / built).resolve(strict=True)
     folder = tmp_path_factory.mktemp("site")
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]

@@ -29,6 +29,10 @@ def python(*arguments, **variables):
     return done.stdout
 
 
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
 def names_no_encoding(call):
     """Whether a call may open a text in the encoding of whoever's machine it is."""
     name = getattr(call.func, "attr", getattr(call.func, "id", ""))
@@ -50,7 +54,7 @@ def test_what_names_no_encoding_is_seen(code, found):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_files_are_opened_with_their_encoding(name):
-    text = (ROOT / name).read_text(encoding="utf-8")
+    text = read(name)
     if name.endswith(".ipynb"):
         cells = nbformat.reads(text, as_version=4).cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
@@ -91,12 +95,16 @@ print("runs", sys.executable, "naïve", os.environ.get("FROM_HOME"))
 """
 
 
+def write_config(folder, address):
+    config = yaml.safe_load(read("_config.yml"))
+    config["sphinx"]["config"]["html_theme_options"]["repository_url"] = address
+    (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
 def write_small_book(folder, address=""):
     """The real configuration and extensions, with one page, and links to the rest of what they need."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    config["sphinx"]["config"]["html_theme_options"]["repository_url"] = address
     (folder / "book").mkdir(parents=True)
-    (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    write_config(folder, address)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n", encoding="utf-8")
     for part in ("sphinx_ext", "assets", "templates", "references.bib"):
         (folder / "book" / part).symlink_to(ROOT / "book" / part)
@@ -142,7 +150,10 @@ def test_a_program_of_the_environment_finds_its_own_kernel(hostile):
     assert Path(json.loads(shown)["kernelspecs"]["python3"]["resource_dir"]).is_relative_to(sys.prefix)
 
 
-@pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+NO_MAKE = pytest.mark.skipif(not shutil.which("make"), reason="there is no make")
+
+
+@NO_MAKE
 @pytest.mark.parametrize("target, expected", [
     ("lab", "python book/sphinx_ext/own_environment.py jupyter-lab book/index.ipynb"),
     ("book", "jupyter-book build . -W -n --keep-going"),
@@ -159,6 +170,18 @@ def test_make_starts_its_own_environment(tmp_path, target, expected):
     lines = done.stdout.splitlines()
     assert f"ran {expected}" in lines and "PYTHONUTF8=1" in lines
     assert [line for line in lines if line.startswith(("PYTHONPATH=", "PYTHONHOME="))] == []
+
+
+@NO_MAKE
+def test_plain_commands_are_those_of_make():
+    """What the README shows for Windows, what Binder runs, and the public workflow install and build as make does."""
+    install = "-m pip install --constraint constraints.txt --requirement requirements.txt"
+    build = "jupyter-book build . -W -n --keep-going"
+    printed = subprocess.run(["make", "--dry-run", "--always-make", "book"], cwd=ROOT, capture_output=True,
+                             encoding="utf-8").stdout
+    for text in (printed, *(read(name) for name in ("README.md", ".github/workflows/book.yml"))):
+        assert install in text and build in text
+    assert "--constraint constraints.txt" in read(".binder/postBuild")
 
 
 # ------------------------------------------------------------------------------------
@@ -191,8 +214,7 @@ def test_an_address_gives_notebooks_a_first_cell(tmp_path):
     for source in (cells[1].source, missing):  # here it is installed
         exec(source, {"get_ipython": shell})
     assert asked == [("pip", f"install --quiet 'vae-book[widgets] @ git+{ADDRESS}'")]
-    (tmp_path / "_config.yml").write_text((ROOT / "_config.yml").read_text(encoding="utf-8").replace(ADDRESS, ""),
-                                          encoding="utf-8")
+    write_config(tmp_path, "")
     write_first_cells(tmp_path)
     after = json.loads((tmp_path / "book/index.ipynb").read_text(encoding="utf-8"))
     assert after == json.loads(before)

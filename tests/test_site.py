@@ -1,6 +1,7 @@
 """The built pages in a real browser: from disk, with the network off, in both themes and on a phone."""
 
 import re
+from fnmatch import fnmatch
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -222,6 +223,19 @@ def test_search_works_from_disk(open_page):
     targets = page.eval_on_selector_all("#search-results ul.search li a", "(links) => links.map((link) => link.href)")
     assert any("2_jensen_elbo" in target for target in targets)
     assert trouble == []
+
+
+def test_the_work_of_others_is_named(site):
+    """Every file that the book did not bring itself stands in THIRD_PARTY.txt, and nothing stands there in vain."""
+    text = (site / "THIRD_PARTY.txt").read_text(encoding="utf-8")
+    patterns = [pattern for line in re.findall("files: (.*)", text) for pattern in line.split()]
+    own = {path.name for path in (ROOT / "book/assets").iterdir()}
+    found = {file.relative_to(site / "_static").as_posix() for file in (site / "_static").rglob("*") if file.is_file()}
+    assert {file for file in found - own if not any(fnmatch(file, pattern) for pattern in patterns)} == set()
+    assert [pattern for pattern in patterns if not any(fnmatch(file, pattern) for file in found)] == []
+    for name in PAGES:
+        page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+        assert page.footer.find("a", href=re.compile(r"THIRD_PARTY\.txt$"))
 
 
 def test_links_resolve(site):
