@@ -22,7 +22,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest  # which takes a process a core
 
 lab: $(READY)
-	$(BIN)/python book/sphinx_ext/own_environment.py jupyter-lab book/index.ipynb
+	$(BIN)/python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb
 
 # glibc hands large blocks back to the system at once; with 50 samples a step, fetching them anew takes a quarter of
 # the time.

@@ -155,7 +155,7 @@ NO_MAKE = pytest.mark.skipif(not shutil.which("make"), reason="there is no make"
 
 @NO_MAKE
 @pytest.mark.parametrize("target, expected", [
-    ("lab", "python book/sphinx_ext/own_environment.py jupyter-lab book/index.ipynb"),
+    ("lab", "python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb"),
     ("book", "jupyter-book build . -W -n --keep-going"),
 ])
 def test_make_starts_its_own_environment(tmp_path, target, expected):
