@@ -235,7 +235,7 @@ def test_the_work_of_others_is_named(site):
     assert [pattern for pattern in patterns if not any(fnmatch(file, pattern) for file in found)] == []
     for name in PAGES:
         page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
-        assert page.footer.find("a", href=re.compile(r"THIRD_PARTY\.txt$"))
+        assert page.select_one("footer a[href$='THIRD_PARTY.txt']")
 
 
 def test_links_resolve(site):
