@@ -18,7 +18,6 @@ from typing import NamedTuple
 import safetensors
 import torch
 import torch.nn.functional as F
-import torchvision
 from safetensors.torch import load_file, save
 
 import vae_core as vc
@@ -143,7 +142,7 @@ def train(name, recipe, data):
     if recipe.seeds > 1:
         results["seeds"] = [results_of_seed(name, recipe, data, seed) for seed in range(recipe.seeds)]
     versions = dict(python=platform.python_version(), torch=torch.__version__,
-                    torchvision=torchvision.__version__, safetensors=safetensors.__version__)
+                    safetensors=safetensors.__version__)
     vc.save_model(vc.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
                   recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
                   history=model.description["history"],
