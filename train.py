@@ -141,8 +141,7 @@ def train(name, recipe, data):
     results |= quick_results(model, data)
     if recipe.seeds > 1:
         results["seeds"] = [results_of_seed(name, recipe, data, seed) for seed in range(recipe.seeds)]
-    versions = dict(python=platform.python_version(), torch=torch.__version__,
-                    safetensors=safetensors.__version__)
+    versions = dict(python=platform.python_version(), torch=torch.__version__, safetensors=safetensors.__version__)
     vc.save_model(vc.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
                   recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
                   history=model.description["history"],

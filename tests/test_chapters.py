@@ -82,7 +82,8 @@ def test_figures_have_alt_text_caption_and_folded_code(notebook):
 @each(NOTEBOOKS)
 def test_nothing_comes_from_outside(notebook):
     for cell in code_cells(notebook):
-        assert cell.id == INSTALL or not OUTSIDE.search(cell.source), f"cell {cell.id}: {OUTSIDE.search(cell.source)[0]}"
+        found = OUTSIDE.search(cell.source)
+        assert cell.id == INSTALL or not found, f"cell {cell.id}: {found[0]}"
 
 
 @each(CHAPTERS)

@@ -1,10 +1,13 @@
 """The wheel, used as a reader uses it: from another folder, with no network, no checkout, and nothing to write on."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 
 import pytest
 from conftest import ROOT
@@ -26,6 +29,21 @@ import vae_widgets
 for module in vae_core, vae_widgets:
     assert module.__file__.startswith({installed!r}), module.__file__
 """
+
+
+def test_what_is_imported_is_declared():
+    """Also where something else has installed it already."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.match(r"[\w-]+", wanted)[0] for wanted in
+                project["dependencies"] + project["optional-dependencies"]["widgets"]}
+    homes = packages_distributions()
+    known = sys.stdlib_module_names | {"vae_core", "vae_widgets"} | {"myst_nb"}  # the last may be missing
+    for file in [ROOT / "vae_core.py", ROOT / "train.py", *(ROOT / "vae_widgets").glob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
+                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            for name in {name.split(".")[0] for name in names} - known:
+                assert declared & set(homes[name]), f"{file.name} imports {name}"
 
 
 @pytest.fixture(scope="module")
