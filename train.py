@@ -101,7 +101,7 @@ def main():
     data = vc.load_mnist()
     for name in names:
         if arguments.measure:
-            done = unfinished(name, "measured", SAMPLES, EVALUATION_SEED, vc.load_trained(name).description["sha256"])
+            done = unfinished(name, "measured", SAMPLES, EVALUATION_SEED, weights_of(name))
         else:
             done = unfinished(name, "trained", SAMPLES, LABELS, DRAWS, settings_of(RECIPES[name]))
         if done.exists():
@@ -128,8 +128,13 @@ def unfinished(name, part, *settings):
 def settings_of(recipe):
     """Whatever else decides what a recipe makes: it is trained anew when any of this has changed."""
     before = NEIGHBOURS_IN if recipe.model is vc.SSVAE else recipe.start
-    weights = before and vc.load_trained(before).description["sha256"]
+    weights = before and weights_of(before)
     return recipe, SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT, EVALUATION_SEED, weights
+
+
+def weights_of(name):
+    """A hash of a shipped model's weights, whatever has been measured since."""
+    return vc._hash_tensors(vc.load_trained(name).state_dict())
 
 
 def train(name, recipe, data):
@@ -283,7 +288,7 @@ def measure_bounds(name, test_images):
     if not isinstance(model, vc.VAE):
         return
     x = binary_test_images(test_images)
-    parts = unfinished(name, "bounds", SAMPLES, EVALUATION_SEED, model.description["sha256"])
+    parts = unfinished(name, "bounds", SAMPLES, EVALUATION_SEED, weights_of(name))
     bounds = load_file(parts)["bounds"] if parts.exists() else torch.zeros(len(SAMPLES), 0)
     for start in range(bounds.shape[1], len(x), 500):
         more = log_likelihoods(model, x[start : start + 500], SAMPLES, EVALUATION_SEED + start)

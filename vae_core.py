@@ -99,16 +99,19 @@ def log_bernoulli_with_logits(x, logits):
     """log p(x) of independent pixels with p(x_i = 1) = sigmoid(logits_i), in nats.
 
     x, logits: (..., dim), broadcast together; x is 0 or 1 (at a grey level in between,
-    this is minus the cross-entropy and no log-probability). Returns (...).
-    Raises ValueError if shapes do not broadcast. Notes §3.2.1 and eq. 12; chapter 3.
+    this is minus the cross-entropy and no log-probability). An infinite logit adds 0 where x
+    is on its side, and -inf elsewhere. Returns (...). Raises ValueError if shapes do not
+    broadcast, or x leaves [0, 1]. Notes §3.2.1 and eq. 12; chapter 3.
     """
     if logits.dtype in _HALF:  # a network's under autocast
         logits = logits.float()
     x = x.to(logits.dtype)
     _check_shapes(x=x, logits=logits)
+    if x.numel():
+        _check_unit_range(x)
     if logits.shape[-1] == 1:
         logits = logits.expand(*logits.shape[:-1], x.shape[-1])
-    return _LogBernoulli.apply(x, logits)
+    return _apply(_LogBernoulli, _plain_log_bernoulli, x, logits)
 
 
 class _LogBernoulli(torch.autograd.Function):
@@ -136,12 +139,30 @@ def _bernoulli_sum(x, a):
     # torch's log1p, takes several times as long.
     dim = a.shape[-1]
     parts = next(n for n in range(max(1, math.ceil(dim / 126)), dim + 2) if dim % n == 0)  # 7 of 784 pixels
-    products = a.abs().sigmoid_().unflatten(-1, (parts, dim // parts)).prod(-1)
-    return (x * a).sub_(a.relu()).sum(-1).add_(products.log_().sum(-1))
+    log_sigmoid = a.abs().sigmoid_().unflatten(-1, (parts, dim // parts)).prod(-1).log_().sum(-1)
+    log_p = (x * a).sub_(a.relu()).sum(-1).add_(log_sigmoid)
+    if not _holds(log_p == log_p):
+        log_p = _plain_log_bernoulli(x, a)
+    return log_p
+
+
+def _plain_log_bernoulli(x, a):
+    each = x * a + F.logsigmoid(-a)
+    return torch.where(a.isinf(), torch.where(x == (a > 0), 0.0, -math.inf), each).sum(-1)
+
+
+def _apply(function, plain, *inputs):
+    """A function with a derivative of its own; or else, under torch.func, the plain one, which it can take apart."""
+    try:
+        return function.apply(*inputs)
+    except RuntimeError as error:
+        if "functorch" not in str(error):
+            raise
+        return plain(*inputs)
 
 
 def kl_normal(qm, qv, pm, pv):
-    """KL(N(qm, diag(qv)) || N(pm, diag(pv))) in closed form, in nats.
+    """KL(N(qm, diag(qv)) || N(pm, diag(pv))) in closed form, in nats, and never below 0.
 
     All (..., dim), broadcast together; qv and pv are variances. Returns (...).
     Raises ValueError if shapes do not broadcast or a variance is not positive.
@@ -150,19 +171,26 @@ def kl_normal(qm, qv, pm, pv):
     _check_shapes(qm=qm, qv=qv, pm=pm, pv=pv)
     _check_variance(qv)
     _check_variance(pv)
-    return 0.5 * (pv.log() - qv.log() + (qv + (qm - pm) ** 2) / pv - 1).sum(-1)
+    return _not_below_zero(0.5 * (pv.log() - qv.log() + (qv + (qm - pm) ** 2) / pv - 1).sum(-1))
 
 
 def kl_cat(q, log_q, log_p):
-    """KL(q || p) of two categorical distributions, in nats. Notes §5.7; chapter 6.
+    """KL(q || p) of two categorical distributions, in nats, never below 0. Notes §5.7; chapter 6.
 
     q: (..., k) probabilities; log_q, log_p: (..., k) or numbers. Returns (...). A class
-    with q = 0 adds 0. Raises ValueError if shapes do not broadcast.
+    with q = 0 adds 0, to the gradient, too. That passes through q, with log_q as its
+    logarithm, and through log_p. Raises ValueError if shapes do not broadcast.
     """
-    log_q, log_p = torch.as_tensor(log_q), torch.as_tensor(log_p)
+    q = q if q.is_floating_point() else q.float()
+    log_q, log_p = (t if isinstance(t, torch.Tensor) else q.new_tensor(t) for t in (log_q, log_p))
     _check_shapes(q=q, log_q=log_q, log_p=log_p)
-    log_ratio = torch.where(q > 0, log_q - log_p, torch.zeros_like(q))
-    return (q * log_ratio).sum(-1)
+    log_of_q = torch.where(q > 0, q, 1).log()  # q.log() has no slope at q = 0: its value is log_q, its slope this one's
+    log_ratio = torch.where(q > 0, log_q.detach() + (log_of_q - log_of_q.detach()) - log_p, 0)
+    return _not_below_zero((q * log_ratio).sum(-1))
+
+
+def _not_below_zero(kl):
+    return kl - kl.detach().clamp(max=0)  # what rounding took away; the gradient stays as it is
 
 
 def log_mean_exp(x, dim):
@@ -219,8 +247,18 @@ def _check_shapes(**tensors):
         raise ValueError(f"shapes must broadcast to one (..., dim); given {shapes}") from None
 
 
+def _holds(condition):
+    """Whether it does, everywhere, as far as one can see: under torch.func.vmap, nobody can look at values."""
+    try:
+        return bool(condition.all())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return True
+
+
 def _check_variance(v):
-    if not (v > 0).all():  # also refuses NaN
+    if not _holds(v > 0):  # also refuses NaN
         raise ValueError(f"variances must be positive; the smallest given is {v.min():g} "
                          "(v is a variance: neither its logarithm nor NaN)")
 
@@ -230,8 +268,8 @@ def _check_unit_range(x):
         raise ValueError(f"wanted floats in [0, 1]; given dtype {x.dtype}")
     if not x.numel():
         raise ValueError(f"wanted values in [0, 1]; given none, shape {tuple(x.shape)}")
-    low, high = x.aminmax()
-    if not (low >= 0 and high <= 1):  # also refuses NaN
+    low, high = x.detach().aminmax()
+    if not _holds((low >= 0) & (high <= 1)):  # also refuses NaN
         raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
 
 
@@ -280,7 +318,7 @@ class ELU(nn.Module):
     """x where x > 0, else e^x - 1. Clevert et al. (2016)."""
 
     def forward(self, x):
-        return _ELU.apply(x)
+        return _apply(_ELU, F.elu, x)
 
 
 class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, takes up to ten times as long
@@ -295,7 +333,7 @@ class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, t
     @staticmethod
     def backward(ctx, grad):
         below = ctx.saved_tensors[0].clamp(max=0)
-        return grad * (below.exp() if below.dtype == torch.bfloat16 else below + 1)  # the slope is 1, or e^x
+        return grad * (below.exp() if below.dtype == torch.bfloat16 else below.add_(1))  # the slope is 1, or e^x
 
 
 ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
@@ -322,7 +360,8 @@ class MLP(nn.Module):
             self.rest.append(ACTIVATIONS[activation]())
             self.rest.append(nn.Linear(n_in, n_out))
         for layer in (self.first, *self.rest[1::2]):  # variance 1 / n_in keeps the size of what passes through;
-            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)  # torch's default takes a third of that
+            if not layer.weight.is_meta:  # torch's default takes a third of that; without memory, nothing is drawn
+                nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
     def forward(self, x, y=None):
@@ -351,7 +390,10 @@ class _Model(nn.Module):
     def arguments(self):
         """What the class would have to be called with for a model like this one: a dict, as `save_model` keeps it."""
         kind = next(c for c in type(self).__mro__ if c in MODELS.values())  # a subclass may be called otherwise
-        return {name: getattr(self, name) for name in inspect.signature(kind).parameters}
+        names = list(inspect.signature(kind).parameters)
+        if forgotten := [name for name in names if not hasattr(self, name)]:
+            raise ValueError(f"a {kind.__name__} has to keep its arguments, and self.{forgotten[0]} is missing")
+        return {name: getattr(self, name) for name in names}
 
 
 class VAE(_Model):
@@ -441,8 +483,8 @@ class GMVAE(VAE):
     more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 4.
     """
 
-    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500):
-        super().__init__(x_dim, z_dim, hidden, activation)
+    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500, beta=1.0):
+        super().__init__(x_dim, z_dim, hidden, activation, beta)
         self.k = _check_count(k, "k")
         # Means near 0 and variances near softplus(0) = 0.7, so that every component begins with its share of the data.
         self.z_pre = nn.Parameter(torch.randn(1, 2 * self.k, self.z_dim) / math.sqrt(self.k * self.z_dim))
@@ -475,13 +517,13 @@ class SSVAE(VAE):
     with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 6.
 
     gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
-    `loss`. Images with a known label and without share all networks; activation is that of
-    encoder and decoder, the classifier's is ReLU.
+    `loss`, and beta the KL of z and y together. Images with a known label and without share
+    all networks; activation is that of encoder and decoder, the classifier's is ReLU.
     """
 
     def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
-                 gen_weight=1.0, class_weight=100.0):
-        super().__init__(x_dim, z_dim, hidden, activation)
+                 gen_weight=1.0, class_weight=100.0, beta=1.0):
+        super().__init__(x_dim, z_dim, hidden, activation, beta)
         self.y_dim = _check_count(y_dim, "y_dim")
         self.gen_weight = _check_number(gen_weight, "gen_weight")
         self.class_weight = _check_number(class_weight, "class_weight")
@@ -502,7 +544,7 @@ class SSVAE(VAE):
         """-ELBO(x), or -ELBO(x, y) where the labels are given, batch mean, in nats.
 
         x: (batch, x_dim) in [0, 1]; y: None, class ids (batch,) or one-hot (batch, y_dim).
-        Returns scalars nelbo = rec + kl_z + kl_y, kl_z, kl_y and rec. Without y, all of
+        Returns scalars nelbo = rec + beta * (kl_z + kl_y), kl_z, kl_y and rec. Without y, all of
         its values are summed over with weights q(y|x), and kl_y = KL(q(y|x) || p(y));
         with y, kl_y = -log p(y). Raises ValueError on bad images or labels.
         Notes §5.7, eq. 7; chapter 6.
@@ -517,7 +559,7 @@ class SSVAE(VAE):
             q = log_q.exp()
             kl_z, rec = ((q.T * t).sum(0).mean() for t in self._z_bound(x, self._every_label()))
             kl_y = kl_cat(q, log_q, log_p_y).mean()
-        return rec + kl_z + kl_y, kl_z, kl_y, rec
+        return rec + self.beta * kl_z + self.beta * kl_y, kl_z, kl_y, rec
 
     def negative_truncated_bound(self, x, k):
         """-ELBO(x) under q(y|x) cut down to each image's k most probable labels, in nats.
@@ -535,7 +577,7 @@ class SSVAE(VAE):
         q = log_q.exp()
         kl_z, rec = self._z_bound(x, F.one_hot(y.T, self.y_dim).to(x.dtype))  # (k, batch)
         kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
-        return ((q.T * (kl_z + rec)).sum(0) + kl_y).mean()
+        return ((q.T * (self.beta * kl_z + rec)).sum(0) + self.beta * kl_y).mean()
 
     def _one_hot(self, y, batch):
         _check_tensor(y, "labels")
@@ -888,9 +930,13 @@ def _unpack(archive, digest):
         raise ValueError(f"{archive} does not exist: restore it from the repository") from None
     except lzma.LZMAError as error:
         raise ValueError(f"{archive} is damaged ({error}): restore it from the repository") from None
-    if hashlib.sha256(data).hexdigest() != digest:
+    if _sha256(data) != digest:
         raise ValueError(f"{archive} does not hold the original MNIST file: restore it from the repository")
     return data
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()
 
 
 def _write_atomically(file, data):
@@ -916,13 +962,16 @@ class Epoch(NamedTuple):
     seconds: float
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", learning_rate=4e-3,
         warm_up=0.0, seed=0, device="auto", precision="auto", checkpoint=None, progress=True):
     """Train the model in place, with images that are binarised anew at every step.
 
     images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
     loss: function of one binary batch that returns a scalar in nats (by default the
-    model's -ELBO). optimizer: "adam", or "muon" for the layers' matrices (Jordan et al., 2024;
+    model's -ELBO); gradients are on, also where they are off outside. optimizer: "adam",
+    or "muon" for the layers' matrices (Jordan et al., 2024;
     Adam at a third of the rate keeps the rest), whose steps take longer and get further: for
     large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
     twentieth of the run and falls to zero along a line.
@@ -937,20 +986,23 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     it is removed at the end.
 
     Returns a list of one Epoch per epoch. Raises ValueError for images of another
-    shape or range, for a model that has neither a bound nor a loss, for an unknown optimizer,
-    device or precision, for a warm_up outside [0, 1] or of a model whose bound has no beta, and
-    for a checkpoint of another run. Chapter 3.
+    shape or range, for a model that has neither a bound nor a loss, or was made under
+    torch.inference_mode(), for an unknown optimizer, device or precision, for a warm_up
+    outside [0, 1] or of a model whose bound has no beta, and for a checkpoint that is damaged
+    or of another run. Chapter 3.
     """
     if loss is None and not isinstance(model, VAE):
         raise ValueError(f"{type(model).__name__} has no ELBO to climb: give a loss, such as loss=model.loss")
     weight = next(model.parameters())
+    if weight.is_inference():
+        raise ValueError("a model made under torch.inference_mode() cannot learn: make or load it outside")
     home, dtype = weight.device, weight.dtype
     _check_tensor(images, "images")
     _check_images((images[:1] / 255 if images.dtype == torch.uint8 else images).to(home, dtype), model)
     epochs, batch_size, seed = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size"), int(seed)
     learning_rate, warm_up = _check_number(learning_rate, "learning_rate"), _check_number(warm_up, "warm_up", 1)
-    if warm_up and (not isinstance(model, VAE) or isinstance(model, SSVAE)):
-        raise ValueError(f"warm_up needs the beta of a VAE or GMVAE; given {type(model).__name__}")
+    if warm_up and not isinstance(model, VAE):
+        raise ValueError(f"warm_up needs the beta of a VAE, GMVAE or SSVAE; given {type(model).__name__}")
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except RuntimeError as error:
@@ -1089,23 +1141,29 @@ def _save_checkpoint(file, parts, run, history):
     random = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
     buffer = io.BytesIO()
     torch.save(dict(state=state, run=run, history=[tuple(e) for e in history], random=random), buffer)
-    _write_atomically(Path(file), buffer.getvalue())
+    data = buffer.getvalue()
+    _write_atomically(Path(file), _sha256(data).encode() + data)
 
 
 def _resume(file, parts, run):
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        digest, data = (whole := Path(file).read_bytes())[:64], whole[64:]
+        if digest != _sha256(data).encode():
+            raise ValueError("its hash is not that of the rest: damaged, or of another version")
+        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         its_run = dict(found["run"])
+        other = {k: its_run.get(k) for k in run if its_run.get(k) != run[k]}
+        if not other:
+            history = [Epoch(*e) for e in found["history"]]
+            torch.set_rng_state(found["random"][0])
+            torch.cuda.set_rng_state_all(found["random"][1:])
+            for part, its_state in zip(reversed(parts), reversed(found["state"]), strict=True):  # the model last
+                part.load_state_dict(its_state)
     except Exception as error:
         raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
-    if its_run != run:
-        other = {k: its_run.get(k) for k in run if its_run.get(k) != run[k]}
+    if other:
         raise ValueError(f"{file} belongs to another run, with {other}: delete it to start afresh")
-    for part, its_state in zip(parts, found["state"], strict=True):
-        part.load_state_dict(its_state)
-    torch.set_rng_state(found["random"][0])
-    torch.cuda.set_rng_state_all(found["random"][1:])
-    return [Epoch(*e) for e in found["history"]]
+    return history
 
 
 # ------------------------------------------------------------------------------------
@@ -1120,36 +1178,42 @@ def save_model(file, model, **description):
     """Write a model as one self-describing .safetensors file, atomically.
 
     Weights are float16; description (recipe, seed, results ...) is kept as JSON in the
-    file's metadata, beside the class, its arguments and a hash of the weights. Raises
-    ValueError for weights that float16 cannot hold.
+    file's metadata, beside the class, its arguments and one hash over all of it. Raises
+    ValueError for what `load_model` could not make again: weights that float16 cannot hold,
+    a class that is not in MODELS, other layers than its own.
     """
+    if MODELS.get(type(model).__name__) is not type(model):
+        name = type(model).__name__
+        raise ValueError(f"a file names its class, and vae_core.MODELS has no such {name}: add it, as in "
+                         f"vae_core.MODELS[{name!r}] = {name}, here and where the file is loaded")
     tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
     for name, t in model.state_dict().items():
         if not tensors[name].isfinite().all():
             raise ValueError(f"{name} holds {t.abs().max():g}, and float16 ends at 65504")
-    description |= {"class": type(model).__name__, "arguments": model.arguments, "sha256": _hash_tensors(tensors)}
-    _write_atomically(Path(file), save(tensors, {"description": json.dumps(description)}))
+    description.pop("sha256", None)
+    description |= {"class": type(model).__name__, "arguments": model.arguments, "sha256": ""}
+    text = json.dumps(description)
+    _check_layers(json.loads(text), tensors)
+    text = f'{text[:-2]}{_hash_tensors(tensors, text)}"}}'  # the hash, at the end, is of all but itself
+    _write_atomically(Path(file), save(tensors, {"description": text}))
 
 
 def load_model(file):
     """Read a model that `save_model` wrote; it comes in float32, ready to use.
 
     What the file says of itself is in model.description, as in `trained_models`. Nothing
-    in the file is executed. Raises ValueError, with what is wrong, for a missing, damaged
-    or foreign file.
+    in the file is executed, and nothing is made of it before its shapes are those of the
+    model that it describes. Raises ValueError, with what is wrong, for a missing, damaged or
+    foreign file.
     """
-    with _opened(file) as (description, f):
-        tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
-    if _hash_tensors(tensors) != description.get("sha256"):
-        raise ValueError(f"{file}: the weights do not match their hash; the file is damaged")
-    kind = str(description.get("class"))
-    if kind not in MODELS:
-        raise ValueError(f"{file} holds a {kind}, and vae_core.MODELS has {', '.join(MODELS)}")
+    description, tensors = _read(file)
     try:
-        model = MODELS[kind](**description["arguments"])
+        _check_layers(description, tensors)
+        model = MODELS[description["class"]](**description["arguments"])
         model.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{file} does not fit this version of vae_core: {error}") from None
+    except Exception as error:
+        reason = str(error).partition("\n")[0]  # torch's go on with a trace
+        raise ValueError(f"{file} does not fit this version of vae_core: {reason}") from None
     model.description = description
     return model.eval()
 
@@ -1171,32 +1235,53 @@ def trained_models():
     A description is a dict: the class and its arguments, recipe, seed, history of the
     training loss, versions, and the results that train.py measured, in nats.
     """
-    descriptions = {}
-    for file in sorted(TRAINED.glob("*.safetensors")):
-        with _opened(file) as (descriptions[file.stem], _):
-            pass
-    return descriptions
+    return {file.stem: _read(file)[0] for file in sorted(TRAINED.glob("*.safetensors"))}
 
 
-@contextlib.contextmanager
-def _opened(file):
+def _read(file):
+    """A file's description and tensors, which are those that were hashed when it was written."""
     try:
         with safe_open(file, "pt") as f:
-            description = json.loads(f.metadata()["description"])
-            if not isinstance(description, dict):
-                raise TypeError("its description is no dict")
-            yield description, f
+            text = (f.metadata() or {}).get("description", "")
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
+        if {str(t.dtype) for t in tensors.values()} != {"torch.float16"}:
+            raise ValueError("its weights are not float16")
+        if text[-66:-2] != _hash_tensors(tensors, text[:-66] + text[-2:]):
+            raise ValueError("its description and weights do not match their hash")
+        description = json.loads(text)
+        if not isinstance(description, dict):
+            raise ValueError("its description is no dict")
+        for name, t in tensors.items():
+            if not t.isfinite().all():
+                raise ValueError(f"{name} holds numbers that are not finite")
     except FileNotFoundError:
         raise ValueError(f"{file} does not exist") from None
     except OSError as error:
         raise ValueError(f"{file} cannot be read: {error}") from None
-    except (SafetensorError, TypeError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{file} is damaged, or no model of this book: {error!r}") from None
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged, or no model of this book: {error}") from None
+    return description, tensors
 
 
-def _hash_tensors(tensors):
-    digest = hashlib.sha256()
-    for name, t in sorted(tensors.items()):
-        digest.update(f"{name} {t.dtype} {tuple(t.shape)}".encode())
-        digest.update(t.numpy().tobytes())
+def _check_layers(description, tensors):
+    """Raise ValueError unless the described model has these tensors. On the device "meta", it has no memory."""
+    kind, arguments = description.get("class"), description.get("arguments")
+    if not isinstance(kind, str) or kind not in MODELS:
+        raise ValueError(f"it holds a {kind!r}, and vae_core.MODELS has {', '.join(MODELS)}")
+    if not isinstance(arguments, dict) or len(arguments.get("hidden", ())) > len(tensors):  # a layer has two at least
+        raise ValueError(f"these are no arguments for it: {str(arguments)[:200]}")
+    with torch.device("meta"):
+        wanted = MODELS[kind](**arguments).state_dict()
+    for name in {**wanted, **tensors}:
+        shapes = [tuple(each[name].shape) if name in each else "none" for each in (wanted, tensors)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"{name} has to have shape {shapes[0]} in a {kind} of {arguments}; given {shapes[1]}")
+
+
+def _hash_tensors(tensors, text=""):
+    tensors = sorted(tensors.items())
+    header = [text, *((name, str(t.dtype), tuple(t.shape)) for name, t in tensors)]
+    digest = hashlib.sha256(json.dumps(header).encode())
+    for _, t in tensors:
+        digest.update(t.numpy().ravel())
     return digest.hexdigest()

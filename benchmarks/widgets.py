@@ -20,7 +20,7 @@ import torch
 from playwright.sync_api import sync_playwright
 
 import vae_core as vc
-from vae_widgets import LatentPlane, LatentTraversal
+from vae_widgets import LatentPlane, LatentTraversal, Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT / "tests"), str(ROOT / "book/sphinx_ext")]
@@ -121,6 +121,24 @@ def time_presses(page, slider):
     return page.evaluate("presses")
 
 
+def time_stops(page):
+    """The same for a sweep whose networks are there, to and fro over its stops. Each time the noise is new, so that no
+    picture has been drawn before."""
+    slider, noise = control(page, "index"), page.get_by_role("button", name="New noise")
+    last = int(slider.get_attribute("max"))
+    for _ in range(last):
+        slider.press("ArrowRight")
+        page.locator(".vw-sweep-waiting").wait_for(state="hidden")
+    for n in range(PRESSES):
+        noise.click()
+        page.evaluate("painted()")
+        if n == 0:
+            page.evaluate(LISTEN)
+        slider.press("ArrowLeft" if n // last % 2 == 0 else "ArrowRight")
+        page.wait_for_function("(n) => presses.length > n", arg=n)
+    return page.evaluate("presses")
+
+
 def time_python(page, place):
     """The same for a slider of ipywidgets.interact, whose pictures Python draws."""
     # JupyterLab would take the arrow keys for itself.
@@ -167,6 +185,12 @@ def main():
             page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [widget]).as_uri())
             wait_until_drawn(page)
             report(f"{name}, in a page", time_presses(page, page.locator(".vw input[data-trait=z]").first))
+        betas = {about["arguments"]["beta"]: name for name, about in vc.trained_models().items()
+                 if name == "vae-z10" or name.startswith("vae-beta")}
+        sweep = Sweep({beta: vc.load_trained(betas[beta]) for beta in sorted(betas)}, x, labels)
+        page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [sweep]).as_uri())
+        wait_until_drawn(page)
+        report("Sweep, a stop whose network is there", time_stops(page))
         with jupyterlab(Path(scratch), [OURS, INTERACT]) as address:
             page, _ = open_page(browser, address)
             notebook = Notebook(page)

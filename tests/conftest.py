@@ -28,12 +28,12 @@ CHROME_FLAGS = [
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """The folder of the book's HTML: that of BOOK_SITE, where what is built already is to be tested, or a new one.
+    """The folder of the book's HTML, built in a clean place; a warning fails the build, and with it every user.
 
-    It is built in a clean place; a warning fails the build, and with it every user.
+    Where the environment variable BOOK_SITE names a folder, that one is tested: what is published is what was.
     """
     if built := os.environ.get("BOOK_SITE"):
-        return (ROOT / built).resolve(strict=True)
+        return Path(built).resolve()
     folder = tmp_path_factory.mktemp("site")
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
@@ -59,11 +59,12 @@ def opening(browser):
     """A function that opens an address and returns (page, trouble); the pages are closed in the end.
 
     `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk (or
-    the server, if it is on one), every one of which is refused. options: those of Playwright's new_context.
+    the server, if it is on one), every one of which is refused. before: a script that runs before the page's own.
+    options: those of Playwright's new_context.
     """
     contexts = []
 
-    def open_address(address, width=1280, theme="light", **options):
+    def open_address(address, width=1280, theme="light", before="", wait_until="load", **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, **options)
         contexts.append(context)
         trouble = []
@@ -74,11 +75,12 @@ def opening(browser):
 
         home = re.match(r"file:|\w+://[^/]+/", address)[0]
         context.route(re.compile(f"^(?!{re.escape(home)}|data:|blob:)"), refuse)
+        context.add_init_script(before)
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
         page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
         page.on("console", lambda line: line.type == "error" and trouble.append(f"console: {line.text}"))
-        page.goto(address)
+        page.goto(address, wait_until=wait_until)
         return page, trouble
 
     yield open_address
@@ -112,9 +114,9 @@ def show_widgets(open_address, tmp_path):
     All of them are drawn by then.
     """
 
-    def show_widgets(widgets, width=1280, theme="light", query="", reduced_motion=None, touch=False):
+    def show_widgets(widgets, width=1280, theme="light", query="", reduced_motion=None, touch=False, before=""):
         file = write_widget_page(tmp_path / "widgets.html", widgets, theme)
-        options = dict(width=width, theme=theme, reduced_motion=reduced_motion, has_touch=touch)
+        options = dict(width=width, theme=theme, reduced_motion=reduced_motion, has_touch=touch, before=before)
         page, trouble = open_address(f"{file.as_uri()}{query}", **options)
         wait_until_drawn(page)
         return page, trouble

@@ -70,16 +70,32 @@ def asks(statement, ask):
 
 
 def names(source):
-    """(bound, wanted): the global names that code binds, and those that it looks up."""
-    top = symtable.symtable(source, "cell", "exec")
-    bound = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
-    wanted = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
-    inner = list(top.get_children())
-    while inner:
-        table = inner.pop()
-        inner += table.get_children()
-        wanted |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+    """(bound, wanted): the global names that code binds, and those that it looks up before it binds them."""
+    bound, wanted = set(), set()
+    for statement in one_by_one(ast.parse(source).body):
+        top = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        looked_up = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+        inner = list(top.get_children())
+        while inner:
+            table = inner.pop()
+            inner += table.get_children()
+            looked_up |= {s.get_name() for s in table.get_symbols() if s.is_global() and s.is_referenced()}
+        wanted |= looked_up - bound
+        bound |= {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
     return bound, wanted
+
+
+def one_by_one(statements):
+    """The statements, with those in the body of a `with` or `for` in its place, after what it binds."""
+    for it in statements:
+        if isinstance(it, ast.With):
+            yield from (ast.Assign([i.optional_vars or ast.Name("_")], i.context_expr, lineno=0) for i in it.items)
+            yield from one_by_one(it.body)
+        elif isinstance(it, ast.For):
+            yield ast.Assign([it.target], it.iter, lineno=0)
+            yield from one_by_one([*it.body, *it.orelse])
+        else:
+            yield it
 
 
 def needed(sources, last):

@@ -92,8 +92,8 @@ def vae(z_dim=2, **arguments):
     return lively(vc.VAE(X_DIM, z_dim, (8, 7), **arguments))
 
 
-def gmvae():
-    return lively(vc.GMVAE(X_DIM, 2, (8, 7), k=4))
+def gmvae(**arguments):
+    return lively(vc.GMVAE(X_DIM, 2, (8, 7), k=4, **arguments))
 
 
 def ssvae(**arguments):
@@ -258,15 +258,21 @@ def test_closed_form_kl_is_the_mean_of_the_sampled_one():
     within_standard_errors(log_weights(model, X, DRAWS)[1], model.kl(None, m, v).numpy())
 
 
-def test_beta_scales_the_kl_in_the_objective_and_nowhere_else():
+@pytest.mark.parametrize("make", [vae, gmvae, ssvae])
+def test_beta_scales_the_kl_in_the_objective_and_nowhere_else(make, monkeypatch):
     results = {}
     for beta in (0.0, 1.0, 4.0):
-        model = vae(2, beta=beta)
+        model = make(beta=beta)
+        assert model.beta == model.arguments["beta"] == beta
         torch.manual_seed(0)
-        nelbo, kl, rec = model.negative_elbo_bound(X)
-        close(nelbo, rec + beta * kl, atol=1e-5)
+        nelbo, *kl, rec = model.negative_elbo_bound(X)
+        close(nelbo, rec + beta * sum(kl), atol=1e-5)
+        if make is ssvae:
+            with monkeypatch.context() as patch:
+                without_noise(patch)
+                close(model.negative_truncated_bound(X, 3), model.negative_elbo_bound(X)[0], atol=1e-5)
         torch.manual_seed(0)
-        results[beta] = [kl.item(), rec.item(), *(t.item() for t in model.negative_iwae_bound(X, 5))]
+        results[beta] = [sum(kl).item(), rec.item(), *(t.item() for t in model.negative_iwae_bound(X, 5))]
         results[beta] += vc.evaluate(model, X).values()
     assert results[0.0] == results[1.0] == results[4.0]
 
@@ -704,6 +710,47 @@ def test_the_gradient_of_a_bound_is_that_of_its_value(model, bound):
     assert slope == pytest.approx((ahead - behind) / 2e-5, rel=1e-5)
 
 
+class Bound(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model.negative_elbo_bound(x)[0]
+
+
+@pytest.mark.parametrize("model", [vae(), gmvae(), ssvae()], ids=["vae", "gmvae", "ssvae"])
+def test_torch_func_takes_gradients_image_by_image(monkeypatch, model):
+    without_noise(monkeypatch)
+    bound = Bound(model)
+
+    def of_one(weights, x):
+        return torch.func.functional_call(bound, weights, x.unsqueeze(0))
+
+    weights = dict(bound.named_parameters())
+    each = torch.func.vmap(torch.func.grad(of_one), (None, 0), randomness="different")(weights, X)
+    for i, x in enumerate(X):
+        model = copy.deepcopy(bound).requires_grad_()
+        model(x.unsqueeze(0)).backward()
+        for name, weight in model.named_parameters():
+            close(each[name][i], 0 if weight.grad is None else weight.grad, atol=1e-5)
+
+
+def test_torch_func_takes_derivatives_of_a_network():
+    dec, z = vae().double().dec, torch.tensor([0.3, -0.7], dtype=torch.float64)
+
+    def log_p(z):
+        return vc.log_bernoulli_with_logits(X[1].double(), dec(z))
+
+    jacobian, hessian = torch.autograd.functional.jacobian(dec, z), torch.autograd.functional.hessian(log_p, z)
+    for found in (torch.func.jacrev(dec)(z), torch.func.jacfwd(dec)(z)):
+        close(found, jacobian, atol=1e-12)
+    close(torch.func.hessian(log_p)(z), hessian, atol=1e-12)
+    several = torch.stack([z, -z, 0 * z])
+    close(torch.func.vmap(torch.func.jacrev(dec))(several)[0], jacobian, atol=1e-12)
+    close(torch.func.vmap(log_p)(several), log_p(several), atol=1e-12)
+
+
 # ------------------------------------------------------------------------------------
 # What is refused
 # ------------------------------------------------------------------------------------
@@ -748,6 +795,7 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: vc.log_likelihood(V, BATCH, []), r"given \[\]"),
     (lambda: vc.VAE(beta=-1), "beta must be a number of at least 0; given -1"),
     (lambda: vc.VAE(beta=math.nan), "beta must be a number of at least 0; given nan"),
+    (lambda: vc.GMVAE(beta=-1), "beta must be a number of at least 0; given -1"),
     (lambda: vc.VAE(beta="much"), "beta must be .* given 'much'"),
     (lambda: vc.SSVAE(gen_weight=-1), "gen_weight must be .* given -1"),
     (lambda: vc.SSVAE(class_weight=math.inf), "class_weight must be .* given inf"),

@@ -122,6 +122,17 @@ def test_kl_normal_is_torchs_and_never_negative(args):
     close(vc.kl_normal(qm, qv, qm, qv), torch.zeros(kl.shape), rtol=0, atol=1e-12)
 
 
+def test_rounding_takes_no_kl_below_zero_and_no_gradient():
+    logits, change = random(2000, 10).float(), 1e-5 * random(2000, 10, seed=1).float()
+    log_q, log_p = logits.log_softmax(-1), (logits + change).log_softmax(-1)
+    m, v = logits.requires_grad_(), (random(2000, 10, seed=2).exp() + 0.1).float()
+    of_normals, of_classes = vc.kl_normal(m, v, m.detach() + change, v), vc.kl_cat(log_q.exp(), log_q, log_p)
+    for kl in (of_normals, of_classes):
+        assert (kl == 0).any() and (kl >= 0).all() and kl.max() < 1e-5
+    (grad,) = torch.autograd.grad(of_normals.sum(), m)
+    close(grad, -change / v, rtol=0.05, atol=1e-6)
+
+
 def test_kl_normal_by_quadrature():
     qm, qv, pm, pv = (torch.tensor([t], dtype=torch.float64) for t in (0.5, 0.25, -1.0, 2.0))
 
@@ -227,6 +238,17 @@ def test_log_bernoulli_sums_to_one_over_every_image():
     close(vc.log_bernoulli_with_logits(every_image, 3 * random(5)).logsumexp(0), 0.0, rtol=0, atol=1e-12)
 
 
+def test_an_infinite_logit_is_certain_and_right_or_wrong():
+    inf, x = math.inf, torch.tensor([1.0, 0.0])
+    logits = torch.tensor([[inf, -inf], [inf, 0], [inf, inf], [-inf, -inf], [0, inf]], requires_grad=True)
+    log_p = vc.log_bernoulli_with_logits(x, logits)
+    close(log_p.detach(), [0, -math.log(2), -inf, -inf, -inf], rtol=1e-6, atol=0)
+    (grad,) = torch.autograd.grad(log_p.sum(), logits)
+    assert grad.tolist() == [[0, 0], [0, -0.5], [0, -1], [1, 0], [0.5, -1]]
+    assert vc.log_bernoulli_with_logits(torch.tensor([0.5]), torch.tensor([inf])) == -inf
+    assert vc.log_bernoulli_with_logits(x, torch.tensor([math.nan, inf])).isnan()
+
+
 def test_log_bernoulli_at_extreme_logits():
     logits = torch.tensor([[1e4, -1e4], [-1e4, 1e4]])
     close(vc.log_bernoulli_with_logits(torch.tensor([1.0, 0.0]), logits), [0.0, -2e4], rtol=0, atol=0)
@@ -257,6 +279,7 @@ def test_second_derivatives():
     """Of what has a derivative of its own; torch compares them with differences of the first."""
     x = torch.linspace(-3.05, 3, 12, dtype=torch.float64, requires_grad=True)  # none at 0, where ELU bends
     assert torch.autograd.gradgradcheck(vc.ELU(), x)
+    assert torch.autograd.gradgradcheck(lambda a: vc.kl_cat(a.softmax(-1), a.log_softmax(-1), -math.log(12)), x)
     pixels = (torch.arange(12) % 2).double()
     assert torch.autograd.gradgradcheck(lambda a: vc.log_bernoulli_with_logits(pixels, a), x)
 
@@ -314,6 +337,25 @@ def test_kl_cat_takes_zeros_and_numbers():
     close(vc.kl_cat(q, q.log(), -math.log(3)), [math.log(3) - math.log(2), math.log(3)])
     assert vc.kl_cat(q[1], q[1].log(), q[0].log()) == math.inf
     close(vc.kl_cat(torch.full((4,), 0.25), -math.log(4), -math.log(4)), 0.0)
+
+
+def test_kl_cat_has_the_precision_of_its_input():
+    q = random(6).softmax(-1)
+    for number in (-math.log(6), torch.tensor(1 / 6, dtype=torch.float64).log()):
+        kl = vc.kl_cat(q, q.log(), number)
+        assert kl.dtype == torch.float64
+        close(kl, (q * (q.log() + math.log(6))).sum(), rtol=1e-14, atol=1e-15)
+    assert vc.kl_cat(q.float(), q.float().log(), -math.log(6)).dtype == torch.float32
+    one_hot = torch.tensor([0, 1, 0])
+    close(vc.kl_cat(one_hot, one_hot.log(), -math.log(3)), math.log(3))
+
+
+def test_kl_cats_gradients_are_zero_where_q_is_zero():
+    q = torch.tensor([0.0, 0.25, 0.75], requires_grad=True)
+    log_p = torch.tensor([0.2, 0.3, 0.5]).log().requires_grad_()
+    to_q, to_p = torch.autograd.grad(vc.kl_cat(q, q.log(), log_p), (q, log_p))
+    close(to_q, [0, 1 + math.log(0.25 / 0.3), 1 + math.log(0.75 / 0.5)])
+    close(to_p, [0, -0.25, -0.75])
 
 
 def test_kl_cat_has_finite_gradients_where_q_is_zero():
@@ -445,6 +487,9 @@ ZERO_VARIANCE = torch.tensor([1.0, 0.0, 1.0])
     (lambda: vc.log_normal_mixture(ONES, torch.ones(5, 4, 3), torch.ones(5, 4, 3)), r"given z \(2, 3\), m \(5, 4, 3\)"),
     (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), -torch.ones(1, 4, 3)), "positive"),
     (lambda: vc.log_bernoulli_with_logits(ONES, torch.ones(2)), r"x \(2, 3\), logits \(2,\)"),
+    (lambda: vc.log_bernoulli_with_logits(2 * ONES, ONES), r"\[0, 1\]; given 2 to 2"),
+    (lambda: vc.log_bernoulli_with_logits(torch.tensor([0, 255], dtype=torch.uint8), ONES[0, :2]), "given 0 to 255"),
+    (lambda: vc.log_bernoulli_with_logits(NAN, ONES), "nan"),
     (lambda: vc.kl_normal(ONES, ONES, torch.ones(4), ONES), r"pm \(4,\)"),
     (lambda: vc.kl_normal(ONES, ZERO_VARIANCE, ONES, ONES), "positive"),
     (lambda: vc.kl_normal(ONES, ONES, ONES, -ONES), "positive"),

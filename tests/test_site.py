@@ -72,6 +72,19 @@ def test_what_folds_has_a_name_of_its_own(open_page):
     assert page.locator("summary[aria-label]").count() == 0
 
 
+def test_a_solution_opens_anywhere_on_its_bar(open_page):
+    page, trouble = open_page("book/1_marginal_likelihood")
+    solution = page.locator(".solution").first
+    bar = solution.locator(".admonition-title")
+    bar.scroll_into_view_if_needed()
+    box = bar.bounding_box()
+    for share in (0.02, 0.2, 0.5, 0.9, 0.965, 0.975, 0.985):
+        folded = "toggle-hidden" in solution.get_attribute("class")
+        page.mouse.click(box["x"] + share * box["width"], box["y"] + box["height"] / 2)
+        assert ("toggle-hidden" in solution.get_attribute("class")) != folded, f"at {share:.1%}"
+    assert trouble == []
+
+
 def test_the_start_page_leads_to_the_book(open_address, site):
     page, trouble = open_address((site / "index.html").as_uri())
     page.wait_for_url("**/book/index.html")

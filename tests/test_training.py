@@ -1,5 +1,7 @@
 """Training, checkpoints and model files of vae_core."""
 
+import hashlib
+import io
 import json
 import math
 import pickle
@@ -183,13 +185,13 @@ def test_the_rate_rises_to_learning_rate_and_falls_to_zero():
     assert 0 < peak < 10 and (rates[: peak + 1].diff() > 0).all() and (rates[peak:].diff() < 0).all()
 
 
-@pytest.mark.parametrize("kind, beta", [(vc.VAE, 2.0), (vc.GMVAE, 1.0)])
+@pytest.mark.parametrize("kind, beta", [(vc.VAE, 2.0), (vc.GMVAE, 1.0), (vc.SSVAE, 0.5)])
 def test_the_kl_warms_up_along_a_line_to_the_models_own_beta(kind, beta):
-    net, weights_of_kl = model(kind, **dict(beta=beta) if kind is vc.VAE else {}), []
+    net, weights_of_kl = model(kind, beta=beta), []
 
     def loss(x):
-        nelbo, kl, rec = net.negative_elbo_bound(x)
-        weights_of_kl.append(((nelbo - rec) / kl).item())
+        nelbo, *kl, rec = net.negative_elbo_bound(x)
+        weights_of_kl.append(((nelbo - rec) / sum(kl)).item())
         return nelbo
 
     fit(net, loss=loss, epochs=10, batch_size=24, warm_up=0.25)  # 10 of 40 steps
@@ -342,10 +344,26 @@ def test_muon_leaves_the_rest_to_adam_at_a_third_of_the_rate():
     assert sum(len(group["params"]) for each in (muon, adam) for group in each.param_groups) == len(weights(net))
 
 
-@pytest.mark.parametrize("net", [vc.SSVAE(X_DIM, 2, (12,)), vc.Autoencoder(X_DIM, 2, (12,))])
-def test_a_model_without_beta_has_no_warm_up(net):
-    with pytest.raises(ValueError, match=f"VAE or GMVAE; given {type(net).__name__}"):
-        fit(net, loss=lambda x: net.enc(x, torch.eye(10))[0].sum(), warm_up=0.1)
+def test_a_model_without_beta_has_no_warm_up():
+    net = model(vc.Autoencoder)
+    with pytest.raises(ValueError, match="VAE, GMVAE or SSVAE; given Autoencoder"):
+        fit(net, loss=net.loss, warm_up=0.1)
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode, lambda: torch.set_grad_enabled(False)])
+def test_training_needs_no_gradients_outside(off):
+    plain, net = model(), model()
+    fit(plain)
+    with off():
+        fit(net)
+        assert not torch.is_grad_enabled()
+    torch.set_grad_enabled(True)
+    assert same(weights(plain), weights(net))
+
+
+def test_a_model_made_in_inference_mode_is_refused():
+    with torch.inference_mode(), pytest.raises(ValueError, match=r"under torch\.inference_mode.*make or load it outs"):
+        fit(model())
 
 
 # ------------------------------------------------------------------------------------
@@ -480,8 +498,13 @@ class Payload:
         return (open, (str(self.target), "w"))
 
 
+def hashed(data):
+    """As a checkpoint is kept, behind its hash."""
+    return hashlib.sha256(data).hexdigest().encode() + data
+
+
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated", "pickle", "torch pickle", "another torch file",
-                                    "no run"])
+                                    "no run", "hashed pickle", "no state", "state of another"])
 def test_a_damaged_checkpoint_is_refused_and_not_executed(tmp_path, damage):
     checkpoint, proof = tmp_path / "run", tmp_path / "executed"
     interrupted(model(), checkpoint, 4)
@@ -493,12 +516,43 @@ def test_a_damaged_checkpoint_is_refused_and_not_executed(tmp_path, damage):
         torch.save({"weights": torch.ones(3)}, checkpoint)
     elif damage == "no run":
         torch.save({"run": 1}, checkpoint)
+    elif damage == "hashed pickle":
+        torch.save(Payload(proof), checkpoint)
+        checkpoint.write_bytes(hashed(checkpoint.read_bytes()))
+    elif damage in ("no state", "state of another"):
+        found = torch.load(io.BytesIO(checkpoint.read_bytes()[64:]))
+        net, optimizer, schedule = found["state"]
+        found["state"] = [] if damage == "no state" else [optimizer, net, schedule]
+        torch.save(found, checkpoint)
+        checkpoint.write_bytes(hashed(checkpoint.read_bytes()))
     else:
         whole = checkpoint.read_bytes()
         checkpoint.write_bytes({"empty": b"", "text": b"hello", "truncated": whole[: len(whole) // 2]}[damage])
+    net = model()
+    untouched = weights(net)
     with pytest.raises(ValueError, match="checkpoint"):
-        fit(model(), checkpoint=checkpoint)
-    assert not proof.exists()
+        fit(net, checkpoint=checkpoint)
+    assert not proof.exists() and same(weights(net), untouched)
+
+
+def flipped(whole, count, seed=0):
+    """Copies of the bytes, each with another bit flipped."""
+    generator = torch.Generator().manual_seed(seed)
+    for bit in torch.randperm(len(whole) * 8, generator=generator)[:count].tolist():
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        yield damaged
+
+
+def test_no_flipped_bit_of_a_checkpoint_goes_unnoticed(tmp_path):
+    checkpoint, net = tmp_path / "run", model()
+    interrupted(model(), checkpoint, 4)
+    untouched = weights(net)
+    for damaged in flipped(checkpoint.read_bytes(), 1000):
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"run is no readable checkpoint .*: delete it to start afresh"):
+            fit(net, checkpoint=checkpoint)
+    assert same(weights(net), untouched)
 
 
 # ------------------------------------------------------------------------------------
@@ -513,18 +567,14 @@ def saved(tmp_path):
     return file
 
 
-def rewrite(file, weight=None, **changes):
-    """Write the file again, with one weight moved, or with other metadata."""
-    tensors = load_file(file)
-    if weight:
-        tensors[weight].view(-1)[0] += 1
-    description = describe(file) | changes
-    save_file(tensors, file, {"description": json.dumps({k: v for k, v in description.items() if v is not None})})
-
-
-def describe(file):
+def rewrite(file, tensors=None, text=None, **changes):
+    """Write the file again with other tensors or another description, as if by an older or a hostile program: its
+    hash is right."""
+    tensors = load_file(file) if tensors is None else tensors
     with safe_open(file, "pt") as f:
-        return json.loads(f.metadata()["description"])
+        description = json.loads(f.metadata()["description"]) | changes | {"sha256": ""}
+    text = text or json.dumps({k: v for k, v in description.items() if v is not None})
+    save_file(tensors, file, {"description": text[:-2] + vc._hash_tensors(tensors, text) + text[-2:]})
 
 
 @pytest.mark.parametrize("net", [
@@ -568,48 +618,110 @@ def test_a_file_cut_off_anywhere_is_refused(saved):
     vc.load_model(saved)
 
 
-def test_one_changed_bit_in_any_weight_is_noticed(saved):
+@pytest.mark.parametrize("part", ["header", "weights"])
+def test_no_flipped_bit_of_a_model_goes_unnoticed(saved, monkeypatch, part):
     whole = saved.read_bytes()
     header = int.from_bytes(whole[:8], "little") + 8
-    for position in (header, (header + len(whole)) // 2, len(whole) - 1):
-        damaged = bytearray(whole)
-        damaged[position] ^= 1
-        saved.write_bytes(damaged)
-        with pytest.raises(ValueError, match="do not match their hash"):
-            vc.load_model(saved)
-
-
-@pytest.mark.parametrize("name", ["enc.first.weight", "dec.rest.1.bias"])
-def test_a_changed_weight_is_noticed(saved, name):
-    rewrite(saved, weight=name)
-    with pytest.raises(ValueError, match="do not match their hash"):
-        vc.load_model(saved)
+    monkeypatch.setattr(vc, "TRAINED", saved.parent)
+    for damaged in flipped(whole[:header] if part == "header" else whole[header:], 1000):
+        saved.write_bytes(damaged + whole[header:] if part == "header" else whole[:header] + damaged)
+        for read in (lambda: vc.load_model(saved), vc.trained_models):
+            with pytest.raises(ValueError, match=r"net\.safetensors is damaged, or no model of this book"):
+                read()
 
 
 def test_swapped_weights_of_one_shape_are_noticed(tmp_path):
     file = tmp_path / "net.safetensors"
     vc.save_model(file, vc.VAE(X_DIM, 2, (12, 12, 12)))
-    tensors, description = load_file(file), describe(file)
+    with safe_open(file, "pt") as f:
+        tensors, metadata = load_file(file), f.metadata()
     first, second = "enc.rest.1.weight", "enc.rest.3.weight"
     tensors[first], tensors[second] = tensors[second], tensors[first]
-    save_file(tensors, file, {"description": json.dumps(description)})
+    save_file(tensors, file, metadata)
     with pytest.raises(ValueError, match="do not match their hash"):
         vc.load_model(file)
 
 
-@pytest.mark.parametrize("changes", [
-    {"class": "Transformer"}, {"class": "GMVAE"}, {"class": "Autoencoder"}, {"class": "SSVAE"}, {"class": None},
-    {"sha256": None}, {"arguments": {"x_dim": X_DIM, "z_dim": 3, "hidden": [12]}},
-    {"arguments": {"x_dim": X_DIM, "depth": 3}}, {"arguments": None},
-], ids=str)
-def test_a_description_that_does_not_fit_the_weights_is_refused(saved, changes):
+def arguments(**changes):
+    return {"arguments": {"x_dim": X_DIM, "z_dim": 2, "hidden": [12]} | changes}
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"class": "Transformer"}, "holds a 'Transformer', and vae_core.MODELS has VAE"),
+    ({"class": "GMVAE"}, r"arguments|z_pre has to have shape \(1, 1000, 2\).*; given none"),
+    ({"class": "Autoencoder"}, "unexpected keyword|given"), ({"class": "SSVAE"}, "enc.label.weight .* given none"),
+    ({"class": None}, "holds a None"), ({"class": ["VAE"]}, r"holds a \['VAE'\]"),
+    (arguments(z_dim=3), r"enc.rest.1.weight has to have shape \(6, 12\) .* given \(4, 12\)"),
+    (arguments(z_dim=10**9), r"\(2000000000, 12\)"), (arguments(z_dim=10**40), "Overflow"),
+    (arguments(hidden=[1] * 100_000), "no arguments"), (arguments(hidden=12), "no len"),
+    (arguments(beta=math.nan), "beta must be a number"), (arguments(depth=3), "unexpected keyword argument 'depth'"),
+    ({"arguments": None}, "no arguments for it: None"), ({"arguments": [X_DIM, 2]}, r"no arguments for it: \[16, 2\]"),
+], ids=lambda value: str(value)[:40])
+def test_a_description_that_does_not_fit_the_weights_is_refused(saved, changes, message):
     rewrite(saved, **changes)
+    with pytest.raises(ValueError, match=rf"net\.safetensors does not fit .*({message})"):
+        vc.load_model(saved)
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda t: {name: w.float() for name, w in t.items()}, "its weights are not float16"),
+    (lambda t: t | {"enc.first.bias": torch.zeros(12, dtype=torch.int16)}, "its weights are not float16"),
+    (lambda t: t | {"enc.first.bias": torch.full((12,), math.nan).half()}, "enc.first.bias .* not finite"),
+    (lambda t: t | {"dec.rest.1.weight": t["dec.rest.1.weight"] / 0}, "dec.rest.1.weight .* not finite"),
+    (lambda t: {name: w for name, w in t.items() if name != "enc.first.bias"}, "enc.first.bias .* given none"),
+    (lambda t: t | {"more": torch.zeros(2).half()}, r"more has to have shape none .* given \(2,\)"),
+    (lambda t: {}, "its weights are not float16"),
+])
+def test_other_weights_are_refused(saved, change, message):
+    rewrite(saved, change(load_file(saved)))
+    with pytest.raises(ValueError, match=rf"net\.safetensors.*{message}"):
+        vc.load_model(saved)
+
+
+@pytest.mark.parametrize("text", ['{{""}', '[""]', "[[]]", '{"a": ""}', '{"a":' * 50_000 + '""' + "}" * 50_000,
+                                  '{"class": ' + "1" * 5000 + ', "sha256": ""}'], ids=len)
+def test_a_description_of_another_kind_is_refused(saved, text):
+    rewrite(saved, text=text)
     with pytest.raises(ValueError, match=r"net\.safetensors"):
         vc.load_model(saved)
 
 
+def test_the_same_model_is_the_same_file(saved):
+    before = saved.read_bytes()
+    for _ in range(5):
+        loaded = vc.load_model(saved)
+        vc.save_model(saved, loaded, **loaded.description)
+        assert saved.read_bytes() == before
+
+
+def test_nothing_is_allocated_before_shapes_are_compared(saved, monkeypatch):
+    made = []
+    real = vc.MLP.__init__
+
+    def seen(self, *arguments):
+        real(self, *arguments)
+        made.append(self.first.weight.device.type)
+
+    monkeypatch.setattr(vc.MLP, "__init__", seen)
+    vc.load_model(saved)
+    assert made == ["meta"] * 2 + ["cpu"] * 2
+    rewrite(saved, **arguments(z_dim=100_000))
+    made.clear()
+    with pytest.raises(ValueError, match=r"\(200000, 12\)"):
+        vc.load_model(saved)
+    assert made == ["meta"] * 2
+
+
+def test_loading_draws_what_making_does(saved):
+    model()
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    vc.load_model(saved)
+    assert torch.rand(3).equal(expected)
+
+
 @pytest.mark.parametrize("metadata", [
-    None, {"other": "1"}, {"description": "{"}, {"description": "[]"}, {"description": "{}"},
+    None, {"other": "1"}, {"description": ""}, {"description": "{}"}, {"description": '{"sha256": ""}'},
 ], ids=str)
 def test_a_safetensors_file_of_something_else_is_refused(saved, metadata):
     save_file(load_file(saved), saved, metadata)
@@ -641,8 +753,10 @@ def test_a_subclass_with_other_arguments_is_trained_and_describes_its_class(tmp_
     assert net.arguments == vc.VAE(X_DIM, 2, (12,)).arguments
 
 
-def test_what_was_changed_since_is_saved(tmp_path):
-    net = model()
+@pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE])
+def test_what_was_changed_since_is_saved(tmp_path, kind):
+    net = model(kind, beta=2)
+    assert net.beta == 2
     net.beta = 4.0
     vc.save_model(tmp_path / "net", net)
     assert vc.load_model(tmp_path / "net").beta == 4
@@ -657,10 +771,29 @@ def test_weights_that_a_file_cannot_hold_are_refused(tmp_path, value):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_an_unknown_class_names_it(tmp_path):
-    vc.save_model(tmp_path / "net", SameArguments(X_DIM, 2, (12,)))
-    with pytest.raises(ValueError, match=r"holds a SameArguments, and vae_core\.MODELS has VAE, GMVAE"):
-        vc.load_model(tmp_path / "net")
+def test_a_model_of_another_class_is_saved_once_its_class_is_known(tmp_path, monkeypatch):
+    net, file = SameArguments(X_DIM, 2, (12,)), tmp_path / "net"
+    with pytest.raises(ValueError, match=r"no such SameArguments: add it.*MODELS\['SameArguments'\] = SameArguments"):
+        vc.save_model(file, net)
+    with monkeypatch.context() as patch:
+        patch.setitem(vc.MODELS, "SameArguments", SameArguments)
+        vc.save_model(file, net)
+        assert type(vc.load_model(file)) is SameArguments
+        patch.setitem(vc.MODELS, "CalledOtherwise", CalledOtherwise)
+        with pytest.raises(ValueError, match=r"CalledOtherwise has to keep its arguments, and self\.width is missing"):
+            vc.save_model(file, CalledOtherwise(12))
+    with pytest.raises(ValueError, match=r"holds a 'SameArguments', and vae_core\.MODELS has VAE, GMVAE"):
+        vc.load_model(file)
+
+
+def test_a_model_of_other_layers_or_impossible_arguments_is_not_saved(tmp_path):
+    other, impossible = model(), model()
+    other.dec = torch.nn.Linear(2, X_DIM)
+    impossible.beta = math.nan
+    for net, message in ((other, r"dec\.first\.weight has to have shape .*; given none"), (impossible, "beta")):
+        with pytest.raises(ValueError, match=message):
+            vc.save_model(tmp_path / "net", net)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_two_threads_may_write_one_file(tmp_path):

@@ -170,6 +170,12 @@ def test_python_side(model, digits):
     w.z = [1.0, -1.0]
     with torch.no_grad():
         assert torch.equal(w.image, model.dec(torch.tensor([1.0, -1.0])).sigmoid().reshape(28, 28))
+    for z in (torch.tensor([1.0, -1.0], requires_grad=True), np.array([1.0, -1.0]), (1, -1)):
+        w.z = [0.0, 0.0]
+        w.z = z
+        assert w.z == [1.0, -1.0] and LatentPlane(model, z=z).z == w.z
+    with pytest.raises(traitlets.TraitError, match=r"given \[4\.0, 0\.0\]"):
+        w.z = torch.tensor([4.0, 0.0])
     for z in ([4.0, 0.0], [0.0], [0.0, float("nan")]):
         with pytest.raises(traitlets.TraitError, match=r"z must be 2 numbers from -3\.5 to 3\.5; given"):
             w.z = z
@@ -183,6 +189,9 @@ def test_python_side(model, digits):
             LatentPlane(other)
     x, labels = digits
     assert LatentPlane(model, x.to(torch.uint8), labels.tolist()).codes_m == LatentPlane(model, x, labels).codes_m
+    for bad, given in ((255 * x, "from 0 to 255"), (x / 2, "from 0 to 0.5"), (x[:, :100], r"\(300, 100\)")):
+        with pytest.raises(ValueError, match=f"binary digits of shape .*given shape .*{given}"):
+            LatentPlane(model, bad, labels)
     with pytest.raises(ValueError, match="given 300 and no labels"):
         LatentPlane(model, digits[0])
     with pytest.raises(ValueError, match="given 300 and 10"):

@@ -1,6 +1,7 @@
 """What all widgets have in common: the host of the static page, the frame, the controls, and the Python base."""
 
 import base64
+import gc
 import json
 import re
 import zlib
@@ -28,7 +29,7 @@ from widget_state import MARK, as_script
 import vae_core as vc
 import vae_widgets as w
 from vae_widgets import LatentPlane, Reparameterise
-from vae_widgets.base import BookWidget, Network, pack_digits, pack_labels
+from vae_widgets.base import BookWidget, Mixture, Network, pack_digits, pack_labels
 
 
 def broken(esm):
@@ -72,12 +73,17 @@ def unpacked(text):
     return json.loads(packed[4 : 4 + int.from_bytes(packed[:4], "little")])
 
 
-def test_a_source_is_in_the_page_once(show_widgets, plane):
-    page, _ = show_widgets([plane, LatentPlane(model(), name="other")])
+def test_a_source_is_loaded_once(show_widgets, plane, tmp_path):
+    """Each piece of it is a file, which other widgets share; the engine is one for all of them."""
+    page, trouble = show_widgets([plane, LatentPlane(model(), name="other"), EXAMPLES["Jensen"]()])
     state = unpacked(page.locator("script[type$='widget-state']").text_content())
-    sources = [spec["state"]["_esm"] for spec in state["state"].values() if "_esm" in spec["state"]]
-    assert sources == [sources[0]] * 2 and len(sources[0]) == 3
-    assert "\f\n".join(state["texts"][n] for n in sources[0]) == plane._esm
+    one, other, jensen = (spec["state"]["_esm"] for spec in state["state"].values() if "_esm" in spec["state"])
+    assert one == other and one[:2] == jensen[:2] and one[2] != jensen[2]
+    for piece, file in zip(plane._esm.split("\f\n"), one, strict=True):
+        assert piece.split("export default")[0] in (tmp_path / file).read_text(encoding="utf-8")
+    loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop())")
+    assert [loaded.count(file) for file in {*one, *jensen}] == [1] * 4
+    assert trouble == []
 
 
 def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
@@ -104,13 +110,12 @@ def test_a_large_value_arrives_whole(show_widgets):
 
 def test_a_widget_whose_weights_are_missing_says_so_and_the_others_live(show_widgets, plane, tmp_path):
     page, _ = show_widgets([plane, Reparameterise()])
-    weights = [file for file in tmp_path.glob("*.js")]
-    assert len(weights) == 1
-    weights[0].unlink()
+    weights = sorted(tmp_path.glob("*.js"), key=lambda file: file.stat().st_size)[-1]
+    weights.unlink()
     page.reload()
     wait_until_drawn(page)
     assert page.locator(".widget-notice.failed").all_text_contents() == [
-        f"This widget could not be shown: {weights[0].name} is missing"
+        f"This widget could not be shown: {weights.name} is missing"
     ]
     assert page.locator(".vw").count() == 1
 
@@ -294,6 +299,27 @@ def layers(net):
     return [net.first, *(layer for layer in net.rest if isinstance(layer, torch.nn.Linear))]
 
 
+def test_a_closed_widget_lets_its_networks_go():
+    from ipywidgets.widgets.widget import _instances as living
+
+    net = vc.VAE(z_dim=2, hidden=[300])
+    gc.collect()
+    before = len(living)
+    for _ in range(20):
+        with torch.no_grad():
+            net.dec.first.weight[0, 0] += 1
+        first, second = LatentPlane(net), w.DrawDigit(net, *digits(3))
+        mixed = w.Components(vc.GMVAE(z_dim=2, hidden=[8], k=3), *digits(3))
+        assert len(living) > before
+        for widget in (first, second, mixed, mixed):
+            widget.close()
+            assert widget is not first or second.decoder.comm is not None  # the other one shows it still
+    del first, second, mixed, widget
+    gc.collect()
+    assert len(living) == before
+    assert [len(network.weights) for network in Network._made.values() if network.sizes == [2, 300, 784]] == []
+
+
 @pytest.mark.parametrize(("precision", "kind"), [("float32", "<f4"), ("float16", "<f2")])
 def test_floats_are_packed_layer_by_layer(precision, kind):
     net = model().dec
@@ -341,6 +367,36 @@ def test_networks_are_picky():
     other.rest[0] = torch.nn.GELU()
     with pytest.raises(ValueError, match="elu, relu, tanh; given GELU"):
         Network.of(other)
+
+
+@pytest.mark.parametrize(("value", "precision", "holds"), [
+    (float("nan"), "float16", "nan"), (float("nan"), "float32", "nan"), (float("inf"), "float16", "inf"),
+    (float("-inf"), "int8", "inf"), (1e5, "float16", "100000"),
+])
+def test_weights_that_a_browser_would_get_wrong_are_refused(value, precision, holds):
+    net = vc.VAE(784, 2, (4,))
+    with torch.no_grad():
+        net.dec.rest[1].bias[3] = value
+    with pytest.raises(ValueError, match=rf"wanted weights that are finite in .*; rest\.1\.bias holds {holds}"):
+        Network.of(net.dec, precision)
+    with pytest.raises(ValueError, match="wanted weights that are finite"):
+        w.DrawDigit(net, *digits(3))
+
+
+def test_large_weights_are_shown_where_their_precision_holds_them():
+    net = vc.VAE(784, 2, (4,)).dec
+    with torch.no_grad():
+        net.rest[1].bias[3] = 1e5
+    for precision in ("float32", "int8"):
+        assert np.float32(1e5).tobytes() in Network.of(net, precision).weights
+
+
+def test_a_mixture_that_is_not_finite_is_refused():
+    net = vc.GMVAE(784, 2, (4,), k=3)
+    with torch.no_grad():
+        net.z_pre[0, 1] = float("inf")
+    with pytest.raises(ValueError, match="the mixture holds inf"):
+        Mixture.of(net)
 
 
 def test_digits_are_packed_as_bits():
@@ -398,7 +454,9 @@ def test_numbers_stay_within_their_limits():
         def _valid(self, proposal):
             return self.inside(proposal)
 
-    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=0.5)
+    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=torch.tensor(0.25))
+    assert dial.level == 0.25
+    dial = Dial(name="dial", limits={"level": (-1, 1)}, level=np.float32(0.5))
     assert dial._defaults == {"level": 0.5}
     for value in (1.01, -2, float("nan"), float("inf")):
         with pytest.raises(traitlets.TraitError, match="level must be a number from -1 to 1; given"):

@@ -1,6 +1,7 @@
 """What the widgets share: networks that travel once, a state that is checked, and the files of their front ends."""
 
 import hashlib
+import weakref
 from pathlib import Path
 
 import anywidget
@@ -29,19 +30,22 @@ class Network(ipywidgets.Widget):
     precision = traitlets.Enum(["float32", "float16", "int8"]).tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
 
-    _made = {}  # noqa: RUF012 - hash of what is sent -> the network that has been sent
+    _made = weakref.WeakValueDictionary()  # noqa: RUF012 - hash of what is sent -> the network that has been sent
 
     @classmethod
     def of(cls, mlp, precision="float16"):
         """The network of an MLP: the one that exists, if nothing about it has changed.
 
         precision: "float16" (what the book's models are stored in), "float32", or "int8" with a scale for each row,
-        for pictures without numbers. Raises ValueError if mlp is no MLP of vae_core, or for another precision.
+        for pictures without numbers. Raises ValueError if mlp is no MLP of vae_core, for another precision, or if it
+        holds numbers that are not finite in that precision.
         """
         if not isinstance(mlp, vc.MLP):
             raise ValueError(f"wanted an MLP of vae_core, such as model.dec; given {type(mlp).__name__}")
         if precision not in _PACK:
             raise ValueError(f"precision must be one of {', '.join(_PACK)}; given {precision!r}")
+        for name, weight in mlp.named_parameters():
+            check_finite(name, weight, torch.float16 if precision == "float16" else torch.float32)
         linear = [mlp.first, *(layer for layer in mlp.rest if isinstance(layer, torch.nn.Linear))]
         state = dict(sizes=[linear[0].in_features, *(layer.out_features for layer in linear)],
                      activation=activation_of(mlp), y_dim=mlp.label.in_features if mlp.label else 0,
@@ -50,6 +54,14 @@ class Network(ipywidgets.Widget):
         if key not in cls._made or cls._made[key].comm is None:  # closed: Jupyter forgot it
             cls._made[key] = cls(**state)
         return cls._made[key]
+
+
+def check_finite(name, weight, dtype=torch.float32):
+    """Raise ValueError unless all numbers are finite in the precision in which a browser gets them."""
+    if not weight.to(dtype).isfinite().all():
+        given = weight.abs().max().item()
+        raise ValueError(f"wanted weights that are finite in {dtype}, which ends at {torch.finfo(dtype).max:g}; "
+                         f"{name} holds {given:g}")
 
 
 def activation_of(mlp):
@@ -108,22 +120,23 @@ class Mixture(ipywidgets.Widget):
 
     @classmethod
     def of(cls, model):
-        """The prior of a GMVAE. Raises ValueError for another model."""
+        """The prior of a GMVAE. Raises ValueError for another model, or for means or variances that are not finite."""
         if not isinstance(model, vc.GMVAE):
             raise ValueError(f"only a GMVAE has a mixture for a prior; given {type(model).__name__}")
         m, v = model.z_prior
+        check_finite("the mixture", torch.cat([m, v]))
         return cls(k=model.k, z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
 
 
 def reference(kind):
     """A trait that holds another widget; the front end gets its address."""
-    return traitlets.Instance(kind, allow_none=True).tag(sync=True, **ipywidgets.widget_serialization)
+    return traitlets.Instance(kind, allow_none=True).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
 def references(kind):
     """A trait that holds a list of other widgets, or None in the place of some."""
     held = traitlets.Instance(kind, allow_none=True)
-    return traitlets.List(held).tag(sync=True, **ipywidgets.widget_serialization)
+    return traitlets.List(held).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
 class BookWidget(anywidget.AnyWidget):
@@ -131,16 +144,22 @@ class BookWidget(anywidget.AnyWidget):
 
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
     up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    `later` are its traits that refer to what its front end fetches by itself, when that is needed.
     """
 
     name = traitlets.Unicode(help="how a link to the page addresses this widget").tag(sync=True)
     title = traitlets.Unicode(help="what tells it from its like on the page; empty if nothing has to").tag(sync=True)
     text = traitlets.Unicode(help="what the picture shows, in words; kept up to date by the front end").tag(sync=True)
     state = ()
+    later = ()
+    _later = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
     _whole = traitlets.List(traitlets.Unicode(), help="the traits of the state that are whole numbers").tag(sync=True)
-    _limits = traitlets.Dict(help="trait -> [lowest, highest], and of a list also its length").tag(sync=True)
+    _limits = traitlets.Dict(
+        help="trait -> [lowest, highest], and of a list also its length; of a text, its options").tag(sync=True)
+
+    _open = weakref.WeakSet()  # noqa: RUF012 - all that have not been closed
 
     def __init_subclass__(cls, script=None, **options):
         if script:
@@ -151,11 +170,34 @@ class BookWidget(anywidget.AnyWidget):
         super().__init_subclass__(**options)
 
     def __init__(self, *, limits, **traits):
-        super().__init__(_limits={trait: list(bounds) for trait, bounds in limits.items()}, **traits)
-        self._shared = list(self.state)
+        words = {trait: self.traits()[trait].values for trait in self.state
+                 if isinstance(self.traits()[trait], traitlets.Enum)}
+        super().__init__(_limits={trait: list(bounds) for trait, bounds in (words | limits).items()}, **traits)
+        self._shared, self._later = list(self.state), list(self.later)
         self._defaults = {trait: getattr(self, trait) for trait in self.state}
         kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
         self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
+
+    def _parts(self):
+        """The widgets that it refers to: networks, mixtures, its layout."""
+        held = [getattr(self, trait) for trait in ("layout", *self.trait_names(part=True))]
+        return {part for value in held for part in (value if isinstance(value, list) else [value]) if part is not None}
+
+    def open(self):
+        super().open()
+        self._open.add(self)
+
+    def close(self):
+        """Let the widget go, and those of its parts, such as networks, that no other one shows."""
+        parts = self._parts() if self in self._open else set()
+        super().close()
+        self._open.discard(self)
+        for part in parts.difference(*(other._parts() for other in self._open)):
+            part.close()
+
+    def __setattr__(self, name, value):
+        """Numbers may come as a tensor or an array."""
+        super().__setattr__(name, value.tolist() if name in self.state and hasattr(value, "tolist") else value)
 
     def inside(self, proposal):
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
@@ -225,8 +267,13 @@ def pack_labels(labels):
 
 def pack_digits(x):
     """Binary digits as bits, 98 bytes each. x: (n, 784), zeros and ones. Raises ValueError for anything else."""
+    return np.packbits(_array(binary_digits(x)).astype(np.uint8), axis=1).tobytes()
+
+
+def binary_digits(x, most=MAX_DIGITS):
+    """The digits as a tensor (n, 784) of zeros and ones. Raises ValueError for anything else, or for too many."""
     x = torch.as_tensor(x)
-    if x.dim() != 2 or x.shape[1] != 784 or not 1 <= len(x) <= MAX_DIGITS or not ((x == 0) | (x == 1)).all():
-        raise ValueError(f"wanted 1 to {MAX_DIGITS} binary digits of shape (n, 784); given shape {tuple(x.shape)}"
+    if x.dim() != 2 or x.shape[1] != 784 or not 1 <= len(x) <= most or not ((x == 0) | (x == 1)).all():
+        raise ValueError(f"wanted 1 to {most} binary digits of shape (n, 784); given shape {tuple(x.shape)}"
                          + ("" if x.numel() == 0 else f" with values from {x.min():g} to {x.max():g}"))
-    return np.packbits(_array(x).astype(np.uint8), axis=1).tobytes()
+    return x

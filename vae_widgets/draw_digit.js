@@ -74,7 +74,7 @@ async function renderDrawDigit({ model, el }) {
   const SAMPLES = 6;
   const PEN = 0.12; // of the digit's longer side: the strokes of MNIST are that wide
   const LEAST = 0.25; // of the canvas: a drawing that is smaller stays small
-  const FINE = 280; // pixels of the drawing that is scaled down
+  const FINE = 140; // pixels of the drawing that is scaled down
   const parts = await ui.parts(model);
   const { cls, prior } = parts;
   const dim = parts.dec.inputs;
@@ -128,35 +128,63 @@ async function renderDrawDigit({ model, el }) {
   let strokes = []; // each a list of [x, y], in units of the canvas
   let drawn = ""; // the pixels that the strokes made: others come from elsewhere, and have no strokes
 
+  // A stroke as a line through many points: from middle to middle, bent towards the point between them, without corners.
+  function smooth(points) {
+    const line = [points[0]];
+    points.slice(1, -1).forEach(([x, y], i) => {
+      const [x0, y0] = line.at(-1), [x1, y1] = [0, 1].map((k) => (points[i + 1][k] + points[i + 2][k]) / 2);
+      for (const t of [0.25, 0.5, 0.75, 1]) {
+        const [a, b, c] = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2];
+        line.push([a * x0 + b * x + c * x1, a * y0 + b * y + c * y1]);
+      }
+    });
+    line.push(points.at(-1));
+    return line;
+  }
+
   function trace(context, side, pen) {
     context.lineWidth = pen;
     context.lineCap = context.lineJoin = "round";
     context.strokeStyle = ui.INK;
     for (const points of strokes) {
-      const at = points.map(([x, y]) => [x * side, y * side]);
+      const line = smooth(points);
       context.beginPath();
-      context.moveTo(...at[0]);
-      // From middle to middle, bent towards the point between them: no corners.
-      at.slice(1, -1).forEach(([x, y], i) => context.quadraticCurveTo(x, y, (x + at[i + 2][0]) / 2, (y + at[i + 2][1]) / 2));
-      context.lineTo(at.at(-1)[0] + 0.01, at.at(-1)[1]); // a line to where it is would leave no dot
+      context.moveTo(line[0][0] * side, line[0][1] * side);
+      for (const [x, y] of line) context.lineTo(x * side + 0.01, y * side); // a line to where it is would leave no dot
       context.stroke();
     }
   }
 
-  const fine = new OffscreenCanvas(1.2 * FINE, 1.2 * FINE).getContext("2d", { willReadFrequently: true });
+  // The ink of the strokes, side x side numbers from 0 to 1, `scale` pixels a unit and shifted by `shift`. It is computed
+  // and not read from a canvas, which not every browser lets a page read.
+  function inkOf(side, scale, shift, pen) {
+    const ink = new Float32Array(side * side), reach = pen / 2 + 0.5;
+    for (const line of strokes.map(smooth)) {
+      line.forEach(([x, y], i) => {
+        const [ax, ay] = [x * scale + shift, y * scale + shift];
+        const [bx, by] = (line[i + 1] ?? line[i]).map((value) => value * scale + shift);
+        const squared = (bx - ax) ** 2 + (by - ay) ** 2;
+        const [left, right] = [Math.max(0, Math.floor(Math.min(ax, bx) - reach)), Math.min(side - 1, Math.ceil(Math.max(ax, bx) + reach))];
+        const [top, bottom] = [Math.max(0, Math.floor(Math.min(ay, by) - reach)), Math.min(side - 1, Math.ceil(Math.max(ay, by) + reach))];
+        for (let row = top; row <= bottom; row++) {
+          for (let column = left; column <= right; column++) {
+            const [dx, dy] = [column + 0.5 - ax, row + 0.5 - ay];
+            const t = squared ? Math.min(1, Math.max(0, (dx * (bx - ax) + dy * (by - ay)) / squared)) : 0;
+            const covered = reach - Math.hypot(dx - t * (bx - ax), dy - t * (by - ay));
+            if (covered > ink[row * side + column]) ink[row * side + column] = Math.min(1, covered);
+          }
+        }
+      });
+    }
+    return ink;
+  }
 
   // What the model sees of the strokes. The pen is as wide as MNIST's however large the drawing is.
   function normalised() {
-    const side = fine.canvas.width;
+    const side = 1.2 * FINE;
     const extent = [0, 1].map((i) => strokes.flat().map((point) => point[i])).map((all) => Math.max(...all) - Math.min(...all));
     const longer = Math.max(LEAST, ...extent) * FINE;
-    fine.setTransform(1, 0, 0, 1, 0, 0);
-    fine.clearRect(0, 0, side, side);
-    fine.translate(0.1 * FINE, 0.1 * FINE);
-    trace(fine, FINE, (PEN * longer) / (1 - PEN));
-    const { data } = fine.getImageData(0, 0, side, side);
-    const ink = new Float32Array(side * side);
-    for (let i = 0; i < ink.length; i++) ink[i] = data[4 * i + 3] / 255;
+    const ink = inkOf(side, FINE, 0.1 * FINE, (PEN * longer) / (1 - PEN));
     return centreDigit(ink, side, side, LEAST * FINE).map((value) => (value >= 0.5 ? 1 : 0));
   }
 

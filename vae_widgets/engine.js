@@ -13,12 +13,13 @@ const engine = (() => {
 
   const PRECISIONS = ["float16", "float32", "int8"];
 
-  // All low bytes, then all high ones. A half float's bits, moved to where a float has its own, are its value times 2^-112.
+  // All low bytes, then all high ones. A half float's bits, moved to where a float has its own, are its value times 2^-112;
+  // but for those of infinity and of what is no number.
   function fromHalves(low, high) {
     const bits = new Uint32Array(low.length), values = new Float32Array(bits.buffer);
     for (let i = 0; i < bits.length; i++) {
       bits[i] = ((high[i] & 0x80) << 24) | ((high[i] & 0x7f) << 21) | (low[i] << 13);
-      values[i] *= 2 ** 112;
+      values[i] *= (high[i] & 0x7c) === 0x7c ? NaN : 2 ** 112;
     }
     return values;
   }
@@ -56,6 +57,12 @@ const engine = (() => {
     return out;
   }
 
+  function checkFinite(values, what) {
+    let sum = 0;
+    for (let i = 0; i < values.length; i++) sum += 0 * values[i];
+    if (sum !== 0) throw new Error(`${what} are not all finite, so that nothing can be computed with them`);
+  }
+
   function unpack(spec) {
     const { sizes, precision, weights } = spec;
     const buffer = copyBytes(weights), list = shapes(spec);
@@ -68,6 +75,7 @@ const engine = (() => {
     return list.map((shape) => {
       const matrix = unpackMatrix(buffer, at, shape, precision);
       at += countBytes(shape, precision);
+      checkFinite(matrix, "the network's weights");
       return matrix;
     });
   }
@@ -432,6 +440,8 @@ const engine = (() => {
       throw new Error(`${what} takes ${wanted} bytes; given ${buffer.byteLength}`);
     }
     const m = new Float32Array(buffer, 0, k * z_dim), v = new Float32Array(buffer, 4 * k * z_dim, k * z_dim);
+    checkFinite(m, "the mixture's means");
+    checkFinite(v, "the mixture's variances");
     const precision = Float64Array.from(v, (variance) => 1 / variance);
     const constant = logNormal(m, m, v, z_dim, k); // of each component, at its mean
     const built = { k, z_dim, m, v, precision, constant, spec: { k, z_dim, weights } };
@@ -693,7 +703,8 @@ const engine = (() => {
     try {
       // This file alone, as a plain script: a page opened from disk gets no Worker that is a module.
       const text = [source.split("\f\n")[0], "\nengine.serve(self);"];
-      const url = URL.createObjectURL(new Blob(text, { type: "text/javascript" }));
+      const isText = source.includes("\n");
+      const url = isText ? URL.createObjectURL(new Blob(text, { type: "text/javascript" })) : source;
       crew.worker = new Worker(url);
       crew.timer = setTimeout(fail, WAIT);
       crew.worker.onerror = (event) => {
@@ -703,7 +714,7 @@ const engine = (() => {
       crew.worker.onmessage = ({ data }) => {
         if (data.ready) {
           clearTimeout(crew.timer);
-          URL.revokeObjectURL(url);
+          if (isText) URL.revokeObjectURL(url);
         } else {
           crew.jobs.get(data.id)?.take(data);
         }
@@ -738,7 +749,7 @@ const engine = (() => {
 
   // `count` log weights of x from `seed`, as logWeights(models, x, count, normals(seed), options) has
   // them, in chunks: onChunk({logW, kl, rec, z, y, done}) for each, then onDone(), or onDone(error).
-  // source: the text of the module that this engine is in. options: those of logWeights, and
+  // source: the text of the module that this engine is in, or the address of a script that serves it. options: those of logWeights, and
   // {chunk}: samples in a chunk, {replaces}: an earlier job, to be cancelled.
   function boundJob(source, models, x, count, seed, onChunk, onDone, options = {}) {
     const { replaces, ...rest } = options;

@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, check_model, pack_labels, reference
+from .base import BookWidget, Network, binary_digits, check_model, pack_labels, reference
 
 POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
 
@@ -15,7 +15,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
     codes are shown as coloured digits (at most 2,000), with contours of all codes' density, or none.
     Traits: z, two numbers within ±extent; points, codes, prior and digits, what is shown. `image` is the decoded
     picture. precision: of the decoder in the page; "int8" takes half the room. Raises ValueError for another
-    model or number of latents, or if x and labels do not fit each other.
+    model or number of latents, or if x is not binary or does not fit the labels.
     """
 
     z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
@@ -43,7 +43,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
             raise ValueError(f"x and labels come together, one label for each image; given {given[0]} and {given[1]}")
         if x is not None:
             with torch.no_grad():
-                code = model.enc(torch.as_tensor(x[:POINTS]).float())
+                code = model.enc(binary_digits(x[:POINTS], POINTS).float())
             m, v = code if isinstance(code, tuple) else (code, torch.zeros_like(code))
             traits |= dict(labels=pack_labels(labels[:POINTS]),
                            codes_m=m.numpy().astype("<f4").tobytes(), codes_v=v.numpy().astype("<f4").tobytes())

@@ -98,10 +98,10 @@ async function renderLatentTraversal({ model, el }) {
   let shown = ""; // the strip that is drawn: it changes with the other latents alone
 
   function drawStrip(z, dimension) {
-    const key = `${dimension} ${z.with(dimension, 0)}`;
+    const key = `${dimension} ${ui.changed(z, dimension, 0)}`;
     if (key === shown) return;
     shown = key;
-    const along = Float32Array.from(stops.flatMap((value) => z.with(dimension, value)));
+    const along = Float32Array.from(stops.flatMap((value) => ui.changed(z, dimension, value)));
     const ink = engine.sigmoid(engine.forward(decoder, along, stops.length));
     frames.forEach(({ canvas }, n) => {
       ui.paint(canvas, ink.subarray(784 * n, 784 * (n + 1)));

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import torch
 import traitlets
 
@@ -9,13 +11,19 @@ MEASURED = 2000  # images on which models without results of their own are measu
 
 
 class Sweep(BookWidget, script="sweep.js"):
-    """Steps through trained models: the same digits under the same noise, side by side, and rate against distortion.
+    """Steps through models that were trained alike but for one number, such as β.
 
-    models: a dict of at least two, from a label to a VAE or GMVAE. x, labels: binary images (n, 784) and their class
-    ids; up to ten of them can be chosen (the first of each class, if there are more). The results shown are those that
-    the models were stored with; if one has none, all are measured on x.
+    At each stop: sixteen draws from the prior, under the same noise for every model; a digit and seven draws of q(z|x)
+    decoded; what each latent carries, in nats; rate, distortion and bound. A page fetches a model's network when its
+    stop is reached.
+
+    models: a dict of at least two, from the number (what the slider shows) to a VAE or GMVAE. x, labels: binary images
+    (n, 784) and their class ids; up to ten of them can be chosen (the first of each class, if there are more), and the
+    latents' nats are means over all. The other results are those that the models were stored with; if one has none,
+    all are measured on x. what: the number's name. plot: "rate", distortion against rate, or "bounds", the bounds on
+    -log p(x) by their number of samples, which the models must have been stored with.
     Traits: index, the model; digit, the image; seed, of the noise. `model` and `results` are those of the index.
-    Raises ValueError for other models, or if x and labels do not fit each other.
+    Raises ValueError for other models or plots, or if x and labels do not fit each other.
     """
 
     index = traitlets.Int(0, help="the model that is shown, from 0").tag(sync=True)
@@ -24,16 +32,20 @@ class Sweep(BookWidget, script="sweep.js"):
     state = ("index", "digit", "seed")
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    what = traitlets.Unicode().tag(sync=True)
+    plot = traitlets.Enum(["rate", "bounds"], "rate").tag(sync=True)
     decoders = references(Network)
     mixtures = references(Mixture)
-    measured = traitlets.List(help="of each model: rate, distortion, nelbo, active").tag(sync=True)
+    later = ("decoders", "mixtures")
+    measured = traitlets.List(help="of each model: the numbers that are shown").tag(sync=True)
     measured_on = traitlets.Unicode().tag(sync=True)
     codes_m = traitlets.Bytes(help="model after model, digit after digit").tag(sync=True)
     codes_v = traitlets.Bytes().tag(sync=True)
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, models, x, labels, *, name="sweep", **traits):
+    def __init__(self, models: Mapping, x: torch.Tensor, labels: torch.Tensor, *, what: str = "model",
+                 plot: str = "rate", name: str = "sweep", **traits):
         if len(models) < 2:
             raise ValueError(f"wanted at least two models to step through; given {len(models)}")
         for label, model in models.items():
@@ -50,11 +62,14 @@ class Sweep(BookWidget, script="sweep.js"):
             codes = [model.enc(x[chosen].float()) for model in self._models]
         m, v = (b"".join(code[part].numpy().astype("<f4").tobytes() for code in codes) for part in range(2))
         stored = all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
+        measured = [measure(model, x.float(), stored) for model in self._models]
+        if plot not in ("rate", "bounds") or (plot == "bounds" and not all(one["niwae"] for one in measured)):
+            raise ValueError(f'plot must be "rate", or "bounds" for models whose bounds are stored; given {plot!r}')
         super().__init__(
-            name=name, names=list(models), codes_m=m, codes_v=v, digits=digits, labels=pack_labels(labels[chosen]),
+            name=name, what=what, plot=plot, names=[str(label) for label in models], measured=measured,
+            codes_m=m, codes_v=v, digits=digits, labels=pack_labels(labels[chosen]),
             decoders=[Network.of(model.dec, "int8") for model in self._models],
             mixtures=[Mixture.of(model) if isinstance(model, vc.GMVAE) else None for model in self._models],
-            measured=[measure(model, x[:MEASURED].float(), stored) for model in self._models],
             measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
             limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)}, **traits)
 
@@ -68,15 +83,22 @@ class Sweep(BookWidget, script="sweep.js"):
         return self._models[self.index]
 
     @property
-    def results(self):
-        """Of the model that is shown: rate (mean KL), distortion (mean -log p(x|z)), their sum nelbo, in nats; and
-        active, the number of latents in use."""
+    def results(self) -> dict:
+        """Of the model that is shown: rate (mean KL), distortion (mean -log p(x|z)), their sum nelbo, in nats; niwae,
+        its bounds on -log p(x) by their number of samples; active, the number of latents in use, of z_dim; nats, what
+        each latent carries, largest first, and whether it is `used` (None and [] if the prior is a mixture)."""
         return self.measured[self.index]
 
 
+@torch.no_grad()
 def measure(model, x, stored):
-    results = model.description["results"] if stored else {"test": vc.evaluate(model, x)}
-    test, active = results["test"], results.get("active_units")
-    if active is None:
-        active = int(vc.active_units(model, x).sum())
-    return dict(rate=test["kl"], distortion=test["rec"], nelbo=test["nelbo"], active=active, z_dim=model.z_dim)
+    results = model.description["results"] if stored else {"test": vc.evaluate(model, x[:MEASURED])}
+    active = vc.active_units(model, x)
+    nats = order = None
+    if not isinstance(model, vc.GMVAE):
+        m, v = (part.unsqueeze(-1) for part in model.enc(x))
+        nats, order = vc.kl_normal(m, v, torch.zeros(1), torch.ones(1)).mean(0).sort(descending=True)
+    test = results["test"]
+    return dict(rate=test["kl"], distortion=test["rec"], nelbo=test["nelbo"], niwae=results.get("niwae", {}),
+                active=int(active.sum()), z_dim=model.z_dim, nats=None if nats is None else nats.tolist(),
+                used=active[order].tolist() if nats is not None else [])

@@ -43,10 +43,11 @@ const ui = (() => {
 
   // --- models ---
 
-  // Another model by the reference that a trait holds, or null; for a list of references, a list of models.
-  async function follow(model, trait) {
+  // Another model by the reference that a trait holds, or null; for a list of references, a list of models, or the one
+  // at an index.
+  async function follow(model, trait, index) {
     const find = (reference) => (reference ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : null);
-    const held = model.get(trait);
+    const held = index === undefined ? model.get(trait) : model.get(trait)[index];
     return Array.isArray(held) ? Promise.all(held.map(find)) : find(held);
   }
 
@@ -65,9 +66,9 @@ const ui = (() => {
     return networks.get(source);
   }
 
-  const network = async (model, trait) => each(await follow(model, trait), decoded);
+  const network = async (model, trait, index) => each(await follow(model, trait, index), decoded);
 
-  const mixture = async (model, trait) => each(await follow(model, trait), (source) =>
+  const mixture = async (model, trait, index) => each(await follow(model, trait, index), (source) =>
     engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }));
 
   // All parts of the model of a ModelWidget, as engine.logWeights wants them.
@@ -96,7 +97,10 @@ const ui = (() => {
     model.save_changes();
   }
 
-  const setAt = (model, name, index, value) => set(model, { [name]: model.get(name).with(index, value) });
+  // A list with one entry changed.
+  const changed = (list, index, value) => Object.assign([...list], { [index]: value });
+
+  const setAt = (model, name, index, value) => set(model, { [name]: changed(model.get(name), index, value) });
 
   // --- the frame of a widget ---
 
@@ -496,7 +500,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
   };
 })();

@@ -1,5 +1,5 @@
-// What can wait until the reader has the first picture, since it keeps the page busy for a while: the layout of all that is
-// below the screen, and the scripts of MathJax and of the theme.
+// What can wait until the reader has seen the first picture of the page, since it keeps the page busy for a while: the
+// layout of all that is below the screen, and the scripts of the theme. They wait for a frame, and for nothing else.
 
 {
   const catchUp = () => {
@@ -8,12 +8,7 @@
       waiting.replaceWith(Object.assign(document.createElement("script"), { src: waiting.src, async: false }));
     }
   };
-
-  // The host of the widgets has marked their places by now, and says when one is drawn; a task after the next frame it is
-  // on the screen.
-  if (document.querySelector(".widget[aria-busy]")) {
-    addEventListener("widget-drawn", () => requestAnimationFrame(() => setTimeout(catchUp)), { once: true });
-  } else catchUp();
+  requestAnimationFrame(() => setTimeout(catchUp));
 
   // What folds has the name that is seen on it: of a solution, that of its exercise.
   addEventListener("load", () => {
@@ -21,5 +16,11 @@
     for (const button of document.querySelectorAll(".toggle-button")) {
       button.setAttribute("aria-label", button.closest(".admonition-title").textContent.trim());
     }
+  });
+
+  // The theme's buttons name the function that they call: see strict_policy.py.
+  addEventListener("click", ({ target }) => {
+    const called = target.closest?.("[data-calls]")?.dataset.calls;
+    if (called) called.split(".").reduce((holder, name) => holder[name], globalThis)();
   });
 }

@@ -1,7 +1,8 @@
 // Mounts the widgets of a built page: no kernel, no network, no dependency.
 //
 // Jupyter Book writes the state of every widget into the page. This script makes a model of each state and hands it to
-// the widget's own front end, an ES module in the open anywidget form: export default { initialize, render }.
+// the widget's own front end, in the open anywidget form: an object { initialize, render }. Those of the book come as
+// scripts, which pages from disk and hosts with a strict policy allow; others are ES modules that export it.
 // HBox and VBox are laid out; anything else that only a Python kernel can move says so in its place.
 
 const REFERENCE = "IPY_MODEL_";
@@ -22,6 +23,7 @@ class Model {
   // The model with all of its state, once that is there.
   complete() {
     this.whole ??= Promise.all(this.large.map(async ([path, address]) => this.put(path, await load(address))));
+    this.whole.catch(() => (this.whole = undefined)); // the next time, it is tried again
     return this.whole.then(() => this);
   }
 
@@ -47,6 +49,7 @@ class Model {
     const names = Object.keys(this.changed);
     for (const name of names) this.emit(`change:${name}`, this, this.state[name]);
     if (names.length) this.emit("change", this);
+    if (this.address) rememberSoon();
   }
 
   save_changes() {}
@@ -87,7 +90,7 @@ class Model {
 const write = (value) => (Array.isArray(value) ? value.join(",") : String(value));
 
 function read(text, like) {
-  if (typeof like === "string") return text;
+  if (typeof like === "string") return text; // isWithin() has the words that mean something
   if (typeof like === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
   if (typeof like === "number") return text.trim() && Number.isFinite(+text) ? +text : undefined;
   const parts = text.split(",");
@@ -96,9 +99,12 @@ function read(text, like) {
   return values.includes(undefined) ? undefined : values;
 }
 
-function isWithin(value, [low, high] = [-Infinity, Infinity], whole) {
-  const fits = (part) => low <= part && part <= high && (!whole || Number.isInteger(part));
-  return [value].flat().every((part) => typeof part !== "number" || fits(part));
+// limits: of numbers the lowest and the highest; of a text all that it may be, if it has options.
+function isWithin(value, limits, whole) {
+  if (typeof value === "boolean") return true;
+  if (typeof value === "string") return !limits || limits.includes(value);
+  const [low, high] = limits;
+  return [value].flat().every((part) => low <= part && part <= high && (!whole || Number.isInteger(part)));
 }
 
 const addresses = new Set();
@@ -112,12 +118,32 @@ function settle(model) {
   for (let n = 2; addresses.has(model.address); n++) model.address = `${name}-${n}`;
   addresses.add(model.address);
   const query = new URLSearchParams(location.search);
+  const left = history.state?.widgets?.[model.address] ?? {};
   for (const trait of model.get("_shared")) {
-    const text = query.get(`${model.address}.${trait}`);
+    const text = left[trait] === undefined ? query.get(`${model.address}.${trait}`) : write(left[trait]);
     const value = text === null ? undefined : read(text, model.get(trait));
     const whole = model.get("_whole").includes(trait);
     if (value !== undefined && isWithin(value, model.get("_limits")[trait], whole)) model.state[trait] = value;
   }
+}
+
+// Who comes back to a page by the browser's history finds its widgets as they were left.
+function remember() {
+  const shown = [...models.values()].filter(({ address }) => address);
+  const stateOf = (model) => Object.fromEntries(model.get("_shared").map((trait) => [trait, model.get(trait)]));
+  const widgets = Object.fromEntries(shown.map((model) => [model.address, stateOf(model)]));
+  try {
+    history.replaceState({ ...history.state, widgets }, "");
+  } catch {
+    // in a frame that may not, nothing is kept
+  }
+}
+
+let remembering;
+
+function rememberSoon() {
+  clearTimeout(remembering);
+  remembering = setTimeout(remember, 300); // browsers refuse a hundred within half a minute
 }
 
 function resolve(reference) {
@@ -141,8 +167,8 @@ async function unpack(base64) {
   return { texts, state, value: ([start, size]) => new DataView(buffer, 4 + length + start, size) };
 }
 
-// A large binary value, as as_script() there writes it.
-async function load(address) {
+// The value that a script hands over.
+async function handedOver(address) {
   const script = Object.assign(document.createElement("script"), { src: address });
   await new Promise((done, fail) => {
     script.onload = done;
@@ -150,8 +176,13 @@ async function load(address) {
     document.head.append(script);
   });
   script.remove();
+  return script.value;
+}
+
+// A large binary value, as as_script() there writes it.
+async function load(address) {
   const [MARK, FLIP] = [0xe000, 0x8000];
-  const [size, text] = script.value;
+  const [size, text] = await handedOver(address);
   const letters = new Uint16Array(text.length);
   for (let i = 0, n = 0; i < text.length; i++) {
     const letter = text.charCodeAt(i);
@@ -164,36 +195,62 @@ async function readModels() {
   for (const script of document.querySelectorAll('script[type="application/vnd.vae-book.widget-state"]')) {
     const { texts, state: specs, value } = await unpack(script.textContent);
     for (const [id, { model_name, state, buffers = [] }] of Object.entries(specs)) {
-      for (const source of ["_esm", "_css"]) if (state[source]) state[source] = state[source].map((n) => texts[n]).join("\f\n");
+      if (state._css !== undefined) state._css = texts[state._css];
       const isLarge = ({ data }) => typeof data === "string";
       const model = new Model(model_name, state, buffers.filter(isLarge).map(({ path, data }) => [path, data]));
       for (const { path, data } of buffers.filter((buffer) => !isLarge(buffer))) model.put(path, value(data));
       models.set(id, model);
     }
   }
-  // The first widget is prepared while the browser still reads the page. What goes wrong is told where it is mounted.
-  const first = [...models.values()].find((model) => model.name === "AnyModel");
-  if (first) prepare(first).catch(() => {});
 }
 
-const modules = new Map(); // source text -> promise of the front end, so that equal widgets share one
+const made = new Map(); // what is made -> promise of it, so that all share it
 
+function once(key, make) {
+  if (!made.has(key)) made.set(key, make());
+  made.get(key).catch(() => made.delete(key)); // the next time, it is tried again
+  return made.get(key);
+}
+
+// A front end of the book is in pieces, each a function of what those before it made (as_functions() in widget_state.py);
+// any other is the text of a module.
 function frontEnd(source) {
-  if (!modules.has(source)) {
+  if (Array.isArray(source)) return fromPieces(source);
+  return once(source, async () => {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    modules.set(
-      source,
-      import(url).then(async ({ default: widget }) => (typeof widget === "function" ? widget() : widget)),
-    );
-  }
-  return modules.get(source);
+    const { default: widget } = await import(url);
+    return typeof widget === "function" ? widget() : widget;
+  });
 }
 
-// The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to.
+const piece = (address) => once(`the script ${address}`, () => handedOver(address));
+
+function fromPieces(addresses) {
+  const loading = addresses.map(piece); // side by side
+  const parts = [];
+  loading.forEach((make, i) => {
+    const before = [...parts];
+    parts.push(once(addresses.slice(0, i + 1).join(" "), async () => (await make)(...(await Promise.all(before)))));
+  });
+  return parts.at(-1);
+}
+
+// What the front end makes a Worker of: the address of the engine's script, or from disk, where a Worker may not have one,
+// its text.
+async function workerSource(addresses) {
+  if (location.protocol !== "file:") return new URL(addresses[0], location.href).href;
+  return `const engine = (${await piece(addresses[0])})();\n`;
+}
+
+// The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to;
+// what it fetches by itself later is named in `_later`.
 async function prepare(model) {
   const isReference = (value) => typeof value === "string" && value.startsWith(REFERENCE);
-  const others = Object.values(model.state).flat().filter(isReference).map(resolve);
-  const [widget] = await Promise.all([frontEnd(model.get("_esm")), ...[model, ...others].map((one) => one.complete())]);
+  const now = Object.entries(model.state).filter(([name]) => !model.get("_later")?.includes(name));
+  const others = now.flatMap(([, value]) => value).filter(isReference).map(resolve);
+  const source = model.get("_esm");
+  const [widget] = await Promise.all([frontEnd(source), ...[model, ...others].map((one) => one.complete())]);
+  if (Array.isArray(source)) model.state._esm = await workerSource(source);
   return widget;
 }
 
@@ -208,7 +265,8 @@ function addStyle(css) {
 async function mountAny(model, place) {
   addStyle(model.get("_css"));
   if (model.address && !document.getElementById(model.address)) place.id = model.address;
-  const widget = await prepare(model);
+  model.prepared ??= prepare(model);
+  const widget = await model.prepared;
   model.ready ??= Promise.resolve(widget.initialize?.({ model }));
   await model.ready;
   await widget.render?.({ model, el: place });
@@ -235,9 +293,13 @@ function notice(place, text, kind) {
   place.replaceChildren(paragraph);
 }
 
+const MODERN = globalThis.DecompressionStream && globalThis.structuredClone && Array.prototype.at;
+const TOO_OLD = "This browser is too old for the interactive figures. Chrome and Edge from version 98 on show them, Firefox from 113, Safari from 16.4.";
+
 // A widget that fails says so in its own place; the others on the page live on.
 async function mount(reference, place) {
   try {
+    await reading; // or why it failed
     const model = resolve(reference);
     if (!isAlive(model)) notice(place, "This part runs Python: open the chapter in Jupyter to use it.", "needs-jupyter");
     else if (isBox(model)) await mountBox(model, place);
@@ -258,7 +320,14 @@ async function mountAll() {
     script.after(place);
     return [JSON.parse(script.textContent).model_id, place];
   });
-  await reading.catch(console.error); // then every widget says in its place that it is not there
+  if (!MODERN) {
+    for (const [, place] of places) {
+      notice(place, TOO_OLD, "failed");
+      place.removeAttribute("aria-busy");
+    }
+    return;
+  }
+  await reading.catch(() => {}); // mount() says why
   for (const [id, place] of places) {
     const model = models.get(id);
     if (!model) continue; // mount() says so
@@ -266,8 +335,9 @@ async function mountAll() {
     if (model.address && !document.getElementById(model.address)) place.id = model.address;
   }
   // The browser looked for the address before there was one.
-  const asked = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const asked = location.hash && document.getElementById(fragment());
   asked?.scrollIntoView?.();
+  await new Promise(requestAnimationFrame); // text and styles come first, and only then weights ask for the line
   // One after the other, what the reader sees first, and between them the page may do other things. At the top of an
   // opening page that is their order; to ask where they are would lay out all of it.
   if (!document.documentElement.classList.contains("opening")) {
@@ -282,14 +352,23 @@ async function mountAll() {
   }
 }
 
-// How far a place is from what the reader sees.
-function distance(place) {
-  const { top, bottom } = place.getBoundingClientRect();
-  return place.checkVisibility() ? Math.max(top - innerHeight, -bottom, 0) : Infinity;
+function fragment() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray %
+  }
 }
 
-// The state stands in the page before this script, the places of the widgets after it. Once the page has been read, its
-// widgets come first; other scripts follow (later.js).
-const reading = readModels();
+// How far a place is from what the reader sees; a folded one is nowhere.
+function distance(place) {
+  const { top, bottom } = place.getBoundingClientRect();
+  return place.getClientRects().length ? Math.max(top - innerHeight, -bottom, 0) : Infinity;
+}
+
+// The state stands in the page before this script, the places of the widgets after it.
+const reading = MODERN ? readModels() : Promise.resolve();
+reading.catch(() => {}); // mount() says why
 if (document.readyState === "loading") document.addEventListener("readystatechange", mountAll, { once: true });
 else mountAll();

@@ -26,11 +26,14 @@ def copy_mathjax(app, exception):
             copy_asset(source, target if source.is_dir() else target.parent)
 
 
-def drop_icon_script(app, exception):
-    """The icons are there as a font; the script that draws them once more is 1.5 MB, and holds up the first picture."""
-    script = Path(app.outdir, "_static/scripts/fontawesome.js")
-    if exception is None and script.exists():
-        script.write_text("", encoding="utf-8")
+def drop_what_nobody_reads(app, exception):
+    """The icons are there as a font of two formats; the script that draws them once more is 1.5 MB. Maps of sources are
+    for those who write the theme."""
+    if exception is None and app.builder.format == "html":
+        static = Path(app.outdir, "_static")
+        static.joinpath("scripts/fontawesome.js").write_text("", encoding="utf-8")
+        for file in [*static.rglob("*.map"), *static.rglob("fa-*.ttf")]:
+            file.unlink()
 
 
 def size_figures(app, doctree):
@@ -90,7 +93,7 @@ def setup(app):
     app.connect("doctree-resolved", set_text)
     app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
     app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", drop_icon_script)
+    app.connect("build-finished", drop_what_nobody_reads)
     app.connect("build-finished", complete_site)
     app.connect("build-finished", complete_start_page, priority=900)  # the table of contents writes it at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}

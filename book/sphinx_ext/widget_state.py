@@ -1,18 +1,20 @@
 """The state of a page's widgets in less room than Jupyter takes for it; widget_host.js unpacks it.
 
-Jupyter writes one JSON text, with weights in base64 and the whole source of a front end once for each widget. Here each
-piece of source is kept once, small binary values stay bytes, and all of it is deflated:
+Jupyter writes one JSON text, with weights in base64 and the whole source of a front end once for each widget. Here
+small binary values stay bytes, and all of it is deflated:
 
     4 bytes, little endian: the length of the JSON · the JSON · the small values, at the places that the JSON names
 
-A large value, such as a network's weights, is a file of its own, which all pages share, and is loaded when its widget
-is drawn.
+A large value, such as a network's weights, and each piece of a front end is a file of its own, which all pages share.
+They are scripts that hand over a value: a page from disk may load a script, and nothing else; and a page whose host
+allows no scripts but its own files may load them, too.
 """
 
 import base64
 import codecs
 import hashlib
 import json
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -32,13 +34,15 @@ def pack_state(state, store):
     """
     texts, blob = {}, bytearray()
     for spec in state["state"].values():
-        for source in sorted(spec["state"].keys() & {"_esm", "_css"}):
-            pieces = spec["state"][source].split(PIECES)
-            spec["state"][source] = [texts.setdefault(piece, len(texts)) for piece in pieces]
+        if "_css" in spec["state"]:
+            spec["state"]["_css"] = texts.setdefault(spec["state"]["_css"], len(texts))
+        pieces = spec["state"].get("_esm", "").split(PIECES)
+        if len(pieces) > 1:  # others, which are no widgets of the book, stay modules
+            spec["state"]["_esm"] = [store(f"{name_of(script)}.js", script) for script in as_functions(pieces)]
         for buffer in spec.get("buffers", []):
             data = base64.b64decode(buffer["data"])
             if len(data) >= LARGE:
-                buffer["data"] = store(f"{hashlib.sha256(data).hexdigest()[:16]}.js", as_script(data))
+                buffer["data"] = store(f"{name_of(data)}.js", as_script(data))
             else:
                 buffer["data"] = [len(blob), len(data)]
                 blob += data
@@ -46,8 +50,30 @@ def pack_state(state, store):
     return base64.b64encode(zlib.compress(struct.pack("<I", len(head)) + head + blob, 9)).decode()
 
 
+def name_of(data):
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def as_functions(pieces):
+    """The pieces of a front end as scripts, each of which hands over a function of what the pieces before it declare.
+
+    A piece declares one name, `const engine = (() => {`, and the last is a module with a default export. In a Worker
+    the first one, the engine, serves the page.
+    """
+    names = []
+    for piece in pieces:
+        given = ", ".join(names)
+        if piece is pieces[-1]:
+            body = piece.replace("export default", "return", 1)
+        else:
+            names.append(re.search(r"^const (\w+) = \(\(\) => \{", piece, re.M)[1])
+            body = f"{piece}\nreturn {names[-1]};"
+        yield (f'{{\nconst make = function ({given}) {{\n"use strict";\n{body}\n}};\n'
+               "if (globalThis.document) document.currentScript.value = make;\nelse make().serve(self);\n}\n").encode()
+
+
 def as_script(data):
-    """Bytes as a script that hands them over, deflated: a page from disk may load a script, and nothing else.
+    """Bytes as a script that hands them over, deflated.
 
     Two bytes are one character in UTF-16, whose first mark tells every browser and server so. Halves of surrogate pairs
     and what may not stand in a string are changed by FLIP, after a MARK: 3% more, where base64 takes 33%.

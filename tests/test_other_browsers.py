@@ -1,0 +1,223 @@
+"""Pages where a browser lacks something, a host forbids something, or a link says something strange."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import expect
+from widget_examples import EXAMPLES
+from widget_pages import control, ink, look, number, press, settled_look, wait_for_look, wait_until_drawn
+
+POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
+CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_gmvae", "5_iwae", "6_ssvae"]
+
+
+@pytest.fixture
+def serve():
+    """A function that serves a folder and returns its address; headers go with every answer, and what stands in `held`
+    (a path's beginning) is not answered before the end."""
+    servers, over = [], threading.Event()
+
+    def serve(folder, headers=(), held=None):
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self):
+                if held and self.path.startswith(held):
+                    over.wait(60)
+                super().do_GET()
+
+            def end_headers(self):
+                for name, value in headers:
+                    self.send_header(name, value)
+                super().end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield serve
+    over.set()
+    for server in servers:
+        server.shutdown()
+
+
+# --- links ---
+
+
+@pytest.mark.parametrize("fragment", ["#%E0%A4%A", "#%", "#plane%", "#no-such-place"])
+def test_a_fragment_that_names_nothing_is_left_aside(show_widgets, fragment):
+    page, trouble = show_widgets([EXAMPLES["LatentPlane"]()], query=fragment)
+    assert page.locator(".vw").count() == 1
+    assert trouble == []
+
+
+@pytest.mark.parametrize("word", ["x", "constructor", "__proto__", "toString", "", "square,cube", "%00"])
+def test_a_word_that_is_no_option_is_left_aside(show_widgets, word):
+    gradients = EXAMPLES["GradientEstimators"]()
+    page, trouble = show_widgets([gradients], query=f"?gradients.f={word}&gradients.n=4")
+    assert control(page, "f").and_(page.locator(":checked")).get_attribute("value") == gradients.f == "square"
+    assert trouble == []
+
+
+def test_every_text_in_a_link_has_options_or_is_read_with_care():
+    for name, make in EXAMPLES.items():
+        widget = make()
+        texts = [trait for trait in widget.state if isinstance(getattr(widget, trait), str)]
+        assert [text for text in texts if text not in widget._limits] == (["pixels"] if name == "DrawDigit" else [])
+
+
+# --- the browser's history ---
+
+
+@pytest.mark.parametrize("name", ["LatentPlane", "GradientEstimators", "Reparameterise", "Sweep"])
+def test_going_back_finds_a_widget_as_it_was_left(show_widgets, name):
+    page, trouble = show_widgets([EXAMPLES[name]()])
+    place = page.locator(".vw")
+    before = settled_look(place)
+    press(place.locator("input[type=range]").first, "ArrowRight", "ArrowRight")
+    wait_for_look(place, other=before)
+    left = settled_look(place)
+    page.wait_for_timeout(400)
+    page.goto("about:blank")
+    page.go_back()
+    wait_until_drawn(page)
+    wait_for_look(page.locator(".vw"), same=left)
+    press(page.get_by_role("button", name="Reset"), "Enter")
+    wait_for_look(page.locator(".vw"), same=before)
+    assert trouble == []
+
+
+# --- what a browser may lack ---
+
+MISSING = {
+    "Array.with": "delete Array.prototype.with; delete Float32Array.prototype.__proto__.with",
+    "OffscreenCanvas": "delete globalThis.OffscreenCanvas",
+    "requestIdleCallback": "delete globalThis.requestIdleCallback",
+    "WebAssembly": "delete globalThis.WebAssembly",
+    "Worker": "delete globalThis.Worker",
+    "history": "History.prototype.replaceState = () => { throw new DOMException('refused', 'SecurityError') }",
+    "storage": """Object.defineProperty(globalThis, "localStorage",
+                  { configurable: true, get() { throw new DOMException("refused", "SecurityError") } })""",
+}
+
+
+NUMBERS = """(all) => all.filter(({ dataset }) => !["time", "wait"].includes(dataset.key))
+    .map(({ dataset }) => +dataset.value)"""
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_widgets_do_without(show_widgets, name):
+    """All that may be missing without harm, at once: the numbers are those of a whole browser, and controls work."""
+    shown = []
+    for before in ("", ";\n".join(MISSING.values())):
+        page, trouble = show_widgets([EXAMPLES[name]()], query="?#x", before=before)
+        place = page.locator(".vw")
+        settled_look(place)
+        shown.append(place.locator("[data-value]").evaluate_all(NUMBERS))
+    assert shown[1] == pytest.approx(shown[0], rel=1e-3, abs=0.02)  # plain loops add in double precision
+    before = look(place)
+    slider = place.locator("input").first
+    press(slider, "ArrowRight" if slider.get_attribute("type") in ("range", "radio") else "Space")
+    wait_for_look(place, other=before)
+    assert trouble == []
+
+
+def test_where_a_widget_stands_is_found_without_check_visibility(show_widgets):
+    before = "delete Element.prototype.checkVisibility"
+    page, trouble = show_widgets([EXAMPLES["LatentPlane"]()], query="#plane", before=before)
+    assert page.locator(".vw").count() == 1
+    assert trouble == []
+
+
+@pytest.mark.parametrize("missing", ["DecompressionStream", "structuredClone"])
+def test_an_old_browser_is_told_so_once_a_place(show_widgets, missing):
+    widgets = [EXAMPLES["Jensen"](), EXAMPLES["LatentPlane"]()]
+    page, trouble = show_widgets(widgets, before=f"delete globalThis.{missing}")
+    notices = page.locator(".widget-notice.failed")
+    said = "This browser is too old for the interactive figures."
+    assert [text.startswith(said) for text in notices.all_text_contents()] == [True] * 2
+    assert trouble == []
+
+
+def test_a_drawing_is_kept_as_strokes_and_not_read_from_the_screen(show_widgets):
+    """Firefox answers a page that reads a canvas with noise, where it resists fingerprinting."""
+    from test_widget_draw_digit import SEEN, on_paper, three, widget
+    from widget_pages import drag
+
+    noise = """globalThis.truly = CanvasRenderingContext2D.prototype.getImageData;
+    for (const kind of [CanvasRenderingContext2D, globalThis.OffscreenCanvasRenderingContext2D]) {
+      kind.prototype.getImageData = function (...box) {
+        const image = truly.apply(this, box);
+        return new ImageData(image.data.map(() => 255 * Math.random()), image.width);
+      };
+    }"""
+    seen = []
+    for before in ("", noise):
+        page, trouble = show_widgets([widget()], before=before)
+        drag(page, on_paper(page, three()))
+        page.evaluate("() => { if (globalThis.truly) CanvasRenderingContext2D.prototype.getImageData = truly }")
+        seen.append(ink(page, SEEN))
+        assert number(page, "kl") > 0
+        assert trouble == []
+    assert (seen[0] == seen[1]).all() and 40 < seen[0].sum() < 200
+
+
+# --- hosts ---
+
+
+@pytest.mark.parametrize("name", ["index", *CHAPTERS, "results", "notation"])
+def test_the_site_works_under_a_strict_policy(open_address, site, serve, name):
+    address = serve(site, [("Content-Security-Policy", POLICY)])
+    page, trouble = open_address(f"{address}/book/{name}.html")
+    wait_until_drawn(page)
+    assert page.locator(".widget-notice.failed").count() == 0
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    page.locator(".theme-switch-button").first.click()  # the theme's own scripts run
+    page.wait_for_function("document.documentElement.dataset.mode === 'light'")
+    if page.locator(".vw input[type=range]:visible").count():
+        place = page.locator(".vw", has=page.locator("input[type=range]:visible")).first
+        place.scroll_into_view_if_needed()
+        before = settled_look(place)
+        press(place.locator("input[type=range]:visible").first, "ArrowRight", "ArrowRight")
+        wait_for_look(place, other=before)
+    # WebAssembly is what this policy refuses besides, and the plain loops stand in for it.
+    assert [line for line in trouble if "WebAssembly" not in line] == []
+
+
+def test_a_worker_runs_under_a_strict_policy(open_address, site, serve):
+    address = serve(site, [("Content-Security-Policy", f"{POLICY}; script-src 'self' 'wasm-unsafe-eval'")])
+    page, trouble = open_address(f"{address}/book/5_iwae.html")
+    with page.expect_worker() as worker:
+        wait_until_drawn(page)
+    assert worker.value.url.startswith(f"{address}/_widgets/")
+    page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.length > 0")
+    assert trouble == []
+
+
+def test_no_script_stands_in_a_page(site):
+    for file in site.rglob("*.html"):
+        if "_static" in file.parts:
+            continue
+        text = file.read_text(encoding="utf-8")
+        for tag in text.split("<script")[1:]:
+            attributes, body = tag.split(">", 1)
+            assert "src=" in attributes or 'type="application/' in attributes, f"{file.name}: {body[:80]}"
+        assert " onclick=" not in text and "javascript:" not in text
+
+
+def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
+    address = serve(site, held="/_widgets")
+    page, trouble = open_address(f"{address}/book/5_iwae.html", wait_until="commit")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=5000)
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'", timeout=5000)
+    button = page.locator(".theme-switch-button").first
+    mode = page.evaluate("document.documentElement.dataset.mode")
+    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')", timeout=5000)
+    button.click()
+    page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode, timeout=5000)
+    assert page.locator(".widget[aria-busy]").count() > 0  # they are still waiting
+    assert trouble == []
