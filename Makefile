@@ -1,11 +1,17 @@
-# make book · make test · make lab · make train [MODEL=vae] · make bench · make clean
+# make book · make test · make lab · make train [MODEL=vae] · make bench · make lock · make address · make clean
 PYTHON ?= python3
 VENV := .venv
+LOCK := constraints.txt
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PEERS := $(VENV)/peers
+UV := $(VENV)/uv/bin/uv
 
-.PHONY: book test lab train bench clean
+# The book's own environment decides, whatever the caller has set; own_environment.py sees to the rest.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONUTF8 := 1
+
+.PHONY: book test lab train bench lock lowest address clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going
@@ -16,7 +22,7 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest  # which takes a process a core
 
 lab: $(READY)
-	$(BIN)/jupyter lab book
+	$(BIN)/python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb
 
 # glibc hands large blocks back to the system at once; with 50 samples a step, fetching them anew takes a quarter of
 # the time.
@@ -36,13 +42,34 @@ bench: $(READY)
 	$(MAKE) book
 	$(BIN)/python benchmarks/widgets.py
 
+# The newest versions that go together, for all Pythons that the book runs on. PyTorch is left out with all that it
+# brings, so that one that is there is kept, for whichever processor or graphics card it is.
+lock: $(UV)
+	echo 'torch; python_version < "3"' > $(VENV)/uv/without.txt
+	$(UV) pip compile --quiet --universal --upgrade --all-extras --override $(VENV)/uv/without.txt \
+	    --no-emit-package setuptools --no-annotate --custom-compile-command "make lock" \
+	    --output-file $(LOCK) pyproject.toml
+
+# The oldest versions that pyproject.toml admits, to see whether it is right: make LOCK=lowest.txt test
+lowest: $(UV)
+	$(UV) pip compile --quiet --resolution lowest-direct --all-extras --python-version 3.11 --no-annotate \
+	    --custom-compile-command "make lowest" --output-file lowest.txt pyproject.toml
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet uv
+
+# After a change of the repository's address in _config.yml.
+address: $(READY)
+	$(BIN)/python book/sphinx_ext/address.py
+
 clean:
 	rm -rf _build $(VENV)
 
 # An environment that is there already is kept, and so is a PyTorch in it that is new enough.
-$(READY): requirements.txt pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 10) <= v < (3, 14) else "The book needs Python 3.10 to 3.13, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.12" % v[:2])'
+$(READY): requirements.txt pyproject.toml $(LOCK)
+	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "The book needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.13" % v[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install -r requirements.txt
+	$(BIN)/python -m pip install $(if $(LOCK),--constraint $(LOCK)) --requirement requirements.txt
 	@touch $@

@@ -18,7 +18,6 @@ from typing import NamedTuple
 import safetensors
 import torch
 import torch.nn.functional as F
-import torchvision
 from safetensors.torch import load_file, save
 
 import vae_core as vc
@@ -147,8 +146,7 @@ def train(name, recipe, data):
     results |= quick_results(model, data)
     if recipe.seeds > 1:
         results["seeds"] = [results_of_seed(name, recipe, data, seed) for seed in range(recipe.seeds)]
-    versions = dict(python=platform.python_version(), torch=torch.__version__,
-                    torchvision=torchvision.__version__, safetensors=safetensors.__version__)
+    versions = dict(python=platform.python_version(), torch=torch.__version__, safetensors=safetensors.__version__)
     vc.save_model(vc.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
                   recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
                   history=model.description["history"],
@@ -247,7 +245,7 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
     generative model, and with both; and of the guesses themselves, on the images they are for."""
     done = unfinished(name, f"labels{labels}-draw{draw}", settings)
     if done.exists():
-        return json.loads(done.read_text())
+        return json.loads(done.read_text(encoding="utf-8"))
     rest, right, loss = with_few_labels(data, graph, labels, draw)
     known = data.train_images[~rest]
     y_known = data.train_labels[~rest]

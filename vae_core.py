@@ -30,7 +30,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import platformdirs
+import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
@@ -38,7 +38,8 @@ from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
-BOOK = Path(__file__).resolve().parent / "book"
+HERE = Path(__file__).resolve().parent
+BOOK = HERE / ("vae_book" if (HERE / "vae_book").is_dir() else "book")  # as installed, and in the repository
 
 # ------------------------------------------------------------------------------------
 # Densities. Each sums over the last dimension, and over nothing else.
@@ -825,29 +826,19 @@ class MNIST(NamedTuple):
     test_labels: torch.Tensor
 
 
-def load_mnist(archives=BOOK / "data", cache=None):
-    """Read MNIST from the book's own archives: no network.
+def load_mnist(archives=BOOK / "data"):
+    """Read MNIST from the book's own archives: no network, and no disk to write on.
 
-    archives: folder of the four .xz files; cache: where they are unpacked, once, into
-    torchvision's layout (the user's cache folder by default). Where the archives are
-    missing, torchvision downloads the data. Returns an MNIST of 60,000 training and
-    10,000 test images. Raises ValueError if a file is not the original, byte for byte.
+    archives: folder of the four .xz files. Returns an MNIST of 60,000 training and 10,000
+    test images. Raises ValueError if a file is not the original, byte for byte.
     """
-    from torchvision import datasets  # slow to import, and needed here alone
-
-    archives = Path(archives)
-    root = Path(cache or platformdirs.user_cache_dir("vae-book"))
-    download = not all((archives / f"{name}.xz").exists() for name in MNIST_SHA256)
-    if not download:
-        for name, digest in MNIST_SHA256.items():
-            file = root / "MNIST" / "raw" / name
-            if not file.exists() or _sha256(file.read_bytes()) != digest:
-                _unpack(archives / f"{name}.xz", file, digest)
-    train, test = (datasets.MNIST(root, train=t, download=download) for t in (True, False))
-    for name, digest in MNIST_SHA256.items() if download else ():
-        if _sha256((root / "MNIST" / "raw" / name).read_bytes()) != digest:
-            raise ValueError(f"{root / 'MNIST' / 'raw' / name} is not the original MNIST file: delete it")
-    return MNIST(train.data.reshape(-1, 784), train.targets, test.data.reshape(-1, 784), test.targets)
+    parts = []
+    for name, digest in MNIST_SHA256.items():
+        data = _unpack(Path(archives) / f"{name}.xz", digest)
+        size = 784 if "images" in name else 1
+        values = torch.from_numpy(np.frombuffer(data, np.uint8, offset=16 if size > 1 else 8).copy())
+        parts.append(values.reshape(-1, size) if size > 1 else values.long())
+    return MNIST(*parts)
 
 
 def labelled_subset(labels, n, seed=0):
@@ -932,14 +923,16 @@ def spread_labels(graph, known, labels, y_dim=10):
     return guess / guess.sum(1, keepdim=True)
 
 
-def _unpack(archive, file, digest):
+def _unpack(archive, digest):
     try:
         data = lzma.decompress(archive.read_bytes())
+    except FileNotFoundError:
+        raise ValueError(f"{archive} does not exist: restore it from the repository") from None
     except lzma.LZMAError as error:
-        raise ValueError(f"{archive} is damaged ({error}): restore it with git") from None
+        raise ValueError(f"{archive} is damaged ({error}): restore it from the repository") from None
     if _sha256(data) != digest:
-        raise ValueError(f"{archive} does not hold the original MNIST file: restore it with git")
-    _write_atomically(file, data)
+        raise ValueError(f"{archive} does not hold the original MNIST file: restore it from the repository")
+    return data
 
 
 def _sha256(data):

@@ -119,7 +119,8 @@ def compare(names, rounds):
     results = {name: [] for name in names}
     for _ in range(rounds):
         for name in names:
-            done = subprocess.run([sys.executable, __file__, "--one", name], check=True, capture_output=True, text=True)
+            command = [sys.executable, __file__, "--one", name]
+            done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8")
             results[name].append(json.loads(done.stdout))
     print("| | seconds, the best | peak memory, MB |\n|---|---|---|")
     for name, runs in results.items():
@@ -172,11 +173,11 @@ def main():
     if arguments.one:
         return run_one(arguments.one, images)
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    costs = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+    costs = json.loads(COSTS.read_text(encoding="utf-8")) if COSTS.exists() else {}
     costs["bounds"] = compare(list(contestants(images)), arguments.rounds)
     costs["growth"] = growth(images)
     if arguments.write:
-        COSTS.write_text(json.dumps(costs, indent=1) + "\n")
+        COSTS.write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -76,10 +76,10 @@ def main():
     args = parser.parse_args()
     models = {name: parts(vc.load_trained(name)) for name in ("vae", "gmvae", "ssvae")}
     image = vc.binarize(vc.load_mnist().test_images[0], torch.Generator().manual_seed(0)).tolist()
-    text = (ROOT / "vae_widgets" / "engine.js").read_text()
+    text = (ROOT / "vae_widgets" / "engine.js").read_text(encoding="utf-8")
     sources = {"WebAssembly": text, "plain JavaScript": "delete globalThis.WebAssembly;\n" + text}
     if args.engine:
-        sources = {file.name: file.read_text() for file in args.engine}
+        sources = {file.name: file.read_text(encoding="utf-8") for file in args.engine}
     path = find_chrome()
     assert path, HELP
     with sync_playwright() as playwright:

@@ -25,7 +25,7 @@ print((imported - start) * 1000, (time.perf_counter() - imported) * 1000)
 def startup(rounds):
     runs = []
     for _ in range(rounds):
-        done = subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-c", SCRIPT], check=True, capture_output=True, encoding="utf-8")
         runs.append([float(word) for word in done.stdout.split()])
     imported, loaded = (min(column) for column in zip(*runs, strict=True))
     print(f"`import vae_core`, beside torch: {imported:.0f} ms; `load_trained`: {loaded:.0f} ms (best of {rounds})")

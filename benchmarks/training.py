@@ -18,8 +18,10 @@ With --write, the figures go to book/costs.json, where the results page finds th
 import argparse
 import json
 import logging
+import lzma
 import statistics
 import tempfile
+from pathlib import Path
 
 import pyro
 import torch
@@ -206,17 +208,21 @@ def main():
     parser.add_argument("--write", action="store_true", help="keep the figures in book/costs.json")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
+    data = vc.load_mnist()
     with tempfile.TemporaryDirectory() as folder:
-        data = vc.load_mnist(cache=folder)
+        raw = Path(folder, "MNIST", "raw")
+        raw.mkdir(parents=True)
+        for archive in (vc.BOOK / "data").glob("*.xz"):
+            (raw / archive.stem).write_bytes(lzma.decompress(archive.read_bytes()))
         loader = DataLoader(datasets.MNIST(folder, transform=transforms.ToTensor()), BATCH, shuffle=True)
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
-    costs = json.loads(COSTS.read_text()) if COSTS.exists() else {}
+    costs = json.loads(COSTS.read_text(encoding="utf-8")) if COSTS.exists() else {}
     costs["epoch"] = compare_epochs(data.train_images, loader, arguments.rounds)
     costs["share"] = shares_of_steps(data.train_images, arguments.rounds)
     if arguments.to_100:
         costs["to_100"] = time_to_100(data, loader, arguments.to_100)
     if arguments.write:
-        COSTS.write_text(json.dumps(costs, indent=1) + "\n")
+        COSTS.write_text(json.dumps(costs, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=ROOT / "_build/html", help="of the built pages")
     folder = parser.parse_args().folder.resolve()
-    pages = [file for file in sorted(folder.rglob("*.html")) if "widget-view+json" in file.read_text()]
+    pages = [file for file in sorted(folder.rglob("*.html")) if "widget-view+json" in file.read_text(encoding="utf-8")]
     if not pages:
         sys.exit(f"There are no pages with widgets in {folder}: build the book first, with make book.")
     data = vc.load_mnist()

@@ -7,11 +7,13 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+import own_environment
 import pytest
 from chrome import HELP, find_chrome
 from playwright.sync_api import sync_playwright
 from widget_pages import wait_until_drawn, write_widget_page
 
+own_environment.enter()  # before any kernel or drawing begins
 ROOT = Path(__file__).parents[1]
 CHROME_FLAGS = [
     "--disable-background-networking",
@@ -35,9 +37,9 @@ def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
-    build = subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    build = subprocess.run(command, cwd=ROOT, encoding="utf-8", capture_output=True)
     if build.returncode:
-        reports = [report.read_text() for report in folder.rglob("*.err.log")]
+        reports = [report.read_text(encoding="utf-8") for report in folder.rglob("*.err.log")]
         pytest.fail("\n".join(["the book did not build cleanly:", build.stderr[-4000:], *reports]), pytrace=False)
     return folder / "_build" / "html"
 

@@ -27,9 +27,9 @@ class Firefox:
 
     def __init__(self, program, profile):
         settings = [f"user_pref({json.dumps(name)}, {json.dumps(value)});\n" for name, value in SETTINGS.items()]
-        (profile / "user.js").write_text("".join(settings))
+        (profile / "user.js").write_text("".join(settings), encoding="utf-8")
         command = [program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8")
         said = []
         for line in self.process.stderr:
             said.append(line)

@@ -34,7 +34,7 @@ def jupyterlab(folder, cells):
     command = [Path(sys.executable).with_name("jupyter-lab"), "--no-browser", "--allow-root"]
     command += [f"--{name}={value}" for name, value in options.items()]
     settings = {place: str(folder / f".{place.lower()}") for place in PLACES}
-    with open(folder / ".log", "w") as log:
+    with open(folder / ".log", "w", encoding="utf-8") as log:
         process = subprocess.Popen(command, cwd=folder, env=os.environ | settings, stdout=log, stderr=log)
     try:
         end = time.monotonic() + 60
@@ -44,7 +44,8 @@ def jupyterlab(folder, cells):
                 break
             except URLError:
                 if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError(f"JupyterLab did not start:\n{(folder / '.log').read_text()}") from None
+                    said = (folder / ".log").read_text(encoding="utf-8")
+                    raise RuntimeError(f"JupyterLab did not start:\n{said}") from None
                 time.sleep(0.1)
         yield f"http://127.0.0.1:{port}/doc/tree/widgets.ipynb?token=book"
     finally:

@@ -7,6 +7,7 @@ import statistics
 import nbformat
 import pytest
 import yaml
+from address import CELL as INSTALL
 from conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
@@ -34,7 +35,7 @@ def counting_lines(cell):
 
 
 def test_contents_and_files_agree():
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     found = [
         path.relative_to(ROOT).with_suffix("").as_posix()
@@ -81,7 +82,8 @@ def test_figures_have_alt_text_caption_and_folded_code(notebook):
 @each(NOTEBOOKS)
 def test_nothing_comes_from_outside(notebook):
     for cell in code_cells(notebook):
-        assert not OUTSIDE.search(cell.source), f"cell {cell.id}: {OUTSIDE.search(cell.source)[0]}"
+        found = OUTSIDE.search(cell.source)
+        assert cell.id == INSTALL or not found, f"cell {cell.id}: {found[0]}"
 
 
 @each(CHAPTERS)

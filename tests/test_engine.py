@@ -14,7 +14,7 @@ import vae_core as vc
 import vae_widgets
 from vae_widgets.base import Mixture, Network
 
-SOURCE = (Path(vae_widgets.__file__).parent / "engine.js").read_text()
+SOURCE = (Path(vae_widgets.__file__).parent / "engine.js").read_text(encoding="utf-8")
 LOGITS, NATS = 1e-4, 0.01  # what the book promises
 MOST = 12  # models in a page at a time; Chromium gives all its memories of WebAssembly together some hundred places
 
@@ -48,7 +48,7 @@ SETUP = """async (source) => {
 
 def open_page(browser, folder, before="", head=""):
     file = folder / "page.html"
-    file.write_text(f"<!DOCTYPE html><meta charset=utf-8>{head}<title>engine</title>")
+    file.write_text(f"<!DOCTYPE html><meta charset=utf-8>{head}<title>engine</title>", encoding="utf-8")
     page = browser.new_page()
     page.goto(file.as_uri())
     page.evaluate(SETUP, before + SOURCE)

@@ -1,6 +1,7 @@
 """The built pages in a real browser: from disk, with the network off, in both themes and on a phone."""
 
 import re
+from fnmatch import fnmatch
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -10,7 +11,7 @@ from conftest import ROOT
 from firefox import Firefox, find_firefox
 from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
 
 
@@ -88,13 +89,13 @@ def test_the_start_page_leads_to_the_book(open_address, site):
     page, trouble = open_address((site / "index.html").as_uri())
     page.wait_for_url("**/book/index.html")
     assert trouble == []
-    start = BeautifulSoup((site / "index.html").read_text(), "html.parser")
+    start = BeautifulSoup((site / "index.html").read_text(encoding="utf-8"), "html.parser")
     assert start.html["lang"] == "en" and start.title.text and start.a["href"] == "book/index.html"
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_numbers_have_a_minus_sign_and_formulas_their_punctuation(site, name):
-    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser").article
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser").article
     for formula in page.select("span.math"):
         after = formula.next_sibling
         if isinstance(after, str) and after[:1] in set(".,;:"):
@@ -130,7 +131,7 @@ def test_page_fits_a_phone(open_page, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_figures_are_described(site, name):
-    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser").article
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser").article
     for image in page.find_all("img"):
         # Without alt text of its own Sphinx writes the path of the file there.
         alt = image.get("alt", "")
@@ -141,7 +142,7 @@ def test_figures_are_described(site, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_tables_are_set_as_tables(site, name):
-    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser").article
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser").article
     assert [text[:80] for p in page.find_all("p") if (text := p.get_text().strip()).startswith("|")] == []
 
 
@@ -177,7 +178,7 @@ def test_widgets_are_drawn_and_every_control_does_something(open_page, name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_line_stands_for_a_widget_where_scripts_do_not_run(site, name):
-    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser")
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
     for script in page.find_all("script", type="application/vnd.jupyter.widget-view+json"):
         assert "needs JavaScript" in script.find_next_sibling("noscript").text
 
@@ -221,7 +222,7 @@ def test_widgets_in_firefox(firefox, site, name):
 
 
 def test_dark_theme_turns_figures(open_page, site):
-    name = next(name for name in PAGES if "<figure" in (site / name).with_suffix(".html").read_text())
+    name = next(name for name in PAGES if "<figure" in (site / name).with_suffix(".html").read_text(encoding="utf-8"))
     for theme, expected in (("light", "none"), ("dark", "invert(1) hue-rotate(180deg)")):
         page, _ = open_page(name, theme=theme)
         images = page.locator(".cell_output img")
@@ -237,9 +238,22 @@ def test_search_works_from_disk(open_page):
     assert trouble == []
 
 
+def test_the_work_of_others_is_named(site):
+    """Every file that the book did not bring itself stands in THIRD_PARTY.txt, and nothing stands there in vain."""
+    text = (site / "THIRD_PARTY.txt").read_text(encoding="utf-8")
+    patterns = [pattern for line in re.findall("files: (.*)", text) for pattern in line.split()]
+    own = {path.name for path in (ROOT / "book/assets").iterdir()}
+    found = {file.relative_to(site / "_static").as_posix() for file in (site / "_static").rglob("*") if file.is_file()}
+    assert {file for file in found - own if not any(fnmatch(file, pattern) for pattern in patterns)} == set()
+    assert [pattern for pattern in patterns if not any(fnmatch(file, pattern) for file in found)] == []
+    for name in PAGES:
+        page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
+        assert page.select_one("footer a[href$='THIRD_PARTY.txt']")
+
+
 def test_links_resolve(site):
     paths = [path for path in site.rglob("*.html") if "_static" not in path.parts]  # there lie the theme's templates
-    documents = {path: BeautifulSoup(path.read_text(), "html.parser") for path in paths}
+    documents = {path: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in paths}
     anchors = {
         path: {tag.get("id") or tag.get("name") for tag in document.find_all(lambda t: t.get("id") or t.get("name"))}
         for path, document in documents.items()

@@ -41,12 +41,12 @@ def write_widget_page(file, widgets, theme="light"):
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{}</script></div>'
     file.write_text(PAGE.format(
         theme=theme,
-        css=(ROOT / "book/assets/book.css").read_text(),
+        css=(ROOT / "book/assets/book.css").read_text(encoding="utf-8"),
         kind=KIND,
         state=pack_state(data["manager_state"], store),
         views="\n".join(view.format(escape(spec)) for spec in data["view_specs"]),
-        host=(ROOT / "book/assets/widget_host.js").read_text(),
-    ))
+        host=(ROOT / "book/assets/widget_host.js").read_text(encoding="utf-8"),
+    ), encoding="utf-8")
     return file
 
 

@@ -164,8 +164,9 @@ class BookWidget(anywidget.AnyWidget):
     def __init_subclass__(cls, script=None, **options):
         if script:
             # The form feed is where a page that holds several widgets may take a module apart again.
-            cls._esm = "\f\n".join((FOLDER / part).read_text() for part in ("engine.js", "ui.js", script))
-            cls._css = (FOLDER / "widgets.css").read_text()
+            parts = (FOLDER / part for part in ("engine.js", "ui.js", script))
+            cls._esm = "\f\n".join(part.read_text(encoding="utf-8") for part in parts)
+            cls._css = (FOLDER / "widgets.css").read_text(encoding="utf-8")
         super().__init_subclass__(**options)
 
     def __init__(self, *, limits, **traits):

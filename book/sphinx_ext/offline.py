@@ -9,6 +9,7 @@ from PIL import Image
 from sphinx.util.fileutil import copy_asset
 from widget_state import pack_page
 
+ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
 # TeX as the American Mathematical Society has it, drawn with fonts, which weigh half of what drawings of letters do.
 MATHJAX = ["startup.js", "core.js", "input/tex-base.js", "input/tex/extensions/ams.js", "output/chtml.js",
@@ -64,10 +65,17 @@ def complete_start_page(app, exception):
     """The page that leads to the first one: with a title, and a link for those whom it does not lead."""
     start = Path(app.outdir, "index.html")
     if exception is None and app.builder.format == "html" and start.exists():
-        first = re.search("url=([^\"]+)", start.read_text())[1]
+        first = re.search("url=([^\"]+)", start.read_text(encoding="utf-8"))[1]
         start.write_text('<!doctype html><html lang="en"><meta charset="utf-8">'
                          f'<meta http-equiv="refresh" content="0; url={first}"><title>{app.config.html_title}</title>'
-                         f'<a href="{first}">Read the book</a></html>\n')
+                         f'<a href="{first}">Read the book</a></html>\n', encoding="utf-8")
+
+
+def complete_site(app, exception):
+    """The licences that the footer names, and a file without which GitHub's pages leave out folders named _static."""
+    if exception is None:
+        copy_asset(ROOT / "THIRD_PARTY.txt", app.outdir)
+        Path(app.outdir, ".nojekyll").touch()
 
 
 def mark_widgets(app, doctree, name):
@@ -86,5 +94,6 @@ def setup(app):
     app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
     app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_what_nobody_reads)
+    app.connect("build-finished", complete_site)
     app.connect("build-finished", complete_start_page, priority=900)  # the table of contents writes it at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,66 @@
+"""A small Sphinx extension: all that follows from the repository's address, which is set once, in _config.yml.
+
+Pages get a link to it, and notebooks' pages buttons that open them on Colab and Binder. Run as a script (`make
+address`), it gives each notebook a first cell that installs the book where it is missing, or takes that cell away.
+"""
+
+import json
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL = "install"  # its id
+SOURCE = """\
+# Where the book is not installed, as on Colab, this installs it.
+import importlib.util
+
+if not importlib.util.find_spec("vae_core"):
+    get_ipython().run_line_magic("pip", "install --quiet 'vae-book[widgets] @ git+{address}'")
+"""
+BUTTONS = {
+    "repository_branch": "main",
+    "use_repository_button": True,
+    "launch_buttons": {
+        "colab_url": "https://colab.research.google.com",
+        "binderhub_url": "https://mybinder.org",
+        "notebook_interface": "jupyterlab",
+    },
+}
+
+
+def read_address(root):
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    return config["sphinx"]["config"]["html_theme_options"]["repository_url"]
+
+
+def with_first_cell(notebook, address):
+    """The notebook, given as its JSON has it, with a cell that installs the book from there; "" for none."""
+    cells = [cell for cell in notebook["cells"] if cell.get("id") != CELL]
+    if address:
+        source = SOURCE.format(address=address).rstrip().splitlines(keepends=True)
+        first = next(i for i, cell in enumerate(cells) if cell["cell_type"] == "code")
+        cells.insert(first, {"cell_type": "code", "execution_count": None, "id": CELL,
+                             "metadata": {"tags": ["remove-cell"]}, "outputs": [], "source": source})
+    return notebook | {"cells": cells}
+
+
+def write_first_cells(root):
+    for file in sorted((root / "book").glob("*.ipynb")):
+        notebook = with_first_cell(json.loads(file.read_text(encoding="utf-8")), read_address(root))
+        text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+        file.write_text(text, encoding="utf-8", newline="\n")
+
+
+def add_buttons(app, config):
+    if config.html_theme_options.get("repository_url"):
+        config.html_theme_options |= BUTTONS
+
+
+def setup(app):
+    app.connect("config-inited", add_buttons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+if __name__ == "__main__":
+    write_first_cells(ROOT)
