@@ -1,5 +1,5 @@
 // What can wait until the reader has the first picture, since it keeps the page busy for a while: the layout of all that is
-// below the screen, and the scripts of MathJax and of the theme.
+// below the screen, and the scripts of the theme.
 
 {
   const catchUp = () => {

@@ -1,28 +1,14 @@
 """A small Sphinx extension: what the pages need to work from disk with the network off."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 from docutils import nodes
 from PIL import Image
-from sphinx.util.fileutil import copy_asset
 from widget_state import pack_page
 
 PIXELS_PER_INCH = 100
-# TeX as the American Mathematical Society has it, drawn with fonts, which weigh half of what drawings of letters do.
-MATHJAX = ["startup.js", "core.js", "input/tex-base.js", "input/tex/extensions/ams.js", "output/chtml.js",
-           "output/chtml/fonts/tex.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js"]
 NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs JavaScript.</p></noscript>'
-
-
-def copy_mathjax(app, exception):
-    """Put beside the pages the parts of MathJax that they use."""
-    if exception is None and app.builder.format == "html":
-        package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
-        for part in MATHJAX:
-            source, target = package / "static/mathjax" / part, Path(app.outdir, "_static/mathjax", part)
-            copy_asset(source, target if source.is_dir() else target.parent)
 
 
 def drop_icon_script(app, exception):
@@ -81,7 +67,6 @@ def setup(app):
     app.connect("doctree-resolved", mark_widgets)
     app.connect("doctree-resolved", set_text)
     app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
-    app.connect("build-finished", copy_mathjax)
     app.connect("build-finished", drop_icon_script)
     app.connect("build-finished", complete_start_page, priority=900)  # the table of contents writes it at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}
