@@ -26,7 +26,8 @@ from sphinx.util.math import get_node_equation_number
 logger = logging.getLogger(__name__)
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 FONTS = MATHJAX / "output/chtml/fonts/woff-v2"
-PARTS = ["core", "adaptors/liteDOM", "input/tex-base", "input/tex/extensions/ams", "output/chtml", "output/chtml/fonts/tex"]
+PARTS = ["core", "adaptors/liteDOM", "input/tex-base", "input/tex/extensions/ams", "output/chtml",
+         "output/chtml/fonts/tex"]
 # A formula in a page, set or not, with its TeX as a reader copies it.
 FORMULA = re.compile(r"""<mjx-container data-tex=("|')(.*?)\1.*?</mjx-container>""", re.DOTALL)
 
@@ -48,7 +49,7 @@ def visit_math_block(self, node):
         self.add_permalink_ref(node, "Link to this equation")
         self.body.append("</span>")
     tex = node.astext().strip()
-    self.body.append(leave(tex if node["nowrap"] else f"$${tex}$$") + "</div>\n")  # an environment stands without dollars
+    self.body.append(leave(tex if node["nowrap"] else f"$${tex}$$") + "</div>\n")  # an environment has no dollars
     raise nodes.SkipNode
 
 
@@ -91,16 +92,18 @@ def set_formulas(app, exception):
 
     def put(match):
         tex = unescape(match[2])
-        if "error" in set_as[tex]:
+        formula = set_as[tex]
+        if "error" in formula:
             return leave(tex)
-        return f'<mjx-container data-tex="{escape(tex)}"{set_as[tex]["attributes"]}>{set_as[tex]["html"]}</mjx-container>'
+        return f'<mjx-container data-tex="{escape(tex)}"{formula["attributes"]}>{formula["html"]}</mjx-container>'
 
     for path, text in pages.items():
         for tex in found[path]:
             if error := set_as[tex].get("error"):
                 name = path.relative_to(out).with_suffix("").as_posix()
                 logger.warning("formula: %s in %s", error, tex, location=name)
-        path.write_text(re.sub(r"formulas\.css(\?v=\w*)?(?=\")", f"formulas.css?v={version}", FORMULA.sub(put, text)), "utf-8")
+        text = re.sub(r'formulas\.css(\?v=\w+)?"', f'formulas.css?v={version}"', text)
+        path.write_text(FORMULA.sub(put, text), "utf-8")
 
 
 def setup(app):
