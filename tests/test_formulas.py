@@ -19,7 +19,7 @@ sys.path.insert(0, {str(ROOT / "book/sphinx_ext")!r})
 extensions = ["myst_nb", "formulas"]
 myst_enable_extensions = ["amsmath", "dollarmath"]
 nb_execution_mode = "off"
-html_theme = "basic"
+html_theme = "sphinx_book_theme"
 
 def add(app, doctree, name):  # as glue does, when all pages are read
     doctree.append(nodes.paragraph("", "", nodes.math("", r"\\kappa")))
@@ -46,7 +46,7 @@ def build(tmp_path):
 
 
 def tex(page):
-    return [formula["data-tex"] for formula in page.select("mjx-container:has(mjx-mi, mjx-mo)")]
+    return [formula["data-tex"] for formula in page.select("mjx-container:has(mjx-c)")]
 
 
 def test_a_formula_is_set_wherever_it_stands(build):
@@ -65,18 +65,21 @@ $$\\text{"said"} \\\\ x &= y$$ (two)
 \\begin{align}
 x &= 1
 \\end{align}
+
+## With quotes $\\text{"a"}$
 """
     status, said, pages = build({"index": f"{text}\n```{{toctree}}\nother\n```", "other": "# Titled $\\delta$"})
     assert (status, said) == (0, "")
     environment = "\\begin{align}\nx &= 1\n\\end{align}"
-    assert tex(pages["index"].select_one("[role=main]")) == [
-        "$\\alpha$", "$\\beta$", "$a < b$", "$\\gamma$", '$$\\text{"said"} \\\\ x &= y$$', environment, "$\\delta$",
-        "$\\kappa$"]
-    assert tex(pages["other"].select_one("[role=main]")) == ["$\\delta$", "$\\kappa$"]
+    assert tex(pages["index"].article) == [
+        "$\\alpha$", "$\\beta$", "$a < b$", "$\\gamma$", '$$\\text{"said"} \\\\ x &= y$$', environment,
+        '$\\text{"a"}$', "$\\delta$", "$\\kappa$"]
+    assert tex(pages["index"].select_one(".bd-toc-nav")) == ['$\\text{"a"}$']
+    assert tex(pages["other"].article) == ["$\\delta$", "$\\kappa$"]
     assert pages["index"].select_one("#equation-two .eqno").text.startswith("(1)")
     words = pages["index"].select_one('[data-tex="$a < b$"] mjx-assistive-mml > math')
     assert words.text == "a<b"
-    assert "\\begin" not in pages["index"].title.text and pages["other"].title.text.startswith("Titled")
+    assert pages["other"].title.text.startswith("Titled $\\delta$")
 
 
 def test_a_wrong_formula_fails_the_build_and_is_named(build):
