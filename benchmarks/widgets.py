@@ -3,9 +3,9 @@
 Usage: python benchmarks/widgets.py [folder of built pages, _build/html by default]
 
 First picture: from the start of navigation until the page's first widget is on the screen, in a browser without a
-cache. Weight: all files that the page has loaded when every widget is drawn and every formula set. A press: from the
-key event's own time until the frame with the new picture has been painted, which is when the first task after that
-frame runs; a screen of 60 Hz adds up to 17 ms of waiting for its turn.
+cache. Weight: all files that the page has loaded when every widget is drawn. A press: from the key event's own time
+until the frame with the new picture has been painted, which is when the first task after that frame runs; a screen of
+60 Hz adds up to 17 ms of waiting for its turn.
 """
 
 import argparse
@@ -102,8 +102,6 @@ def measure_page(browser, file):
         page.wait_for_function("globalThis.firstPicture")
         times.append(page.evaluate("firstPicture"))
         wait_until_drawn(page)
-        page.wait_for_function("!window.MathJax || MathJax.startup?.promise")
-        page.evaluate("window.MathJax?.startup.promise")
         page.wait_for_load_state("networkidle")
         page.close()
     from_disk = [Path(unquote(urlsplit(url).path)) for url in requests if url.startswith("file:")]

@@ -96,13 +96,10 @@ def open_address(browser):
 
 @pytest.fixture
 def open_page(open_address, site):
-    """A function that opens a page of the book and returns (page, trouble); its formulas are typeset by then."""
+    """A function that opens a page of the book and returns (page, trouble)."""
 
     def open_page(name, query="", **options):
-        page, trouble = open_address(f"{(site / name).with_suffix('.html').as_uri()}{query}", **options)
-        page.wait_for_function("!window.MathJax || MathJax.startup?.promise")  # it comes after the first widget
-        page.evaluate("window.MathJax?.startup.promise")
-        return page, trouble
+        return open_address(f"{(site / name).with_suffix('.html').as_uri()}{query}", **options)
 
     return open_page
 

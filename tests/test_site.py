@@ -41,16 +41,8 @@ def no_formula_scrolls_that_has_room(page):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_formulas_are_typeset(open_page, name):
+def test_no_formula_scrolls_that_has_room(open_page, name):
     page, _ = open_page(name)
-    formulas = page.evaluate(
-        """[...document.querySelectorAll(".math")].map((math) => ({
-            text: math.textContent.trim().slice(0, 80),
-            set: math.querySelectorAll("mjx-container > mjx-math > *").length,
-            wrong: math.querySelectorAll("mjx-merror").length,
-        }))"""
-    )
-    assert [formula for formula in formulas if not formula["set"] or formula["wrong"]] == []
     no_formula_scrolls_that_has_room(page)
 
 

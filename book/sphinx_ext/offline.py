@@ -1,39 +1,52 @@
 """A small Sphinx extension: what the pages need to work from disk with the network off."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 from docutils import nodes
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from PIL import Image
 from sphinx.util.fileutil import copy_asset
 from widget_state import pack_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
-# TeX as the American Mathematical Society has it, drawn with fonts, which weigh half of what drawings of letters do.
-MATHJAX = ["startup.js", "core.js", "input/tex-base.js", "input/tex/extensions/ams.js", "output/chtml.js",
-           "output/chtml/fonts/tex.js", "output/chtml/fonts/woff-v2", "a11y/assistive-mml.js"]
 NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs JavaScript.</p></noscript>'
 
 
-def copy_mathjax(app, exception):
-    """Put beside the pages the parts of MathJax that they use."""
-    if exception is None and app.builder.format == "html":
-        package = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
-        for part in MATHJAX:
-            source, target = package / "static/mathjax" / part, Path(app.outdir, "_static/mathjax", part)
-            copy_asset(source, target if source.is_dir() else target.parent)
-
-
 def drop_what_nobody_reads(app, exception):
-    """The icons are there as a font of two formats; the script that draws them once more is 1.5 MB. Maps of sources are
-    for those who write the theme."""
-    if exception is None and app.builder.format == "html":
-        static = Path(app.outdir, "_static")
-        static.joinpath("scripts/fontawesome.js").write_text("", encoding="utf-8")
-        for file in [*static.rglob("*.map"), *static.rglob("fa-*.ttf")]:
-            file.unlink()
+    """The theme brings two thousand icons as fonts, of which the pages show a dozen, and once more as a script of
+    1.5 MB; and maps of sources, for those who write it."""
+    if exception or app.builder.format != "html":
+        return
+    out = Path(app.outdir)
+    (out / "_static/scripts/fontawesome.js").unlink(missing_ok=True)
+    pages = {page: page.read_text(encoding="utf-8") for page in out.rglob("*.html")}
+    for page, text in pages.items():
+        page.write_text(re.sub(r'<script[^>]*src="[^"]*fontawesome\.js[^>]*></script>', "", text), encoding="utf-8")
+    scripts = [script.read_text(encoding="utf-8") for script in out.glob("_static/scripts/*.js")]
+    shown = set(re.findall(r"fa-[\w-]+", "\n".join([*pages.values(), *scripts])))
+    css = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    icons = re.findall(r'--pst-icon[\w-]*:"\\([0-9a-f]+)"', css)
+    for selector, code in re.findall(r'([^{}]+)\{content:"\\([0-9a-f]+)"', css):
+        names = set(re.findall(r"\.(fa-[\w-]+)", selector))
+        if not names or names & shown:
+            icons.append(code)
+    for file in out.rglob("_static/vendor/fontawesome/webfonts/fa-*.ttf"):
+        keep_characters(file, {int(code, 16) for code in icons})
+    for file in [*out.rglob("_static/**/*.map"), *out.rglob("fa-*.ttf")]:
+        file.unlink()
+
+
+def keep_characters(file, characters):
+    """Write beside a font a smaller one, with these characters alone, under no name: that is its makers'."""
+    font = TTFont(file)
+    cut = subset.Subsetter(subset.Options(layout_features=[], name_IDs=[0, 13, 14]))
+    cut.populate(unicodes=characters)
+    cut.subset(font)
+    font.flavor = "woff2"
+    font.save(file.with_suffix(".woff2"))
 
 
 def size_figures(app, doctree):
@@ -92,8 +105,7 @@ def setup(app):
     app.connect("doctree-resolved", mark_widgets)
     app.connect("doctree-resolved", set_text)
     app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
-    app.connect("build-finished", copy_mathjax)
-    app.connect("build-finished", drop_what_nobody_reads)
+    app.connect("build-finished", drop_what_nobody_reads, priority=940)
     app.connect("build-finished", complete_site)
     app.connect("build-finished", complete_start_page, priority=900)  # the table of contents writes it at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}

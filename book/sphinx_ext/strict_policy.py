@@ -1,8 +1,9 @@
 """A small Sphinx extension: no script stands inside a page, so that a host may refuse those that do.
 
 A Content-Security-Policy without 'unsafe-inline' is what keeps a page's scripts its own. Sphinx and its theme write a
-dozen short scripts into every page; here each run of them moves into a file, which equal ones share. In the head, what
-stands before the first style sheet has to run before the page is drawn; the rest waits until it has been read.
+dozen short scripts into every page; here they move into files, which equal ones share. In the head, what stands before
+the first style sheet has to run before the page is drawn; the rest waits until it has been read. There they set options
+for scripts that are files, so that they come first, after the one that makes the place for options.
 """
 
 import hashlib
@@ -36,8 +37,12 @@ def without_scripts(text, page, out):
     head, body = text.split("</head>", 1)
     body = CALLS.sub(r' data-calls="\1"', RUN.sub(to_file, body))
     start = head.find('<link rel="stylesheet"')
-    late = re.sub(r"<script (?![^>]*\b(?:type=|defer|async))", "<script defer ", RUN.sub(to_file, head[start:]))
-    return RUN.sub(to_file, head[:start]) + late + "</head>" + body
+    early, late = RUN.sub(to_file, head[:start]), head[start:]
+    options = "".join(RUN.findall(late))
+    place = re.compile(r'<script [^>]*documentation_options\.js[^>]*></script>\s*')
+    late = place.sub(lambda script: script[0] + options, RUN.sub("", late))
+    late = re.sub(r"<script (?![^>]*\b(?:type=|defer|async))", "<script defer ", RUN.sub(to_file, late))
+    return early + late + "</head>" + body
 
 
 def setup(app):
