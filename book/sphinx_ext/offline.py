@@ -28,14 +28,17 @@ def drop_what_nobody_reads(app, exception):
     scripts = [script.read_text(encoding="utf-8") for script in out.glob("_static/scripts/*.js")]
     shown = set(re.findall(r"fa-[\w-]+", "\n".join([*pages.values(), *scripts])))
     css = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
-    icons = re.findall(r'--pst-icon[\w-]*:"\\([0-9a-f]+)"', css)
+    icons = [f"{ord(letter):x}" for letter in re.findall("[\ue000-\uf8ff]", css)]
     for selector, code in re.findall(r'([^{}]+)\{content:"\\([0-9a-f]+)"', css):
         names = set(re.findall(r"\.(fa-[\w-]+)", selector))
         if not names or names & shown:
             icons.append(code)
     for file in out.rglob("_static/vendor/fontawesome/webfonts/fa-*.ttf"):
         keep_characters(file, {int(code, 16) for code in icons})
-    for file in [*out.rglob("_static/**/*.map"), *out.rglob("fa-*.ttf")]:
+        file.unlink()
+    css = re.sub(r',url\([^)]*\.ttf\) ?format\("truetype"\)', "", css)
+    (out / "_static/styles/pydata-sphinx-theme.css").write_text(css, encoding="utf-8")
+    for file in out.rglob("_static/**/*.map"):
         file.unlink()
 
 

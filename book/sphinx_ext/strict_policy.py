@@ -7,6 +7,7 @@ for scripts that are files, so that they come first, after the one that makes th
 """
 
 import hashlib
+import json
 import re
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def move_scripts(app, exception):
         text = page.read_text(encoding="utf-8")
         if "_static" not in page.relative_to(out).parts and "</head>" in text:
             page.write_text(without_scripts(text, page, out), encoding="utf-8")
+    # Sphinx makes a function of a text, when the page is read; as part of its script it is no text.
+    doctools, translations = out / "_static/doctools.js", out / "_static/translations.js"
+    if translations.exists():
+        catalogue = json.loads(re.search(r"\{.*\}", translations.read_text(encoding="utf-8"), re.S)[0])
+        code = doctools.read_text(encoding="utf-8")
+        made = re.sub(r"new Function\(.*?\);", f"(n) => {catalogue['plural_expr']};", code, flags=re.S)
+        doctools.write_text(made, encoding="utf-8")
 
 
 def without_scripts(text, page, out):
