@@ -35,11 +35,11 @@ def build(tmp_path):
 
     def build(pages):
         for name, text in pages.items():
-            (tmp_path / f"{name}.md").write_text(text)
-        (tmp_path / "conf.py").write_text(CONF)
+            (tmp_path / f"{name}.md").write_text(text, encoding="utf-8")
+        (tmp_path / "conf.py").write_text(CONF, encoding="utf-8")
         command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", tmp_path, tmp_path / "out"]
-        run = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        made = {name: (tmp_path / f"out/{name}.html").read_text() for name in pages}
+        run = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120)
+        made = {name: (tmp_path / f"out/{name}.html").read_text(encoding="utf-8") for name in pages}
         return run.returncode, run.stderr, {name: BeautifulSoup(text, "html.parser") for name, text in made.items()}
 
     return build
@@ -92,7 +92,7 @@ def test_a_wrong_formula_fails_the_build_and_is_named(build):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_is_left_to_do_in_the_page(site, name):
-    page = BeautifulSoup((site / name).with_suffix(".html").read_text(), "html.parser")
+    page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
     for place in page.select(".math"):
         formula = place.find("mjx-container")
         assert formula.select_one(":scope > mjx-math > *"), formula
@@ -105,7 +105,7 @@ def test_nothing_is_left_to_do_in_the_page(site, name):
 
 def test_the_style_sheet_has_every_glyph(site):
     assert not (site / "_static/mathjax").exists()
-    css = (site / "_static/formulas.css").read_text()
+    css = (site / "_static/formulas.css").read_text(encoding="utf-8")
     faces = re.findall(r'font-family: ([\w-]+);\s+src: url\("data:font/woff;base64,([^"]+)', css)
     glyphs = {family: set(TTFont(io.BytesIO(base64.b64decode(font))).getBestCmap()) for family, font in faces}
     assert {"MJXTEX", "MJXTEX-I"} <= glyphs.keys()
@@ -115,7 +115,7 @@ def test_the_style_sheet_has_every_glyph(site):
                if (int(text[1:], 16) if len(text) > 1 else ord(text)) not in glyphs[f"MJXTEX{family}"]]
     assert missing == []
     # and a page that was built with other formulas does not take an older one from a cache
-    page = (site / "book/index.html").read_text()
+    page = (site / "book/index.html").read_text(encoding="utf-8")
     assert re.search(r'formulas\.css\?v=[0-9a-f]{8}"', page)
 
 

@@ -75,13 +75,15 @@ def unpacked(text):
 
 def test_a_source_is_loaded_once(show_widgets, plane, tmp_path):
     """Each piece of it is a file, which other widgets share; the engine is one for all of them."""
-    page, trouble = show_widgets([plane, LatentPlane(model(), name="other"), EXAMPLES["Jensen"]()])
+    listen = """globalThis.loaded = [];
+    document.addEventListener("load", ({ target }) => target.src && loaded.push(target.src.split("/").pop()), true);"""
+    page, trouble = show_widgets([plane, LatentPlane(model(), name="other"), EXAMPLES["Jensen"]()], before=listen)
     state = unpacked(page.locator("script[type$='widget-state']").text_content())
     one, other, jensen = (spec["state"]["_esm"] for spec in state["state"].values() if "_esm" in spec["state"])
     assert one == other and one[:2] == jensen[:2] and one[2] != jensen[2]
     for piece, file in zip(plane._esm.split("\f\n"), one, strict=True):
         assert piece.split("export default")[0] in (tmp_path / file).read_text(encoding="utf-8")
-    loaded = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop())")
+    loaded = page.evaluate("loaded")
     assert [loaded.count(file) for file in {*one, *jensen}] == [1] * 4
     assert trouble == []
 

@@ -88,7 +88,10 @@ def picture(place, selector):
 
 
 def drag(page, points, touch=False):
-    """Drag over the page from point to point with the mouse, or with a finger; return when the answer is drawn."""
+    """Drag over the page from point to point with the mouse, or with a finger; return when the answer is drawn.
+
+    What a widget has to load for it is there by then.
+    """
     if touch:
         session = page.context.new_cdp_session(page)
         for i, (x, y) in enumerate(points):
@@ -102,6 +105,7 @@ def drag(page, points, touch=False):
             page.mouse.move(*point)
         page.mouse.up()
     wait_for_frame(page)
+    expect(page.locator(".vw[aria-busy=true]")).to_have_count(0)
 
 
 # What a reader sees of a widget, as text: its pictures, its numbers, and how many controls there are. How long its

@@ -224,6 +224,7 @@ class ModelWidget(BookWidget):
     mixture = reference(Mixture)
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
+    codes = traitlets.Bytes(help="what q is for each digit, so that no encoder is needed for these").tag(sync=True)
 
     def __init__(self, model, x, labels, **traits):
         if not isinstance(model, vc.VAE):
@@ -233,10 +234,24 @@ class ModelWidget(BookWidget):
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
         self._model, self._x = model, torch.as_tensor(x).float()
-        super().__init__(digits=packed, labels=pack_labels(labels),
+        super().__init__(digits=packed, labels=pack_labels(labels), codes=pack_codes(model, self._x),
                          encoder=Network.of(model.enc), decoder=Network.of(model.dec),
                          classifier=Network.of(model.cls) if isinstance(model, vc.SSVAE) else None,
                          mixture=Mixture.of(model) if isinstance(model, vc.GMVAE) else None, **traits)
+
+
+@torch.no_grad()
+def pack_codes(model, x):
+    """Of each image the means and the variances of q(z|x), in float32; of an SSVAE those of q(z|x, y) for each label,
+    and then the logits of q(y|x)."""
+    if not isinstance(model, vc.SSVAE):
+        return b"".join(_array(torch.cat(code)).astype("<f4").tobytes() for code in zip(*model.enc(x), strict=True))
+    every_label = torch.eye(model.y_dim)
+    codes = []
+    for image in x:
+        m, v = model.enc(image.expand(model.y_dim, -1), every_label)
+        codes.append(torch.cat([m.flatten(), v.flatten(), model.cls(image)]))
+    return b"".join(_array(code).astype("<f4").tobytes() for code in codes)
 
 
 def check_model(model):

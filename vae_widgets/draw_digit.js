@@ -75,8 +75,10 @@ async function renderDrawDigit({ model, el }) {
   const PEN = 0.12; // of the digit's longer side: the strokes of MNIST are that wide
   const LEAST = 0.25; // of the canvas: a drawing that is smaller stays small
   const FINE = 140; // pixels of the drawing that is scaled down
-  const parts = await ui.parts(model);
-  const { cls, prior } = parts;
+  const parts = { dec: await ui.network(model, "decoder"), prior: await ui.mixture(model, "mixture") };
+  const { prior } = parts;
+  const proposals = ui.proposals(model, parts.dec);
+  const cls = parts.dec.y_dim > 0; // is there a classifier?
   const dim = parts.dec.inputs;
   const digits = ui.digitsOf(model.get("digits"));
   const labels = ui.bytes(model.get("labels"));
@@ -95,6 +97,7 @@ async function renderDrawDigit({ model, el }) {
     ["kl", cls ? "KL of y and z, from the samples" : prior ? "KL(q ‖ p), from the samples" : "KL(q ‖ p), exact", "kl"],
     ["elbo", "ELBO = −(rec + KL)", "elbo"],
   ]);
+  const waiting = ui.h("p", { class: "vw-note", role: "status", hidden: true });
   const codeName = ui.h("span");
   const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` });
   const codeTitle = ui.h("p", { class: "vw-heading vw-keys" }, ui.h("span", {}, swatch("q"), codeName), ui.h("span", {}, swatch("prior"), "p(z)"));
@@ -112,7 +115,7 @@ async function renderDrawDigit({ model, el }) {
       ui.h("div", { class: "vw-column" }, canvas, ui.h("div", { class: "vw-buttons" }, undo, clear)),
       ui.h("div", { class: "vw-grow vw-column" },
         ui.h("div", { class: "vw-row" }, ui.captioned(seen, "what the model sees"), ui.captioned(rebuilt, "rebuilt from q’s mean")),
-        numbers.table,
+        waiting, numbers.table,
         ui.h("p", { class: "vw-heading" }, "As in MNIST, a drawing is scaled to 20 × 20 pixels and centred by its mass. "
           + "A pixel is on where ink covers half of it or more."))),
     ui.h("div", { class: "vw-row" },
@@ -315,23 +318,48 @@ async function renderDrawDigit({ model, el }) {
     return axes.svg;
   }
 
-  function softmax(logits) {
-    const total = engine.logMeanExp(logits) + Math.log(logits.length);
-    return Array.from(logits, (logit) => Math.exp(logit - total));
+  // What a drawing needs besides: encoder and classifier.
+  let encoders; // promise of { enc, cls }, once they are asked for
+  let whole = null; // parts and encoders, once they are there
+
+  function fetchEncoders() {
+    encoders ??= Promise.all([ui.network(model, "encoder"), ui.network(model, "classifier")]).then(
+      ([enc, cls]) => (whole = { ...parts, enc, cls }),
+      (error) => {
+        encoders = undefined; // the next drawing tries again
+        throw error;
+      });
+    return encoders;
   }
 
-  function update() {
+  async function update() {
     if (model.get("digit") >= 0 || model.get("pixels") !== drawn) [strokes, drawn] = [[], ""];
+    const chosen = model.get("pixels") ? undefined : proposals[model.get("digit")];
+    const busy = !chosen && !whole;
+    waiting.hidden = !busy;
+    view.root.setAttribute("aria-busy", busy);
+    drawPaper(image());
+    ui.paint(seen, image());
+    if (busy) {
+      waiting.textContent = "The encoder is being loaded, which reads drawings.";
+      try {
+        await fetchEncoders();
+      } catch (error) {
+        waiting.textContent = `The encoder could not be loaded (${error.message ?? error}): test digits alone can be shown.`;
+        view.root.setAttribute("aria-busy", "false");
+        return;
+      }
+      return view.signal.aborted ? undefined : update();
+    }
     const x = image();
-    const probabilities = cls && softmax(engine.forward(cls, x));
+    const known = chosen ?? engine.proposal(whole, x);
+    const probabilities = cls && Array.from(known.log_q, Math.exp);
     const likely = cls && probabilities.indexOf(Math.max(...probabilities));
-    const q = engine.encode(parts.enc, x, 1, cls && [likely]);
-    const { z, y, rec, kl } = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), cls ? {} : { q });
+    const q = cls ? engine.proposal(parts, x, { known, y: likely }) : known;
+    const { z, y, rec, kl } = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), { known });
     const shown = { rec: mean(rec), kl: prior || cls ? mean(kl) : engine.klNormal(q.m, q.v) };
     shown.elbo = -(shown.rec + shown.kl);
 
-    drawPaper(x);
-    ui.paint(seen, x);
     ui.paint(rebuilt, engine.sigmoid(engine.forward(parts.dec, q.m, 1, cls && [likely])));
     const ink = engine.sigmoid(engine.forward(parts.dec, z, SAMPLES, y));
     samples.forEach((picture, i) => {
@@ -350,7 +378,7 @@ async function renderDrawDigit({ model, el }) {
       bars.setAttribute("aria-label", `q(y|x): ${likely} with probability ${ui.format(probabilities[likely])}`);
       classes.replaceChildren(bars);
       bounds.replaceChildren(drawBounds(probabilities.map((_, y) => {
-        const under = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), { y });
+        const under = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), { known, y });
         return -(mean(under.rec) + mean(under.kl));
       })));
     }
@@ -376,6 +404,8 @@ async function renderDrawDigit({ model, el }) {
   const observer = new ResizeObserver(() => drawPaper(image()));
   observer.observe(canvas);
   view.signal.addEventListener("abort", () => observer.disconnect());
+  if (model.get("pixels") || model.get("digit") < 0) await fetchEncoders().catch(() => {}); // update() says why
+  ui.onceSeen(view, () => fetchEncoders().catch(() => {}));
   view.watch(["digit", "pixels", "seed"], update);
   return view.stop;
 }

@@ -27,6 +27,7 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
     pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
     seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
     state = ("digit", "pixels", "seed")
+    later = ("encoder", "classifier")  # which a drawing needs, and no test digit
 
     def __init__(self, model, x, labels, *, name="draw", **traits):
         if traits.get("pixels"):

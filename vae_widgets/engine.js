@@ -540,11 +540,17 @@ const engine = (() => {
   // ---------------------------------------------------------------------------------------------
 
   // What z, and for an SSVAE y, is drawn from: {m, v, labels, log_q}. m and v have a row for each of
-  // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row.
-  function proposal({ enc, dec, cls }, x, { q = null, y = null } = {}) {
-    const y_dim = dec.y_dim;
+  // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row. known: what it is for this x,
+  // where an encoder has told already.
+  function proposal({ enc, dec, cls }, x, { q = null, y = null, known = null } = {}) {
+    const y_dim = dec.y_dim, dim = dec.inputs;
+    if (known) {
+      if (y === null) return known;
+      const [m, v] = [known.m, known.v].map((all) => all.subarray(y * dim, (y + 1) * dim));
+      return { m, v, labels: [y], log_q: [0] };
+    }
     if (x.length !== dec.outputs) throw new Error(`wanted an image of ${dec.outputs} pixels; given ${x.length}`);
-    if (q) q = { m: checkSize("q.m", q.m, dec.inputs), v: checkSize("q.v", q.v, dec.inputs) };
+    if (q) q = { m: checkSize("q.m", q.m, dim), v: checkSize("q.v", q.v, dim) };
     if (!y_dim) return { ...(q ?? encode(enc, x)), labels: null };
     if (y !== null) return { ...(q ?? encode(enc, x, 1, [y])), labels: [y], log_q: [0] };
     if (q || !cls) throw new Error("a label y is wanted, or a classifier cls to draw it from");
@@ -611,7 +617,7 @@ const engine = (() => {
 
   // log w = log p(x, z) - log q(z|x) of `count` draws z ~ q(z|x), as VAE.log_weight in vae_core.
   // models: {enc, dec, cls, prior}; prior: a mixture, or nothing for N(0, I). options: {q: {m, v}}
-  // in the place of the encoder's; {y}: a label, when log w is that of log p(x, y).
+  // in the place of the encoder's; {y}: a label, when log w is that of log p(x, y); {known}: proposal(models, x).
   function logWeights(models, x, count, normals, options) {
     checkCount("count", count);
     return drawWeights(models, x, proposal(models, x, options), count, normals);
@@ -792,6 +798,6 @@ const engine = (() => {
     network, forward, encode, mixture, normals,
     sigmoid: elementwise(sigmoidOf),
     logMeanExp, logNormal, logBernoulli, klNormal, logMixture, mixtureSample,
-    logWeights, boundJob, serve,
+    proposal, logSoftmax, logWeights, boundJob, serve,
   };
 })();

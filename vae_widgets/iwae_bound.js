@@ -5,7 +5,8 @@ async function renderIwaeBound({ model, el }) {
   const AT_ONCE = 50; // weights that are there at the first paint; a Worker draws the rest
   const SIZES = [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300, 500, 1000, 2000, 5000];
   const BINS = 40;
-  const parts = await ui.parts(model);
+  const parts = { dec: await ui.network(model, "decoder"), prior: await ui.mixture(model, "mixture") };
+  const proposals = ui.proposals(model, parts.dec);
   const digits = ui.digitsOf(model.get("digits"));
   const labels = ui.bytes(model.get("labels"));
   const exacts = model.get("log_px");
@@ -53,14 +54,14 @@ async function renderIwaeBound({ model, el }) {
   let job;
 
   function drawWeights(digit, seed) {
-    const x = digits[digit];
-    weights.set(engine.logWeights(parts, x, AT_ONCE, engine.normals(seed)).logW);
+    const x = digits[digit], known = proposals[digit];
+    weights.set(engine.logWeights(parts, x, AT_ONCE, engine.normals(seed), { known }).logW);
     drawn = AT_ONCE;
     job = engine.boundJob(model.get("_esm"), parts, x, WEIGHTS, seed, ({ logW, done }) => {
       weights.set(logW, done - logW.length);
       drawn = Math.max(drawn, done);
       if (!calm || done === WEIGHTS) drawPool();
-    }, (error) => error && (drawnText.textContent = `No more weights: ${error.message}`), { replaces: job });
+    }, (error) => error && (drawnText.textContent = `No more weights: ${error.message}`), { replaces: job, known });
   }
 
   view.signal.addEventListener("abort", () => job.cancel());

@@ -192,19 +192,16 @@ async function renderSweep({ model, el }) {
   let seen = false; // nothing is fetched in advance for a reader who is not here
 
   function fetchNeighbours() {
-    const idle = globalThis.requestIdleCallback ?? ((task) => setTimeout(task, 200));
     const index = model.get("index");
     const next = [index + 1, index - 1].find((i) => measured[i] && !fetched.has(i));
     if (!seen || next === undefined) return;
-    idle(() => view.signal.aborted || fetchNetwork(next).then(fetchNeighbours, () => {}));
+    ui.idle(() => view.signal.aborted || fetchNetwork(next).then(fetchNeighbours, () => {}));
   }
 
-  const observer = new IntersectionObserver((entries) => {
-    seen = entries.at(-1).isIntersecting;
+  ui.onceSeen(view, () => {
+    seen = true;
     fetchNeighbours();
   });
-  observer.observe(view.root);
-  view.signal.addEventListener("abort", () => observer.disconnect());
 
   const drawn = { key: "", inks: [] }; // of which digit and noise; of each model PRIOR draws from the prior, then REBUILT of the digit
   const blank = new Float32Array(784);

@@ -79,6 +79,29 @@ const ui = (() => {
     };
   }
 
+  // engine.proposal of each test digit of a ModelWidget, as its trait `codes` has it.
+  function proposals(model, { inputs, y_dim }) {
+    const all = floats(model.get("codes")), rows = y_dim || 1, size = rows * inputs;
+    const stride = 2 * size + y_dim;
+    return range(all.length / stride).map((i) => {
+      const [m, v, logits] = [[0, size], [size, 2 * size], [2 * size, stride]].map(([from, to]) => all.subarray(i * stride + from, i * stride + to));
+      return { m, v, ...(y_dim ? { labels: range(y_dim), log_q: engine.logSoftmax(logits) } : { labels: null }) };
+    });
+  }
+
+  // Runs a task in idle time, once the view has come into sight: what a reader may want next.
+  function onceSeen(view, task) {
+    const observer = new IntersectionObserver((entries) => {
+      if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+      observer.disconnect();
+      idle(() => view.signal.aborted || task());
+    });
+    observer.observe(view.root);
+    view.signal.addEventListener("abort", () => observer.disconnect());
+  }
+
+  const idle = (task) => (globalThis.requestIdleCallback ? requestIdleCallback(task) : setTimeout(task, 200));
+
   const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
   // Digits packed as bits, by vae_widgets.base.pack_digits: an array of Float32Array(784).
@@ -500,7 +523,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, bytes, digitsOf, floats, set, setAt, changed,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
   };
 })();

@@ -58,10 +58,10 @@ def run_mathjax(formulas):
     with closing(MiniRacer()) as engine:  # left open, it would keep Python from ending
         engine.eval("globalThis.MathJax = {}; 0")
         for part in PARTS:
-            engine.eval((MATHJAX / f"{part}.js").read_text("utf-8") + "\n; 0")
+            engine.eval((MATHJAX / f"{part}.js").read_text(encoding="utf-8") + "\n; 0")
             if part == "core":  # what comes after asks for the loader, which is for browsers
                 engine.eval("MathJax._.components.package = { Package: {}, PackageError: Error }; 0")
-        engine.eval(Path(__file__).with_suffix(".js").read_text("utf-8") + "\n; 0")
+        engine.eval(Path(__file__).with_suffix(".js").read_text(encoding="utf-8") + "\n; 0")
         return json.loads(engine.eval(f"JSON.stringify(setFormulas({json.dumps(formulas)}))"))
 
 
@@ -81,13 +81,13 @@ def set_formulas(app, exception):
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    pages = {path: path.read_text("utf-8") for path in sorted(out.rglob("*.html"))}
+    pages = {path: path.read_text(encoding="utf-8") for path in sorted(out.rglob("*.html"))}
     found = {path: dict.fromkeys(unescape(tex) for _, tex in FORMULA.findall(text)) for path, text in pages.items()}
     formulas = list(dict.fromkeys(tex for of_page in found.values() for tex in of_page))
     made = run_mathjax(formulas)
     set_as = dict(zip(formulas, made["formulas"], strict=True))
     css = made["css"] + "".join(font_face(**font) for font in made["fonts"])
-    (out / "_static/formulas.css").write_text(css, "utf-8")
+    (out / "_static/formulas.css").write_text(css, encoding="utf-8")
     version = hashlib.sha256(css.encode()).hexdigest()[:8]
 
     def put(match):
@@ -103,7 +103,7 @@ def set_formulas(app, exception):
                 name = path.relative_to(out).with_suffix("").as_posix()
                 logger.warning("formula: %s in %s", error, tex, location=name)
         text = re.sub(r'formulas\.css(\?v=\w+)?"', f'formulas.css?v={version}"', text)
-        path.write_text(FORMULA.sub(put, text), "utf-8")
+        path.write_text(FORMULA.sub(put, text), encoding="utf-8")
 
 
 def setup(app):

@@ -29,10 +29,13 @@ def drop_what_nobody_reads(app, exception):
     shown = set(re.findall(r"fa-[\w-]+", "\n".join([*pages.values(), *scripts])))
     css = (out / "_static/styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
     icons = [f"{ord(letter):x}" for letter in re.findall("[\ue000-\uf8ff]", css)]
-    for selector, code in re.findall(r'([^{}]+)\{content:"\\([0-9a-f]+)"', css):
+    rule = re.compile(r'(?<=\})([^{}]+)\{content:"\\([0-9a-f]+)"\}')
+    for selector, code in rule.findall(css):
         names = set(re.findall(r"\.(fa-[\w-]+)", selector))
         if not names or names & shown:
             icons.append(code)
+        else:
+            css = css.replace(f'}}{selector}{{content:"\\{code}"}}', "}", 1)
     for file in out.rglob("_static/vendor/fontawesome/webfonts/fa-*.ttf"):
         keep_characters(file, {int(code, 16) for code in icons})
         file.unlink()
@@ -60,6 +63,22 @@ def size_figures(app, doctree):
             with Image.open(path) as image:
                 if "dpi" in image.info:
                     node["width"] = f"{image.width / image.info['dpi'][0] * PIXELS_PER_INCH:.0f}px"
+
+
+def let_figures_wait(app, exception):
+    """Figures come when the reader nears them, and leave the line to text and widgets; their room is kept."""
+    if exception or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("book/*.html"):
+
+        def with_room(tag, page=page):
+            source = re.search(r'src="([^"]+\.png)"', tag[0])
+            if not source or "loading=" in tag[0]:
+                return tag[0]
+            with Image.open(page.parent / source[1]) as image:
+                return f'<img width="{image.width}" height="{image.height}" loading="lazy"{tag[1]}>'
+
+        page.write_text(re.sub(r"<img((?: [^>]*)?)>", with_room, page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def set_text(app, doctree, name):
@@ -109,6 +128,7 @@ def setup(app):
     app.connect("doctree-resolved", set_text)
     app.connect("html-page-context", pack_page, priority=400)  # myst-nb has 500
     app.connect("build-finished", drop_what_nobody_reads, priority=940)
+    app.connect("build-finished", let_figures_wait)
     app.connect("build-finished", complete_site)
     app.connect("build-finished", complete_start_page, priority=900)  # the table of contents writes it at 500
     return {"parallel_read_safe": True, "parallel_write_safe": True}
