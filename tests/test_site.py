@@ -172,7 +172,7 @@ def test_widgets_are_drawn_and_every_control_does_something(open_page, name):
 def test_a_line_stands_for_a_widget_where_scripts_do_not_run(site, name):
     page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
     for script in page.find_all("script", type="application/vnd.jupyter.widget-view+json"):
-        assert "needs JavaScript" in script.find_next_sibling("noscript").text
+        assert "needs JavaScript" in script.find_next_sibling(class_="widget").find("noscript").text
 
 
 @pytest.fixture(scope="session")

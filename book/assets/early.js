@@ -13,6 +13,13 @@ try {
   Object.defineProperty(globalThis, "localStorage", { value: storage });
 }
 
+// Until the theme's own scripts are there it is the reader's system that says whether it is the light or the dark one;
+// without either, no colour of the theme would be defined.
+new MutationObserver(() => {
+  const { dataset } = document.documentElement;
+  if (dataset.theme === "auto") dataset.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+
 // A page that opens at its top is laid out there first: see book.css and later.js.
 if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate") {
   document.documentElement.classList.add("opening");

@@ -315,9 +315,13 @@ async function mount(reference, place) {
 async function mountAll() {
   const views = document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]');
   const places = Array.from(views, (script) => {
-    const place = Object.assign(document.createElement("div"), { className: "widget" });
-    place.setAttribute("aria-busy", "true"); // until the widget is drawn
-    script.after(place);
+    let place = script.nextElementSibling;
+    if (!place?.matches(".widget")) {
+      place = Object.assign(document.createElement("div"), { className: "widget" });
+      place.setAttribute("aria-busy", "true"); // until the widget is drawn
+      script.after(place);
+    }
+    place.replaceChildren();
     return [JSON.parse(script.textContent).model_id, place];
   });
   if (!MODERN) {

@@ -12,7 +12,9 @@ from widget_state import pack_page
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
-NO_SCRIPT = '<noscript><p class="widget-notice">An interactive figure: it needs JavaScript.</p></noscript>'
+# Where a widget will be, with its room; and what is said where scripts do not run.
+PLACE = ('<div class="widget" aria-busy="true"><noscript><p class="widget-notice">An interactive figure: it needs '
+         "JavaScript.</p></noscript></div>")
 
 
 def drop_what_nobody_reads(app, exception):
@@ -114,10 +116,10 @@ def complete_site(app, exception):
 
 
 def mark_widgets(app, doctree, name):
-    """Say what is missing where scripts do not run."""
+    """Keep a place for each widget."""
     for node in list(doctree.findall(nodes.raw)):
         if "widget-view+json" in node.astext():
-            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", NO_SCRIPT, format="html"))
+            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", PLACE, format="html"))
 
 
 def setup(app):

@@ -23,7 +23,7 @@ import numpy as np
 
 KIND = "application/vnd.vae-book.widget-state"  # the type of the script element
 PIECES = "\f\n"  # between the files that a front end is joined from, see vae_widgets.base
-LARGE = 100_000  # bytes
+LARGE = 20_000  # bytes
 MARK, FLIP = 0xE000, 0x8000  # what stands before a changed character, and the change
 
 
@@ -90,6 +90,17 @@ def as_script(data):
     return codecs.BOM_UTF16_LE + before.encode("utf-16-le") + text.tobytes() + after.encode("utf-16-le")
 
 
+def shown(state, ids):
+    """The state of the widgets with these ids, and of those that they refer to: a notebook may have made others."""
+    kept, wanted = {}, list(ids)
+    while wanted:
+        name = wanted.pop()
+        if name in state and name not in kept:
+            kept[name] = state[name]
+            wanted += re.findall(r"IPY_MODEL_(\w+)", json.dumps(state[name]["state"]))
+    return kept
+
+
 def pack_page(app, pagename, templatename, context, doctree):
     """Before myst-nb adds the state to a page, as a script with a body, pack it."""
 
@@ -102,4 +113,6 @@ def pack_page(app, pagename, templatename, context, doctree):
     scripts = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("js_files", {})
     _, state = scripts.get("ipywidgets_state", (None, {}))
     if state.get("type") == "application/vnd.jupyter.widget-state+json":
-        scripts["ipywidgets_state"] = (None, {"type": KIND, "body": pack_state(json.loads(state["body"]), store)})
+        whole = json.loads(state["body"])
+        whole["state"] = shown(whole["state"], re.findall(r'"model_id": "(\w+)"', context["body"]))
+        scripts["ipywidgets_state"] = (None, {"type": KIND, "body": pack_state(whole, store)})
