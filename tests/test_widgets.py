@@ -24,7 +24,7 @@ from widget_pages import (
     wait_for_look,
     wait_until_drawn,
 )
-from widget_state import MARK, as_script
+from widget_state import MARK, as_script, shown
 
 import vae_core as vc
 import vae_widgets as w
@@ -94,6 +94,14 @@ def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
     assert [len(spec["buffers"]) for spec in state if "precision" in spec["state"]] == [1]
     assert page.locator(".vw").count() == 2
     assert trouble == []
+
+
+def test_a_page_carries_what_it_shows_and_no_more():
+    """A notebook makes widgets that it does not show; what the shown ones refer to comes with them."""
+    state = {"a": {"state": {"parts": ["IPY_MODEL_b", None]}}, "b": {"state": {"layout": "IPY_MODEL_c"}},
+             "c": {"state": {}}, "forgotten": {"state": {"parts": ["IPY_MODEL_b"]}}}
+    assert set(shown(state, ["a", "elsewhere"])) == {"a", "b", "c"}
+    assert shown(state, []) == {}
 
 
 def test_a_large_value_arrives_whole(show_widgets):
