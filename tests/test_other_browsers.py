@@ -241,3 +241,18 @@ def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
     page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode, timeout=5000)
     assert page.locator(".widget[aria-busy]").count() > 0  # they are still waiting
     assert trouble == []
+
+
+def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_page):
+    page, trouble = open_page("book/references")
+    held = []
+    page.route("**/documentation_options.js*", lambda route: held.append(route))
+    page.reload(wait_until="commit")
+    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=5000)
+    page.wait_for_timeout(500)  # time in which they would run, with nothing to read
+    held[0].continue_()
+    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')", timeout=5000)
+    mode = page.evaluate("document.documentElement.dataset.mode")
+    page.locator(".theme-switch-button").first.click()
+    page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode, timeout=5000)
+    assert trouble == []

@@ -3,7 +3,8 @@
 A Content-Security-Policy without 'unsafe-inline' is what keeps a page's scripts its own. Sphinx and its theme write a
 dozen short scripts into every page; here they move into files, which equal ones share. In the head, what stands before
 the first style sheet has to run before the page is drawn; the rest waits until it has been read. There they set options
-for scripts that are files, so that they come first, after the one that makes the place for options.
+for scripts that are files, so that they come first, after the one that makes the place for options: before later.js,
+too, since the scripts that it calls read them.
 """
 
 import hashlib
@@ -48,7 +49,10 @@ def without_scripts(text, page, out):
     early, late = RUN.sub(to_file, head[:start]), head[start:]
     options = "".join(RUN.findall(late))
     place = re.compile(r'<script [^>]*documentation_options\.js[^>]*></script>\s*')
-    late = place.sub(lambda script: script[0] + options, RUN.sub("", late))
+    late = RUN.sub("", late)
+    if there := place.search(late):
+        late = late[: there.start()] + late[there.end() :]
+        late = late.replace("<script", f"{there[0]}{options}<script", 1)
     late = re.sub(r"<script (?![^>]*\b(?:type=|defer|async))", "<script defer ", RUN.sub(to_file, late))
     return early + late + "</head>" + body
 
