@@ -410,4 +410,4 @@ async function renderDrawDigit({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderDrawDigit };
+export default { render: ui.adoptable(renderDrawDigit, ui.adoptedParts) };

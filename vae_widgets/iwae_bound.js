@@ -186,4 +186,4 @@ async function renderIwaeBound({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderIwaeBound };
+export default { render: ui.adoptable(renderIwaeBound, ui.adoptedParts) };

@@ -175,4 +175,12 @@ async function renderLatentPlane({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderLatentPlane };
+// The reader's VAE on the plane; the plane of an autoencoder, whose codes have no variance, stays as it is.
+function adoptedPlane({ enc, dec, digits, labels }, model) {
+  const v = ui.floats(model.get("codes_v"));
+  if (v.length && !v.some((variance) => variance > 0)) return null;
+  const codes = ui.encodeAll(enc, digits);
+  return { decoder: dec, labels: Uint8Array.from(labels), codes_m: codes.m, codes_v: codes.v };
+}
+
+export default { render: ui.adoptable(renderLatentPlane, adoptedPlane) };

@@ -157,4 +157,22 @@ async function renderLatentTraversal({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderLatentTraversal };
+// The reader's VAE, with the widget's own digits to start from. A GMVAE's or an autoencoder's traversal stays as it is.
+function adoptedTraversal({ enc, dec, digits }, model) {
+  if (model.get("mixture") || !model.get("has_prior")) return null;
+  const dim = dec.inputs, own = ui.digitsOf(model.get("digits"));
+  const all = ui.encodeAll(enc, digits), codes = own.length ? ui.encodeAll(enc, own).m : new Float32Array(0);
+  const kl = (m, v) => (m * m + v - 1 - Math.log(v)) / 2;
+  const nats = ui.range(dim).map((i) =>
+    digits.reduce((sum, _, n) => sum + kl(all.m[dim * n + i], all.v[dim * n + i]), 0) / digits.length);
+  const order = ui.range(dim).sort((a, b) => nats[b] - nats[a]);
+  const extent = Math.ceil(Math.max(4, ...codes.map(Math.abs)));
+  const { digit } = model.get("_defaults");
+  const z = ui.range(dim).map((i) => (digit >= 0 && own.length ? Math.round(1000 * codes[dim * digit + i]) / 1000 : 0));
+  return {
+    encoder: enc, decoder: dec, order, nats: own.length ? nats : [], extent, defaults: { z, dimension: order[0] },
+    limits: { z: [-extent, extent, dim], dimension: [0, dim - 1] },
+  };
+}
+
+export default { render: ui.adoptable(renderLatentTraversal, adoptedTraversal) };

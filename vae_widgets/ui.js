@@ -46,7 +46,7 @@ const ui = (() => {
   // Another model by the reference that a trait holds, or null; for a list of references, a list of models, or the one
   // at an index.
   async function follow(model, trait, index) {
-    const find = (reference) => (reference ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : null);
+    const find = (reference) => (typeof reference === "string" ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : reference ?? null);
     const held = index === undefined ? model.get(trait) : model.get(trait)[index];
     return Array.isArray(held) ? Promise.all(held.map(find)) : find(held);
   }
@@ -57,6 +57,7 @@ const ui = (() => {
   const networks = new WeakMap(); // model -> its network, decoded once however many views there are
 
   function decoded(source) {
+    if (source.layers) return source; // a network already, of a model that the reader trained
     if (!networks.has(source)) {
       const state = Object.fromEntries(
         ["sizes", "activation", "y_dim", "precision", "weights"].map((name) => [name, source.get(name)]),
@@ -125,6 +126,141 @@ const ui = (() => {
 
   const setAt = (model, name, index, value) => set(model, { [name]: changed(model.get(name), index, value) });
 
+  // --- a model that the reader trained, in the place of the book's ---
+
+  // In Jupyter each widget has a copy of this file: what they share is on the page.
+  const ADOPTED = "vaeBookTrained";
+
+  // Puts a VAE with two latents into every adoptable widget, also those drawn later; null gives the book's models back.
+  // trained: { enc, dec: specs of engine.network, digits: [Float32Array(784)], labels, words: what it is }.
+  function useModel(trained) {
+    globalThis[ADOPTED] = trained;
+    document.dispatchEvent(new CustomEvent(ADOPTED));
+  }
+
+  // A render that shows what useModel gave. stateOf(trained, model): the traits that then differ from the widget's own, with
+  // { defaults, limits } of its state where those differ too; or null for a widget that keeps the book's model.
+  function adoptable(render, stateOf) {
+    return async ({ model, el }) => {
+      let shown, stop, closed = false;
+      async function show() {
+        const trained = globalThis[ADOPTED] ?? null;
+        if (closed || (stop && trained === shown)) return;
+        const state = trained && stateOf({ ...trained, enc: engine.network(trained.enc), dec: engine.network(trained.dec) }, model);
+        const before = stop;
+        shown = trained;
+        if (before && !state && !before.local) return;
+        const next = await render({ model: state ? local(model, state, trained.words) : model, el });
+        if (closed) return void next(); // while it was drawn
+        stop = Object.assign(() => next(), { local: Boolean(state) });
+        before?.();
+      }
+      let last = show();
+      const change = () => (last = last.then(show).catch((error) => console.error(error)));
+      document.addEventListener(ADOPTED, change);
+      const end = () => {
+        closed = true;
+        document.removeEventListener(ADOPTED, change);
+        stop?.();
+      };
+      try {
+        await last;
+      } catch (error) {
+        end();
+        throw error;
+      }
+      return end;
+    };
+  }
+
+  // A model of the page alone: its traits are its own or the widget's, and nothing that is set reaches Python or a link.
+  function local(model, { defaults, limits, ...traits }, words) {
+    const own = { ...structuredClone(model.get("_defaults")), ...structuredClone(defaults ?? {}) };
+    const state = { ...own, text: "", _defaults: own, _limits: { ...model.get("_limits"), ...limits }, ...traits };
+    const listeners = new EventTarget(), held = new Map();
+    return {
+      adopted: words,
+      widget_manager: model.widget_manager,
+      get: (name) => (name in state ? state[name] : model.get(name)),
+      set(name, value) {
+        if (state[name] === value) return;
+        state[name] = value;
+        listeners.dispatchEvent(new Event(`change:${name}`));
+      },
+      save_changes() {},
+      on(event, callback) {
+        if (!held.has(callback)) held.set(callback, () => callback());
+        listeners.addEventListener(event, held.get(callback));
+      },
+      off: (event, callback) => listeners.removeEventListener(event, held.get(callback)),
+    };
+  }
+
+  // q(z|x) of digits side by side: { m, v }.
+  function encodeAll(enc, digits) {
+    const x = new Float32Array(784 * digits.length);
+    digits.forEach((digit, i) => x.set(digit, 784 * i));
+    return engine.encode(enc, x, digits.length);
+  }
+
+  // The state of a ModelWidget with the reader's VAE, and its own digits. What a GMVAE or an SSVAE shows is about its
+  // mixture or its classes, of which a VAE has none.
+  function adoptedParts({ enc, dec }, model) {
+    if (model.get("mixture") || model.get("classifier")) return null;
+    const digits = digitsOf(model.get("digits")), { m, v } = encodeAll(enc, digits), dim = dec.inputs;
+    const codes = Float32Array.from(range(digits.length).flatMap((i) => [m, v].flatMap((all) => [...all.subarray(dim * i, dim * (i + 1))])));
+    return { encoder: enc, decoder: dec, codes, log_px: [] };
+  }
+
+  // --- a file that vae_core.load_model reads ---
+
+  // The bits of the half float nearest to a number, of two the even one.
+  function toHalf(value) {
+    const bits = new Uint32Array(Float32Array.of(value).buffer)[0], sign = (bits >>> 16) & 0x8000, size = bits & 0x7fffffff;
+    if (size >= 0x477ff000) throw new Error(`float16 ends at 65504, and a weight is ${value}`);
+    if (size >= 0x38800000) return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
+    const units = Math.abs(value) * 2 ** 24, floor = Math.floor(units), rest = units - floor; // below 2^-14
+    return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor % 2) ? 1 : 0));
+  }
+
+  // As Python's json.dumps writes a text.
+  const ascii = (json) => json.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+  // weights: all of a VAE's in PyTorch's order, encoder first. description: { arguments: { z_dim, hidden, ... }, recipe, ... }.
+  // Rejects where the page may not hash (plain http), and for weights that do not fit or that float16 cannot hold.
+  async function safetensors(weights, description) {
+    if (!globalThis.crypto?.subtle) throw new Error("A browser computes the file's hash on pages from https, localhost or disk only.");
+    const { hidden, z_dim } = description.arguments;
+    let at = 0;
+    const tensors = [["enc", [784, ...hidden, 2 * z_dim]], ["dec", [z_dim, ...[...hidden].reverse(), 784]]].flatMap(([part, sizes]) =>
+      sizes.slice(1).flatMap((out, i) => [["weight", [out, sizes[i]]], ["bias", [out]]].map(([kind, shape]) => {
+        const data = Uint16Array.from(weights.subarray(at, (at += shape.reduce((a, b) => a * b))), toHalf);
+        return { name: `${part}.${i ? `rest.${2 * i - 1}` : "first"}.${kind}`, shape, data };
+      })));
+    if (at !== weights.length) throw new Error(`a VAE of this shape has ${at} weights; given ${weights.length}`);
+    tensors.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const { sha256, ...rest } = description;
+    const text = ascii(JSON.stringify({ ...rest, class: "VAE", sha256: "" }));
+    const rows = tensors.map(({ name, shape }) => `["${name}", "torch.float16", [${shape.join(", ")}]]`);
+    const data = tensors.map((tensor) => tensor.data);
+    const whole = new Blob([`[${[JSON.stringify(text), ...rows].join(", ")}]`, ...data]);
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await whole.arrayBuffer()));
+    const hash = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    const header = { __metadata__: { description: `${text.slice(0, -2)}${hash}"}` } };
+    let end = 0;
+    for (const { name, shape, data } of tensors) header[name] = { dtype: "F16", shape, data_offsets: [end, (end += data.byteLength)] };
+    const head = JSON.stringify(header), padded = head.padEnd(8 * Math.ceil(head.length / 8));
+    const length = new DataView(new ArrayBuffer(8));
+    length.setUint32(0, padded.length, true);
+    return new Blob([length, padded, ...data], { type: "application/octet-stream" });
+  }
+
+  function download(blob, filename) {
+    const url = URL.createObjectURL(blob);
+    h("a", { href: url, download: filename }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  }
+
   // --- the frame of a widget ---
 
   // Returns { root, body, say, watch, signal, stop }: append to body; `watch` redraws when traits change, once a frame;
@@ -140,7 +276,8 @@ const ui = (() => {
     if (model.link) foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
     foot.append(status);
     const heading = title && h("p", { class: "vw-title" }, title);
-    const root = h("section", { class: "vw", role: "group", "aria-label": title ? `${label}: ${title}` : label }, heading, body, foot, live);
+    const adopted = model.adopted && h("p", { class: "vw-note vw-adopted" }, `This is ${model.adopted}. `, button("The book’s model again", () => useModel(null)));
+    const root = h("section", { class: "vw", role: "group", "aria-label": title ? `${label}: ${title}` : label }, heading, adopted, body, foot, live);
     el.append(root);
     for (const trait of model.get("_shared")) bind(model, trait, () => status.replaceChildren(), controller.signal);
 
@@ -525,5 +662,6 @@ const ui = (() => {
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
+    useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();
