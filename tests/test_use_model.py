@@ -1,0 +1,102 @@
+"""A VAE that a reader trained, in the widgets of the page and in a file of its own."""
+
+import base64
+
+import pytest
+import torch
+import widget_examples as examples
+from widget_pages import control, look, number, press, settled_look, wait_for_look
+
+import vae_core as vc
+import vae_widgets as w
+from vae_widgets.base import Network
+
+UI = """const url = URL.createObjectURL(new Blob([source, "\\nexport { ui };"], { type: "text/javascript" }));
+  const { ui } = await import(url);
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;"""
+USE = f"""async ([source, trained]) => {{ {UI}
+  const digits = trained && trained.digits.map((x) => Float32Array.from(x));
+  for (const part of ["enc", "dec"]) if (trained) trained[part].weights = bytes(trained[part].weights);
+  ui.useModel(trained && {{ ...trained, digits }}); }}"""
+SAVE = f"""async ([source, weights, description]) => {{ {UI}
+  ui.download(await ui.safetensors(new Float32Array(bytes(weights)), description), "mine.safetensors"); }}"""
+
+
+@pytest.fixture
+def trained():
+    torch.manual_seed(3)
+    return vc.VAE(z_dim=2, hidden=(32,)).eval()
+
+
+def spec(mlp):
+    net = Network.of(mlp, "float32")
+    return dict(sizes=net.sizes, activation=net.activation, y_dim=0, precision="float32",
+                weights=base64.b64encode(net.weights).decode())
+
+
+def use(page, widget, model):
+    x, labels = examples.digits(50)
+    given = model and dict(enc=spec(model.enc), dec=spec(model.dec), digits=x.tolist(), labels=labels.tolist(),
+                           words="the VAE you trained, 1,234 steps")
+    page.evaluate(USE, [widget._esm, given])
+
+
+@torch.no_grad()
+def test_widgets_show_a_model_trained_in_the_page(show_widgets, trained):
+    names = ["LatentPlane", "LatentTraversal", "DrawDigit", "IwaeBound"]
+    widgets = [examples.EXAMPLES[name]() for name in names] + [w.DrawDigit(examples.model("gmvae"), *examples.digits(3))]
+    page, trouble = show_widgets(widgets)
+    places = [page.locator(".widget").nth(i) for i in range(5)]
+    before = [settled_look(place) for place in places]
+    use(page, widgets[0], trained)
+    for place in places[:4]:
+        place.locator(".vw-adopted").wait_for()
+    assert page.locator(".vw-adopted").count() == 4  # a GMVAE keeps its own
+    assert page.locator(".vw").count() == 5
+
+    x = examples.digits(50)[0]
+    plane, traversal, draw, bound = places[:4]
+    log_q = vc.log_mean_exp(vc.log_normal(torch.zeros(2), *trained.enc(x)), 0).item()
+    assert number(plane, "log_q") == pytest.approx(log_q, abs=0.01)
+    start = trained.enc(x[widgets[1].digit])[0]
+    assert number(traversal, "rec") == pytest.approx(
+        -vc.log_bernoulli_with_logits(widgets[2]._x[0], trained.dec(start)).item(), abs=0.2)
+    m, v = trained.enc(widgets[2]._x[0])
+    assert number(draw, "kl") == pytest.approx(vc.kl_normal(m, v, torch.zeros(2), torch.ones(2)).item(), abs=0.01)
+    settled_look(bound)
+    exact = vc.log_marginal_grid(trained, widgets[3]._x[:1]).log_px.item()
+    assert number(bound, "bound") == pytest.approx(exact, abs=1)
+
+    shown = settled_look(plane)
+    press(control(plane, "z", 0), "ArrowRight", "ArrowRight")
+    assert look(plane) != shown
+    plane.get_by_role("button", name="Reset").click()
+    wait_for_look(plane, same=shown)
+    plane.get_by_role("button", name="The book’s model again").click()
+    for place, was in zip(places, before, strict=True):
+        wait_for_look(place, same=was)
+    assert page.locator(".vw-adopted").count() == 0
+    assert trouble == []
+
+
+@torch.no_grad()
+def test_a_file_from_the_browser_is_a_model(show_widgets, trained, tmp_path):
+    widget = w.Jensen()
+    page, _ = show_widgets([widget])
+    trained.dec.rest[1].bias[:4] = torch.tensor([1 + 2**-11, 1 + 3 * 2**-11, 2**-25 * 3, 65519.0])  # ties; small; large
+    weights = b"".join(p.numpy().tobytes() for part in (trained.enc, trained.dec) for p in part.state_dict().values())
+    about = {"arguments": trained.arguments, "recipe": {"beta": 1.0, "learning_rate": 1e-3, "note": "é → \u007f \"z\""}}
+    with page.expect_download() as download:
+        page.evaluate(SAVE, [widget._esm, base64.b64encode(weights).decode(), about])
+    file = tmp_path / "mine.safetensors"
+    download.value.save_as(file)
+    loaded = vc.load_model(file)
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor.half().float()), name
+    assert loaded.description["recipe"] == about["recipe"]
+
+    data = bytearray(file.read_bytes())
+    data[-9] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(ValueError, match="hash"):
+        vc.load_model(file)
