@@ -6,7 +6,7 @@ async function renderTrainVae({ model, el }) {
   const OWN = ["beta", "learning_rate", "m", "dreg", "batch"]; // settings that change without a new start
   const AT_ONCE = 50; // steps for one press, where motion is unwelcome
   const STILL = { reports: 30, nats: 0.2 }; // no better by so much for so many measurements: nothing moves any more
-  const PACE = 350; // ms between two steps in slow mode
+  const PACE = 250; // ms from a step's picture to the next step in slow mode
   const ELLIPSES = 30;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const count = (n) => n.toLocaleString("en");
@@ -47,21 +47,27 @@ async function renderTrainVae({ model, el }) {
 
   // What is wanted and may be is done.
   function go() {
-    clearInterval(stopwatch);
+    clearTimeout(stopwatch);
     if (away) run.pause();
     else if (model.get("slow")) {
       run.pause();
-      stopwatch = setInterval(() => run.step(), PACE);
+      stepSoon();
     } else {
       run.play();
     }
     showState();
   }
 
+  // Slowly: a step is asked for when the one before it has been drawn for a while.
+  function stepSoon() {
+    clearTimeout(stopwatch);
+    stopwatch = setTimeout(() => run.step(), PACE);
+  }
+
   function pause(why = "") {
     if (!run) return;
     [playing, note] = [false, why];
-    clearInterval(stopwatch);
+    clearTimeout(stopwatch);
     run.pause();
     showState();
   }
@@ -142,9 +148,9 @@ async function renderTrainVae({ model, el }) {
   const againButton = byHand("Start again", restart);
   const seedButton = byHand("New seed", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }));
   const numbers = ui.numbers([
-    ["nelbo", "−ELBO", "elbo"], ["rec", "= rec, from −log p(x|z)", "rec"], ["kl", "+ KL", "kl"],
-    ["exact", "exact −log p(x)", "truth"], ["gap", "gap: −ELBO less exact"],
-    ["bound", "−IWAE bound, with m", "iwae"], ["loss", "loss: rec + β KL"],
+    ["nelbo", "−ELBO", "elbo"], ["rec", "= rec, −log p(x|z)", "rec"], ["kl", "+ KL", "kl"],
+    ["exact", "exact −log p(x)", "truth"], ["gap", "gap between them"],
+    ["bound", "−IWAE bound, m", "iwae"], ["loss", "loss: rec + β KL"],
   ]);
   const rowOf = (key) => numbers.table.querySelector(`[data-key=${key}]`).closest("tr");
   const chart = ui.h("div", { class: "vw-train-chart" });
@@ -222,6 +228,7 @@ async function renderTrainVae({ model, el }) {
       if (playing) pause();
       else if (settled) goal.done();
     }
+    if (playing && !away && ready && model.get("slow")) stepSoon();
     motion.update();
     showState();
   }
@@ -232,7 +239,8 @@ async function renderTrainVae({ model, el }) {
     const slow = model.get("slow");
     pace.value = playing && rate.value > 0 ? `${count(Math.round(rate.value))} a second` : slow ? "slow" : "";
     pace.dataset.value = slow ? "slow" : "full";
-    const waits = playing && away ? "Paused while out of view." : note;
+    const first = run && ready && shown?.steps === 0 ? "Nothing has been learned yet." : "";
+    const waits = playing && away ? "Paused while out of view." : note || (playing ? "" : first);
     if (status.textContent !== waits) status.textContent = waits;
   }
 
@@ -371,7 +379,7 @@ async function renderTrainVae({ model, el }) {
         name: "Posterior collapse", watch: "Watch the codes and their ellipses when β jumps to 40, and when it comes back to 1.",
         question: "What will the KL do?", right: 1,
         answers: ["fall to 0 and stay there", "fall to 0 and come back", "fall by half, 40 is not that much"],
-        stages: [first(300, {}, "β = 1"), then(200, { beta: 40 }, "β = 40"), then(400, { beta: 1 }, "β = 1 again")],
+        stages: [first(300, {}, "β = 1"), then(400, { beta: 40 }, "β = 40"), then(500, { beta: 1 }, "β = 1 again")],
         told: ([a, b, c]) => `The KL went from ${f(a.kl)} to ${ui.format(b.kl)} nats: at 40 nats' price for one, no code is worth it, all digits go to one place and the decoder draws their mean. Back at β = 1 it is ${f(c.kl)}: here collapse is the optimum of another loss, and no trap.`,
       },
       rate: {
@@ -385,7 +393,7 @@ async function renderTrainVae({ model, el }) {
         name: "Eight samples, m = 8", watch: "Watch −ELBO and the exact −log p(x): for the last 300 of 700 steps one run has m = 8.",
         question: "With m = 8 in place of 1, what becomes of −ELBO and of −log p(x)?", right: 0,
         answers: ["−ELBO worse, −log p(x) better", "both better", "both worse"],
-        stages: [first(400, {}, "m = 1"), then(700, { m: 1 }, "m = 1 goes on"), first(400, {}, "m = 1, as before"), then(700, { m: 8 }, "m = 8 from there")],
+        stages: [first(400, {}, "m = 1"), then(300, { m: 1 }, "m = 1 goes on"), first(400, {}, "m = 1, as before"), then(300, { m: 8 }, "m = 8 from there")],
         told: ([, b, , d]) => `−ELBO ${f(nelboOf(b))} with m = 1 and ${f(nelboOf(d))} with m = 8, exact −log p(x) ${f(b.exact)} and ${f(d.exact)}: q is no longer asked to be the posterior, so that the gap is ${f(nelboOf(d) - d.exact)} nats, and the model ${d.exact < b.exact ? "is better step for step" : "is not better this time"}. Second for second it is not worth it: these steps took ${f(d.seconds)} s, and ${f(b.seconds)} s with m = 1.`,
       },
       autoencoder: {
@@ -407,7 +415,7 @@ async function renderTrainVae({ model, el }) {
     const names = Object.keys(PIECES).filter((key) => PIECES[key]);
     const chooser = ui.radio(view, model, { trait: "preset", legend: "One run each", options: names.map((key) => [key, PIECES[key].name]) });
     const body = ui.h("div", { class: "vw-column" });
-    const part = ui.h("details", { class: "vw-train-more" }, ui.h("summary", { tabindex: 0 }, "Set pieces: predict, then run"),
+    const part = ui.h("details", { class: "vw-train-more" }, ui.h("summary", {}, "Set pieces: predict, then run"),
       ui.h("div", { class: "vw-column" }, chooser, body));
     let open = null;
 
@@ -482,8 +490,8 @@ async function renderTrainVae({ model, el }) {
       if (!mine.running) return null;
       const began = performance.now();
       await new Promise((done) => {
-        goal = { steps, done };
-        if (calm) step(Math.max(1, steps - shown.steps));
+        goal = { steps: shown.steps + steps, done };
+        if (calm) step(steps);
         else play();
       });
       goal = null;
@@ -505,7 +513,7 @@ async function renderTrainVae({ model, el }) {
     const input = ui.digit("small"), output = ui.digit("small");
     const list = ui.h("ol", { class: "vw-train-stages" });
     const next = ui.button("Next: encode", advance, "primary");
-    const part = ui.h("details", { class: "vw-train-more" }, ui.h("summary", { tabindex: 0 }, "Slow motion: one digit's way through a step"),
+    const part = ui.h("details", { class: "vw-train-more" }, ui.h("summary", {}, "Slow motion: one digit's way through a step"),
       ui.h("div", { class: "vw-column" }, chosen,
         ui.h("div", { class: "vw-train-z" }, ui.captioned(input, "x"), ui.captioned(output, "decoded"),
           ui.h("p", { class: "vw-note" }, "Each press takes one stage, and the plane above shows it; the weights stay as they are.")),
@@ -704,7 +712,7 @@ async function renderTrainVae({ model, el }) {
   observer.observe(view.root);
   document.addEventListener("visibilitychange", look, { signal: view.signal });
   view.signal.addEventListener("abort", () => observer.disconnect());
-  view.signal.addEventListener("abort", () => clearInterval(stopwatch));
+  view.signal.addEventListener("abort", () => clearTimeout(stopwatch));
   showState();
   view.say("A VAE that has not begun to learn. Play trains it.");
   return view.stop;
