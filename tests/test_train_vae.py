@@ -33,7 +33,7 @@ KEYS = ("nelbo", "rec", "kl", "exact", "gap")
 
 
 def ready(page):
-    expect(page.locator(".vw output[data-key=nelbo]")).to_have_attribute("data-value", re.compile(r"\d"), timeout=30_000)
+    page.wait_for_selector(".vw output[data-key=nelbo][data-value]", timeout=30_000)
 
 
 def show(show_widgets, *traits, **options):
@@ -268,7 +268,8 @@ def test_slow_motion_is_a_step_of_pytorchs(show_widgets):
     said = stages.all_text_contents()
 
     def pairs(text):
-        return [[float(part.replace("−", "-")) for part in pair] for pair in re.findall(r"\(([−\d.]+), ([−\d.]+)\)", text)]
+        found = re.findall(r"\(([-\d.]+), ([-\d.]+)\)", text.replace("−", "-"))
+        return [[float(part) for part in pair] for pair in found]
 
     m, v = net.enc(x)
     m.retain_grad()
@@ -348,7 +349,7 @@ def test_python_side():
     widget = TrainVAE(hidden=(64, 32), activation="tanh", preset="rate", seed=5)
     assert widget.hidden == [64, 32] and widget.data is TrainVAE().data and widget.steps == 0
     with pytest.raises(RuntimeError, match="no browser has shown this widget yet"):
-        widget.model
+        _ = widget.model
     for trait, value, limits in [("m", 21, "a number from 1 to 20"), ("beta", -1, "a number from 0 to 100"),
                                  ("batch", 8, "a number from 16 to 256"), ("learning_rate", 2, "from 1e-06 to 1"),
                                  ("hidden", [64], "2 numbers from 1 to 512"), ("z", [5, 0], "2 numbers from -4 to 4")]:

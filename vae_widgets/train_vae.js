@@ -182,6 +182,7 @@ async function renderTrainVae({ model, el }) {
         ui.h("p", { class: "vw-heading" }, `What each z draws, from −${SHEET} to ${SHEET} on both axes. Drag.`),
         ui.h("div", { class: "vw-train-z" }, picture, ui.h("div", { style: "--vw-label: 1.6rem" },
           [0, 1].map((index) => slider({ trait: "z", index, name: `z${ui.subscript(index + 1)}`, min: -EXTENT, max: EXTENT })))))),
+    motion.part,
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-train-curves" }, chart,
         ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["elbo", "shaded: the gap"], ["muted", "grey: the last run", true]])),
@@ -194,7 +195,6 @@ async function renderTrainVae({ model, el }) {
       !given && model.get("hidden").map((_, index) => slider({ trait: "hidden", index, name: "units", label: `units of hidden layer ${index + 1}; starts anew`, values: UNITS, show: String })),
       ui.checkbox(view, model, { trait: "dreg", label: "doubly reparameterised, for m > 1" })),
     ui.h("p", { class: "vw-heading" }, "The numbers are means over the first 64 test digits, in nats a digit, which no step has learned from: −ELBO from 16 draws of z each, log p(x) by quadrature over the plane."),
-    motion.part,
   );
 
   // --- drawing, at most once a frame ---
@@ -621,12 +621,10 @@ async function renderTrainVae({ model, el }) {
   // --- the data, when the widget comes into view ---
 
   const fromNibbles = (packed) => {
-    const out = new Uint8Array(2 * packed.length);
-    for (let i = 0; i < packed.length; i++) {
-      out[2 * i] = 17 * (packed[i] >> 4);
-      out[2 * i + 1] = 17 * (packed[i] & 15);
-    }
-    return out;
+    const pairs = new Uint16Array(packed.length); // of bytes, the first one low
+    const table = Uint16Array.from({ length: 256 }, (_, two) => 17 * ((two >> 4) + 256 * (two & 15)));
+    for (let i = 0; i < pairs.length; i++) pairs[i] = table[packed[i]];
+    return new Uint8Array(pairs.buffer);
   };
 
   async function fetchData() {
@@ -636,9 +634,11 @@ async function renderTrainVae({ model, el }) {
     try {
       const part = await ui.follow(model, "data");
       const [images, test, labels] = ["images", "test", "labels"].map((name) => ui.bytes(part.get(name)));
+      const grey = fromNibbles(images);
+      await new Promise((done) => setTimeout(done)); // the page may do other things
       const bits = new Uint8Array(8 * test.length);
       for (let i = 0; i < bits.length; i++) bits[i] = (test[i >> 3] >> (7 - (i & 7))) & 1;
-      data = { images: fromNibbles(images), test: bits, labels };
+      data = { images: grey, test: bits, labels };
     } catch (error) {
       setBusy(false);
       failed.hidden = false;
