@@ -2,6 +2,9 @@
 
 import base64
 import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -9,7 +12,18 @@ import torch
 import traitlets
 from playwright.sync_api import expect
 from widget_examples import model
-from widget_pages import control, drag, ink, look, number, picture, press, wait_for_look, wait_until_drawn
+from widget_pages import (
+    control,
+    drag,
+    ink,
+    look,
+    number,
+    picture,
+    press,
+    wait_for_look,
+    wait_until_drawn,
+    write_widget_page,
+)
 from widget_state import as_script
 
 import vae_core as vc
@@ -241,6 +255,31 @@ def test_without_worker_or_webassembly(show_widgets, lost):
     button(page, "Pause").press("Enter")
     settle(page)
     assert trouble == []
+
+
+class Policy(SimpleHTTPRequestHandler):
+    """A host that lets no text become a script but that of the test page itself."""
+
+    def end_headers(self):
+        allowed = "worker-src 'self'; script-src 'self' 'wasm-unsafe-eval' 'unsafe-inline'"
+        self.send_header("Content-Security-Policy", allowed)
+        super().end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def test_on_a_server_the_worker_is_a_script_of_its_own(open_address, tmp_path):
+    write_widget_page(tmp_path / "widgets.html", [TrainVAE()])
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Policy, directory=tmp_path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page, trouble = open_address(f"http://127.0.0.1:{server.server_port}/widgets.html", before=MODELS)
+    ready(page)
+    start = number(page, "exact")
+    train(page, 1)
+    assert [worker.url.rsplit("/", 1)[0] for worker in page.workers] == [page.url.rsplit("/", 1)[0]]
+    assert number(page, "exact") < start and trouble == []
+    server.shutdown()
 
 
 def test_it_stops_by_itself_when_nothing_gets_better(show_widgets):

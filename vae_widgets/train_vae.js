@@ -185,7 +185,7 @@ async function renderTrainVae({ model, el }) {
     motion.part,
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-train-curves" }, chart,
-        ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["elbo", "shaded: the gap"], ["muted", "grey: the last run", true]])),
+        ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["#99c7e0", "shaded: the gap"], ["muted", "grey: the last run", true]])),
       ui.h("div", { class: "vw-third" }, numbers.table)),
     ui.h("div", { class: "vw-train-settings" },
       slider({ trait: "beta", name: "β", values: [0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 40, 100], show: String }),
