@@ -736,6 +736,7 @@ const trainer = (() => {
         task = tell("now");
       }
       if (message.question === "weights") post({ id: message.id, answer: model.write() });
+      if (message.question === "decode") post({ id: message.id, answer: model.pictures(message.z) });
       if (message.question === "trace") {
         const { x, noise, beta } = message;
         post({ id: message.id, answer: model.trace(listsOf(x)[0], noise, beta) });
@@ -830,6 +831,7 @@ const trainer = (() => {
       drawn: () => tell({ drawn: true }),
       restart: (changes) => tell({ restart: (setup = { ...setup, weights: null, ...changes }) }),
       weights: () => ask("weights"),
+      decode: (z) => ask("decode", { z }), // grey levels of ink, bytes (n, 784)
       trace: (what) => ask("trace", what),
       close() {
         closed = true;
