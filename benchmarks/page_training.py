@@ -1,16 +1,19 @@
 """How fast does a VAE train in a page, beside PyTorch on one core of the same machine?
 
 Everyone trains on the same 10,000 digits, batches of 64, one after the other in turns of some hundred steps, so that
-what else the machine does hits all alike: vae_widgets/trainer.js in Chromium, with WebAssembly and in plain loops; a bare
-PyTorch loop, as one would write it; and vae_core.fit, all in float32. Then -ELBO on test digits against the seconds of
+what else the machine does hits all alike: vae_widgets/trainer.js in Chromium, with WebAssembly and in plain loops; a
+bare PyTorch loop, as one would write it; and vae_core.fit, all in float32. Then -ELBO on test digits against the seconds of
 training, in the page and in the bare loop; and the time of a step at the beginning and the end of a long run with
 twenty samples, where numbers that are too small would make it slow.
 """
 
 import argparse
 import base64
+import math
 import statistics
 import sys
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -35,6 +38,7 @@ SETUP = """async ([source, grey]) => {
     return (performance.now() - start) / steps;
   };
   globalThis.weights = (key) => [...made[key].write()];
+  globalThis.forget = (key) => delete made[key];
 }"""
 
 
@@ -69,6 +73,44 @@ def of_page(weights, shape):
     return model
 
 
+def milliseconds(action, steps):
+    return 1000 * seconds_of(action) / steps
+
+
+def compare_steps(pages, grey, rounds):
+    print("| ms a step | page | page, plain loops | bare PyTorch | vae_core.fit |\n|---|---|---|---|---|")
+    some = grey[: 200 * BATCH]
+    how = dict(epochs=1, batch_size=BATCH, learning_rate=RATE, precision="float32", device="cpu", progress=False)
+    for name, shape in SHAPES.items():
+        steps, fitted = loop(shape, grey.float() / 255)[1], vc.VAE(**shape)
+        fit, times = partial(vc.fit, fitted, some, **how), {key: [] for key in (*pages, "PyTorch", "fit")}
+        for _ in range(rounds):
+            for key, page in pages.items():
+                n = 20 if "plain" in key else 200
+                times[key].append(page.evaluate("([shape, n]) => train(shape, n)", [shape, n]))
+            times["PyTorch"].append(milliseconds(partial(steps, 200), 200))
+            times["fit"].append(milliseconds(fit, math.ceil(len(some) / BATCH)))
+        print(f"| {name} | " + " | ".join(f"{statistics.median(each):.2f}" for each in times.values()) + " |", flush=True)
+
+
+def compare_bounds(page, grey, test):
+    ends = (100, 400, 1600, 3200)
+    print("\n| -ELBO (seconds) after steps | " + " | ".join(map(str, ends)) + " |\n|---|---|---|---|---|")
+    for name, shape in SHAPES.items():
+        model, steps = loop(shape, grey.float() / 255)
+        rows, seconds = {"page": [], "bare PyTorch": []}, dict.fromkeys(("page", "PyTorch"), 0.0)
+        for before, until in pairwise((0, *ends)):
+            n = until - before
+            seconds["page"] += page.evaluate("([shape, n]) => train(shape, n, {}, 'nats')", [shape, n]) * n / 1000
+            seconds["PyTorch"] += seconds_of(partial(steps, n))
+            own = of_page(page.evaluate("weights('nats')"), shape)
+            rows["page"].append(f"{nelbo(own, test):.1f} ({seconds['page']:.1f})")
+            rows["bare PyTorch"].append(f"{nelbo(model, test):.1f} ({seconds['PyTorch']:.1f})")
+        page.evaluate("forget('nats')")
+        for who, cells in rows.items():
+            print(f"| {name}, {who} | " + " | ".join(cells) + " |", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
@@ -76,45 +118,21 @@ def main():
     torch.set_num_threads(1)
     data = vc.load_mnist()
     grey = (torch.round(data.train_images[:10_000] / 17) * 17).to(torch.uint8)  # sixteen levels, as pages have them
-    test, images = data.test_images[:2000], grey.float() / 255
-    source = "\n".join((ROOT / "vae_widgets" / f"{name}.js").read_text(encoding="utf-8") for name in ("engine", "trainer"))
+    texts = [(ROOT / "vae_widgets" / name).read_text(encoding="utf-8") for name in ("engine.js", "trainer.js")]
     path = find_chrome()
     assert path, HELP
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
         pages = {}
-        for name, before in {"page": "", "page, plain loops": "delete globalThis.WebAssembly;\n"}.items():
+        for name, before in {"page": "", "page, plain loops": "delete globalThis.WebAssembly;"}.items():
             pages[name] = browser.new_page()
             pages[name].goto("about:blank")
-            pages[name].evaluate(SETUP, [before + source, base64.b64encode(grey.numpy().tobytes()).decode()])
-        print("| ms a step | page | page, plain loops | bare PyTorch | vae_core.fit |\n|---|---|---|---|---|")
-        for name, shape in SHAPES.items():
-            model, steps = loop(shape, images)
-            fitted, times = vc.VAE(**shape), {key: [] for key in (*pages, "PyTorch", "fit")}
-            for _ in range(args.rounds):
-                for key, page in pages.items():
-                    times[key].append(page.evaluate("([shape, n]) => train(shape, n)", [shape, 20 if "plain" in key else 200]))
-                times["PyTorch"].append(1000 * seconds_of(lambda: steps(200)) / 200)
-                fit = dict(epochs=1, batch_size=BATCH, learning_rate=RATE, precision="float32", device="cpu", progress=False)
-                times["fit"].append(1000 * seconds_of(lambda: vc.fit(fitted, grey[: 200 * BATCH], **fit)) / 157)
-            print(f"| {name} | " + " | ".join(f"{statistics.median(each):.2f}" for each in times.values()) + " |", flush=True)
-
-        print("\n| -ELBO (seconds) after steps | " + " | ".join(map(str, (100, 400, 1600, 3200))) + " |\n|---|---|---|---|---|")
-        for name, shape in SHAPES.items():
-            model, steps = loop(shape, images)
-            rows, seconds, before = {"page": [], "bare PyTorch": []}, dict.fromkeys(("page", "PyTorch"), 0.0), 0
-            for until in (100, 400, 1600, 3200):
-                ms = pages["page"].evaluate("([shape, n]) => train(shape, n, {}, 'nats' + shape.z_dim)", [shape, until - before])
-                seconds["page"] += ms * (until - before) / 1000
-                seconds["PyTorch"] += seconds_of(lambda n=until - before: steps(n))
-                before = until
-                own = of_page(pages["page"].evaluate("(z) => weights('nats' + z)", shape["z_dim"]), shape)
-                rows["page"].append(f"{nelbo(own, test):.1f} ({seconds['page']:.1f})")
-                rows["bare PyTorch"].append(f"{nelbo(model, test):.1f} ({seconds['PyTorch']:.1f})")
-            for who, cells in rows.items():
-                print(f"| {name}, {who} | " + " | ".join(cells) + " |", flush=True)
-
-        long = [pages["page"].evaluate("([shape, n]) => train(shape, n, { m: 20 }, 'long')", [SHAPES["784-128-2"], 500]) for _ in range(10)]
+            images = base64.b64encode(grey.numpy().tobytes()).decode()
+            pages[name].evaluate(SETUP, ["\n".join([before, *texts]), images])
+        compare_steps(pages, grey, args.rounds)
+        compare_bounds(pages["page"], grey, data.test_images[:2000])
+        call = "(shape) => train(shape, 500, { m: 20 }, 'long')"
+        long = [pages["page"].evaluate(call, SHAPES["784-128-2"]) for _ in range(10)]
         print(f"\nm = 20, ms a step in each 500 of 5,000 steps: {', '.join(f'{ms:.1f}' for ms in long)}")
         browser.close()
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Error
 
 import vae_core as vc
 import vae_widgets
+from vae_widgets.train_vae import TrainVAE, packed_digits, test_digits
 
 FOLDER = Path(vae_widgets.__file__).parent
 SOURCE = "\f\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("engine.js", "trainer.js"))
@@ -167,8 +168,8 @@ def test_trace(either_page, monkeypatch):
     found = either_page.evaluate("""async ([noise]) => {
       const t = trainer.create({ images, hidden: [40], seed: 2 });
       for (let i = 0; i < 30; i++) t.step({ batch: 32 });
-      const all = t.trace(lists[5], Float32Array.from(noise), 3);
-      return [await text(t.write()), Object.fromEntries(Object.entries(all).map(([k, a]) => [k, a.length ? [...a] : a]))];
+      const all = Object.entries(t.trace(lists[5], Float32Array.from(noise), 3));
+      return [await text(t.write()), Object.fromEntries(all.map(([k, a]) => [k, a.length ? [...a] : a]))];
     }""", [noise.tolist()])
     model = model_of(floats(found[0]), [40], 2)
     x = digits(6, "test")[5:].double()
@@ -283,13 +284,54 @@ def test_no_number_is_so_small_that_it_is_slow(page):
     found = page.evaluate("""() => {
       const t = trainer.create({ images: images.slice(0, 64 * 784), hidden: [32], seed: 1 });
       for (let i = 0; i < 1500; i++) t.step({ m: i % 3 ? 20 : 1, learning_rate: 5e-3, batch: 16 });
-      const { enc, dec } = t.layers, [first] = enc, slow = (from, n) => t.f.subarray(from, from + n).filter((x) => x && Math.abs(x) < 1.2e-38).length;
+      const { enc, dec } = t.layers, [first] = enc, isSlow = (x) => x && Math.abs(x) < 1.2e-38;
+      const slow = (from, n) => t.f.subarray(from, from + n).filter(isSlow).length;
       const learned = 4 * (first.gw - first.w); // parameters, gradients, and what Adam keeps of them
       return [learned, slow(0, learned), ...enc.flatMap(({ h, d, outs }) => [slow(h, 16 * outs), slow(d, 16 * outs)]),
         ...dec.flatMap(({ h, d, outs }) => [slow(h, 320 * outs), slow(d, 320 * outs)])];
     }""")
     assert found[0] == 4 * (784 * 32 + 32 + 32 * 8 + 8 + 8 * 32 + 32 + 32 * 784 + 784)
     assert found[1:] == [0] * 9
+
+
+def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
+    """Chapters 3 and 5 say what comes of the seed that TrainVAE opens with: the same bits, and so the same numbers."""
+    packed, opened = packed_digits(), TrainVAE()
+    levels = torch.frombuffer(bytearray(packed["images"]), dtype=torch.uint8)
+    grey = 17 * torch.stack([levels >> 4, levels & 15], 1)
+    page = open_page(browser, tmp_path)
+    page.evaluate(SETUP, [SOURCE, encoded(grey), encoded(test_digits().to(torch.uint8))])
+    setup = dict(hidden=opened.hidden, seed=opened.seed, activation=opened.activation)
+    how = {name: getattr(opened, name) for name in ("beta", "learning_rate", "m", "batch")}
+    page.evaluate("""([setup, how]) => {
+      globalThis.after = (...parts) => { // of [steps, changes] each
+        const t = trainer.create({ images, ...setup }), some = lists.slice(0, 64);
+        for (const [n, changes] of parts) for (let i = 0; i < n; i++) t.step({ ...how, ...changes });
+        const { rec, kl } = trainer.run(t.bound(some, { times: 16 }));
+        const log_px = trainer.run(t.logMarginal(some, 121, 6));
+        return { nelbo: rec + kl, kl, exact: -log_px.reduce((a, b) => a + b) / 64 };
+      };
+    }""", [setup, how])
+
+    def told(chapter, sentence, *parts, **digits):
+        """That the sentence, with the run's numbers filled in, stands in the chapter."""
+        run = page.evaluate("(parts) => after(...parts)", parts)
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(chapter.read_text(encoding="utf-8"))["cells"])
+        assert sentence.format(**{name: f"{run[name]:.{n}f}" for name, n in digits.items()}) in text
+
+    vae, iwae = vc.BOOK / "3_vae.ipynb", vc.BOOK / "5_iwae.ipynb"
+    told(vae, "takes −ELBO from {nelbo} to", [0, {}], nelbo=0)
+    told(vae, "to {nelbo} nats in 1,000 steps, and $-\\log p(x)$ is then {exact};", [1000, {}], nelbo=1, exact=1)
+    told(vae, "after 5,000 steps it is {nelbo} and {exact}.", [5000, {}], nelbo=1, exact=1)
+    collapse = [1000, {}], [300, {"beta": 40}]
+    told(vae, "After 1,000 steps, 300 more at $\\beta = 40$ leave a KL of {kl} nats", *collapse, kl=2)
+    told(vae, "400 steps at $\\beta = 1$ later it is {kl} again.", *collapse, [400, {}], kl=1)
+    told(iwae, "500 more with eight end at a −ELBO of {nelbo} nats", [1000, {}], [500, {"m": 8}], nelbo=1)
+    told(iwae, "but at a $-\\log p(x)$ of {exact},", [1000, {}], [500, {"m": 8}], exact=1)
+    told(iwae, "would have brought {nelbo};", [1500, {}], nelbo=1)
+    told(iwae, "where it would have been {exact}.", [1500, {}], exact=1)
+    told(iwae, "1,000 with one sample reach {exact}:", [2000, {}], exact=1)
+    page.close()
 
 
 # ----------------------------------------------------------------------------------------------------------------
