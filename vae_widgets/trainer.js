@@ -190,7 +190,9 @@ const trainer = (() => {
         }
         f.fill(0, out, out + 4);
         f.fill(1, out + 4, out + 8);
-        f[out] = sum - Math.log(product); // which may be above 1e38
+        sum -= Math.log(product); // which may be above 1e38
+        f[out] = sum;
+        f[out + 1] = sum - f[out]; // what a float32 has no room for
       },
       adam(a, grad, mean, square, n, rate, eps) {
         for (let i = 0; i < n; i++) {

@@ -1,0 +1,123 @@
+"""How fast does a VAE train in a page, beside PyTorch on one core of the same machine?
+
+Everyone trains on the same 10,000 digits, batches of 64, one after the other in turns of some hundred steps, so that
+what else the machine does hits all alike: vae_widgets/trainer.js in Chromium, with WebAssembly and in plain loops; a bare
+PyTorch loop, as one would write it; and vae_core.fit, all in float32. Then -ELBO on test digits against the seconds of
+training, in the page and in the bare loop; and the time of a step at the beginning and the end of a long run with
+twenty samples, where numbers that are too small would make it slow.
+"""
+
+import argparse
+import base64
+import statistics
+import sys
+from pathlib import Path
+
+import torch
+from clock import seconds_of
+from playwright.sync_api import sync_playwright
+
+import vae_core as vc
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+from chrome import HELP, find_chrome  # noqa: E402
+
+SHAPES = {"784-128-2": dict(hidden=[128], z_dim=2), "784-300-300-10": dict(hidden=[300, 300], z_dim=10)}
+BATCH, RATE = 64, 2e-3
+
+SETUP = """async ([source, grey]) => {
+  const url = URL.createObjectURL(new Blob([source, "\\nexport { trainer };"], { type: "text/javascript" }));
+  const { trainer } = await import(url), images = Uint8Array.from(atob(grey), (c) => c.charCodeAt(0)), made = {};
+  globalThis.train = (shape, steps, how = {}, key = JSON.stringify(shape)) => { // ms a step
+    const t = (made[key] ??= trainer.create({ images, ...shape })), start = performance.now();
+    for (let i = 0; i < steps; i++) t.step(how);
+    return (performance.now() - start) / steps;
+  };
+  globalThis.weights = (key) => [...made[key].write()];
+}"""
+
+
+def loop(shape, images):
+    """A function that takes so many steps of a bare PyTorch loop, and the model."""
+    model = vc.VAE(**shape)
+    optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
+
+    def step():
+        x = torch.bernoulli(images[torch.randint(len(images), (BATCH,))])
+        optimizer.zero_grad()
+        h = model.enc.rest(model.enc.first(x))
+        m, v = h.chunk(2, 1)
+        v = torch.nn.functional.softplus(v) + 1e-8
+        z = m + v.sqrt() * torch.randn_like(m)
+        logits = model.dec.rest(model.dec.first(z))
+        rec = torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+        kl = 0.5 * (m**2 + v - 1 - v.log()).sum()
+        ((rec + kl) / BATCH).backward()
+        optimizer.step()
+
+    return model, lambda steps: [step() for _ in range(steps)]
+
+
+def nelbo(model, test):
+    return vc.evaluate(model, test)["nelbo"]
+
+
+def of_page(weights, shape):
+    model = vc.VAE(**shape)
+    torch.nn.utils.vector_to_parameters(torch.tensor(weights), [*model.enc.parameters(), *model.dec.parameters()])
+    return model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    data = vc.load_mnist()
+    grey = (torch.round(data.train_images[:10_000] / 17) * 17).to(torch.uint8)  # sixteen levels, as pages have them
+    test, images = data.test_images[:2000], grey.float() / 255
+    source = "\n".join((ROOT / "vae_widgets" / f"{name}.js").read_text(encoding="utf-8") for name in ("engine", "trainer"))
+    path = find_chrome()
+    assert path, HELP
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        pages = {}
+        for name, before in {"page": "", "page, plain loops": "delete globalThis.WebAssembly;\n"}.items():
+            pages[name] = browser.new_page()
+            pages[name].goto("about:blank")
+            pages[name].evaluate(SETUP, [before + source, base64.b64encode(grey.numpy().tobytes()).decode()])
+        print("| ms a step | page | page, plain loops | bare PyTorch | vae_core.fit |\n|---|---|---|---|---|")
+        for name, shape in SHAPES.items():
+            model, steps = loop(shape, images)
+            fitted, times = vc.VAE(**shape), {key: [] for key in (*pages, "PyTorch", "fit")}
+            for _ in range(args.rounds):
+                for key, page in pages.items():
+                    times[key].append(page.evaluate("([shape, n]) => train(shape, n)", [shape, 20 if "plain" in key else 200]))
+                times["PyTorch"].append(1000 * seconds_of(lambda: steps(200)) / 200)
+                fit = dict(epochs=1, batch_size=BATCH, learning_rate=RATE, precision="float32", device="cpu", progress=False)
+                times["fit"].append(1000 * seconds_of(lambda: vc.fit(fitted, grey[: 200 * BATCH], **fit)) / 157)
+            print(f"| {name} | " + " | ".join(f"{statistics.median(each):.2f}" for each in times.values()) + " |", flush=True)
+
+        print("\n| -ELBO (seconds) after steps | " + " | ".join(map(str, (100, 400, 1600, 3200))) + " |\n|---|---|---|---|---|")
+        for name, shape in SHAPES.items():
+            model, steps = loop(shape, images)
+            rows, seconds, before = {"page": [], "bare PyTorch": []}, dict.fromkeys(("page", "PyTorch"), 0.0), 0
+            for until in (100, 400, 1600, 3200):
+                ms = pages["page"].evaluate("([shape, n]) => train(shape, n, {}, 'nats' + shape.z_dim)", [shape, until - before])
+                seconds["page"] += ms * (until - before) / 1000
+                seconds["PyTorch"] += seconds_of(lambda n=until - before: steps(n))
+                before = until
+                own = of_page(pages["page"].evaluate("(z) => weights('nats' + z)", shape["z_dim"]), shape)
+                rows["page"].append(f"{nelbo(own, test):.1f} ({seconds['page']:.1f})")
+                rows["bare PyTorch"].append(f"{nelbo(model, test):.1f} ({seconds['PyTorch']:.1f})")
+            for who, cells in rows.items():
+                print(f"| {name}, {who} | " + " | ".join(cells) + " |", flush=True)
+
+        long = [pages["page"].evaluate("([shape, n]) => train(shape, n, { m: 20 }, 'long')", [SHAPES["784-128-2"], 500]) for _ in range(10)]
+        print(f"\nm = 20, ms a step in each 500 of 5,000 steps: {', '.join(f'{ms:.1f}' for ms in long)}")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
