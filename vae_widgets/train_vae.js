@@ -126,7 +126,7 @@ async function renderTrainVae({ model, el }) {
 
   // Better by so little for so long that nobody would see it.
   function watchStill(held) {
-    const value = held.rec + model.get("beta") * held.kl;
+    const value = model.get("m") > 1 ? held.bound : held.rec + model.get("beta") * held.kl;
     if (value < still.best - STILL.nats) Object.assign(still, { best: value, reports: 0 });
     else still.reports += 1;
     if (still.reports < STILL.reports || goal) return;
@@ -194,7 +194,7 @@ async function renderTrainVae({ model, el }) {
       slider({ trait: "batch", name: "batch", label: "images in a batch", values: [16, 32, 64, 128, 256], show: String }),
       !given && model.get("hidden").map((_, index) => slider({ trait: "hidden", index, name: "units", label: `units of hidden layer ${index + 1}; starts anew`, values: UNITS, show: String })),
       ui.checkbox(view, model, { trait: "dreg", label: "doubly reparameterised, for m > 1" })),
-    ui.h("p", { class: "vw-heading" }, "The numbers are means over the first 64 test digits, in nats a digit, which no step has learned from: −ELBO from 16 draws of z each, log p(x) by quadrature over the plane."),
+    ui.h("p", { class: "vw-heading" }, "The numbers are means over the first 64 test digits, in nats a digit, which no step has learned from: −ELBO from 16 draws of z each, log p(x) by quadrature over the plane. With m > 1 the loss is the −IWAE bound, in which there is no β."),
   );
 
   // --- drawing, at most once a frame ---
@@ -325,7 +325,7 @@ async function renderTrainVae({ model, el }) {
     const beta = model.get("beta"), nelbo = rec + kl;
     numbers.show({ nelbo, rec, kl, exact, gap: nelbo - exact, bound, loss: rec + beta * kl });
     rowOf("bound").hidden = model.get("m") === 1;
-    rowOf("loss").hidden = beta === 1;
+    rowOf("loss").hidden = beta === 1 || model.get("m") > 1;
   }
 
   function drawChart() {
