@@ -10,6 +10,7 @@ from pathlib import Path
 import own_environment
 import pytest
 from chrome import HELP, find_chrome
+from firefox import Firefox, find_firefox
 from playwright.sync_api import sync_playwright
 from widget_pages import wait_until_drawn, write_widget_page
 
@@ -52,6 +53,15 @@ def browser():
         browser = playwright.chromium.launch(executable_path=path, args=CHROME_FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory):
+    if not (program := find_firefox()):
+        pytest.skip("Firefox is not installed")
+    firefox = Firefox(program, tmp_path_factory.mktemp("firefox"))
+    yield firefox
+    firefox.close()
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def test_decoder(either_page, name, rows):
     logits = floats(either_page, call, [name, z.flatten().tolist(), y.tolist()])
     labels = [torch.nn.functional.one_hot(y, 10).float()] if isinstance(model, vc.SSVAE) else []
     assert largest_error(logits.reshape(rows, -1), model.dec(z, *labels)) < LOGITS
-    in_wasm = either_page.evaluate("(name) => String(models[name].dec.tile).includes('native code')", name)
+    in_wasm = either_page.evaluate("(name) => String(models[name].dec.product).includes('native code')", name)
     assert in_wasm == either_page.in_wasm
 
 

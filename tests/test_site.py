@@ -8,7 +8,6 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
-from firefox import Firefox, find_firefox
 from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -176,15 +175,6 @@ def test_a_line_stands_for_a_widget_where_scripts_do_not_run(site, name):
     page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser")
     for script in page.find_all("script", type="application/vnd.jupyter.widget-view+json"):
         assert "needs JavaScript" in script.find_next_sibling(class_="widget").find("noscript").text
-
-
-@pytest.fixture(scope="session")
-def firefox(tmp_path_factory):
-    if not (program := find_firefox()):
-        pytest.skip("Firefox is not installed")
-    firefox = Firefox(program, tmp_path_factory.mktemp("firefox"))
-    yield firefox
-    firefox.close()
 
 
 @pytest.mark.parametrize("name", PAGES)

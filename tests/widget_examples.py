@@ -49,6 +49,7 @@ EXAMPLES = {
     "SampledKl": lambda: w.SampledKl({"round": model("vae"), "mixture": model("gmvae")}, *digits(10)),
     "StyleContent": lambda: w.StyleContent(model("ssvae"), *digits(10)),
     "Sweep": lambda: w.Sweep({"2 latents": model(), "10 latents": model("vae")}, *digits()),
+    "TrainVAE": lambda: w.TrainVAE(),
 }
 
 WIDGETS = [name for name in w.__all__ if issubclass(getattr(w, name), BookWidget)]

@@ -22,9 +22,10 @@ from .reparameterise import Reparameterise
 from .sampled_kl import SampledKl
 from .style_content import StyleContent
 from .sweep import Sweep
+from .train_vae import TrainingDigits, TrainVAE
 
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
     "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise",
-    "SampledKl", "StyleContent", "Sweep",
+    "SampledKl", "StyleContent", "Sweep", "TrainVAE", "TrainingDigits",
 ]

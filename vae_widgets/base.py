@@ -144,6 +144,7 @@ class BookWidget(anywidget.AnyWidget):
 
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
     up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    `further` are scripts that its Worker needs besides the engine.
     `later` are its traits that refer to what its front end fetches by itself, when that is needed.
     """
 
@@ -161,10 +162,10 @@ class BookWidget(anywidget.AnyWidget):
 
     _open = weakref.WeakSet()  # noqa: RUF012 - all that have not been closed
 
-    def __init_subclass__(cls, script=None, **options):
+    def __init_subclass__(cls, script=None, further=(), **options):
         if script:
             # The form feed is where a page that holds several widgets may take a module apart again.
-            parts = (FOLDER / part for part in ("engine.js", "ui.js", script))
+            parts = (FOLDER / part for part in ("engine.js", *further, "ui.js", script))
             cls._esm = "\f\n".join(part.read_text(encoding="utf-8") for part in parts)
             cls._css = (FOLDER / "widgets.css").read_text(encoding="utf-8")
         super().__init_subclass__(**options)

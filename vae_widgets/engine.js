@@ -81,15 +81,168 @@ const engine = (() => {
   }
 
   // ---------------------------------------------------------------------------------------------
+  // Matrix products, in WebAssembly's vectors of four floats; in plain loops where a browser, or the page's policy, has none
+  // ---------------------------------------------------------------------------------------------
+
+  // The work is in tiles of ROWS x LANES sums that stay in registers.
+  const ROWS = 4;
+  const LANES = 8;
+  const whole = (n) => LANES * Math.ceil(n / LANES);
+
+  // An assembler: code is nested lists of bytes. Names are the specification's, but for what is short.
+  const wasm = (() => {
+    const I32 = 0x7f, F32 = 0x7d, V128 = 0x7b, NOTHING = 0x40;
+    const uint = (n) => (n < 128 ? [n] : [(n & 127) | 128, uint(n >>> 7)]);
+    const sint = (n) => (n >= -64 && n < 64 ? [n & 127] : [(n & 127) | 128, sint(n >> 7)]);
+    const bytes = (value) => [...new Uint8Array(Float32Array.of(value).buffer)];
+    const get = (local) => [0x20, uint(local)], set = (local, value) => [value, 0x21, uint(local)];
+    const int = (n) => [0x41, sint(n)], float = (value) => [0x43, bytes(value)]; // constants
+    const two = (code) => (a, b) => [a, b, code];
+    const add = two(0x6a), sub = two(0x6b), mul = two(0x6c), shl = two(0x74), less = two(0x48); // i32; less: lt_s
+    const loop = (body, again) => [0x03, NOTHING, body, again, 0x0d, 0, 0x0b]; // while `again`, and once at least
+    const when = (test, then) => [test, 0x04, NOTHING, then, 0x0b];
+    const vector = (code) => (...operands) => [operands, 0xfd, uint(code)];
+    const at = (code) => (address, ...rest) => { // load(address, offset), store(address, value, offset)
+      const offset = typeof rest.at(-1) === "number" ? rest.pop() : 0;
+      return [address, rest, code, 2, uint(offset)];
+    };
+    const v = {
+      load: at([0xfd, 0x00]), store: at([0xfd, 0x0b]), splat: at([0xfd, 0x09]), // v128.load32_splat
+      all: (value) => [float(value), 0xfd, 0x13], allOf: (local) => [get(local), 0xfd, 0x13], // f32x4.splat
+      add: vector(0xe4), sub: vector(0xe5), mul: vector(0xe6), div: vector(0xe7), min: vector(0xe8), max: vector(0xe9),
+      abs: vector(0xe0), neg: vector(0xe1), sqrt: vector(0xe3), nearest: vector(0x6a), gt: vector(0x44),
+      choose: vector(0x52), and: vector(0x4e), // v128.bitselect, v128.and
+      toInt: vector(0xf8), allInt: (n) => [int(n), 0xfd, 0x11], addInt: vector(0xae), shlInt: (a, n) => [a, int(n), 0xfd, uint(0xab)],
+    };
+    const loadInt = at(0x28), loadFloat = at(0x2a), storeFloat = at(0x38);
+
+    // A function of this name. parameters: "@a", a place in floats, which is made an address; "n", a whole number;
+    // "$w", a float. ints and vectors: further locals. body({ name: local }) is its code.
+    function define(name, parameters, { ints = [], vectors = [] }, body) {
+      const locals = Object.fromEntries([...parameters, ...ints, ...vectors].map((local, i) => [local.replace(/^[@$]/, ""), i]));
+      const types = parameters.map((parameter) => (parameter[0] === "$" ? F32 : I32));
+      const places = parameters.map((parameter, i) => (parameter[0] === "@" ? set(i, shl(get(i), int(2))) : []));
+      return { name, types, code: [2, uint(ints.length), I32, uint(vectors.length), V128, places, body(locals), 0x0b].flat(Infinity) };
+    }
+
+    // A module of functions on the memory that it is given.
+    function assemble(functions) {
+      const text = (s) => [s.length, [...s].map((c) => c.charCodeAt(0))];
+      const section = (id, items) => {
+        const content = [uint(items.length), items].flat(Infinity);
+        return [id, uint(content.length), content];
+      };
+      return new Uint8Array([
+        0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "asm", version 1
+        section(1, functions.map(({ types }) => [0x60, uint(types.length), types, 0])), // numbers in, no result
+        section(2, [[text("page"), text("memory"), 2, 0, 0]]), // imports
+        section(3, functions.map((_, i) => uint(i))),
+        section(7, functions.map(({ name }, i) => [text(name), 0, uint(i)])), // exports
+        section(10, functions.map(({ code }) => [uint(code.length), code])),
+      ].flat(Infinity));
+    }
+
+    return { get, set, int, add, sub, mul, shl, less, loop, when, v, loadInt, loadFloat, storeFloat, define, assemble };
+  })();
+
+  // c (M, N) += a (M, K) b (K, N), all at places in the buffer. A row of a is aRow after the one before and a column
+  // aStep, so that a transpose is a matter of two distances; b lies in panels of LANES columns, (K, LANES) each; a row of
+  // c is cRow after the one before. N is a multiple of LANES; of c, and of a, there is room for whole tiles of rows.
+  function vectorProduct() {
+    const { get, set, int, add, sub, mul, shl, less, loop, v } = wasm;
+    const range = (n, f) => Array.from({ length: n }, (_, i) => f(i));
+    const sum = (r, half) => `s${2 * r + half}`, row = (r) => `r${r}`;
+    return wasm.define("product", ["@a", "@aRow", "@aStep", "@b", "@c", "@cRow", "M", "N", "K"], {
+      ints: ["from", "t", "m", "end", "q", ...range(ROWS, row)],
+      vectors: [...range(2 * ROWS, (i) => `s${i}`), "w0", "w1", "x"],
+    }, (L) => {
+      const g = (name) => get(L[name]), to = (name, value) => set(L[name], value), plus = (name, n) => to(name, add(g(name), n));
+      const tile = [
+        to("r0", g("from")), range(ROWS - 1, (r) => to(row(r + 1), add(g(row(r)), g("aRow")))),
+        to("from", add(g(row(ROWS - 1)), g("aRow"))),
+        range(ROWS, (r) => [
+          range(2, (half) => to(sum(r, half), v.load(g("t"), 16 * half))), plus("t", g("cRow")),
+        ]),
+        to("q", g("b")),
+        loop([
+          to("w0", v.load(g("q"))), to("w1", v.load(g("q"), 16)),
+          range(ROWS, (r) => [
+            to("x", v.splat(g(row(r)))),
+            range(2, (half) => to(sum(r, half), v.add(v.mul(g("x"), g(`w${half}`)), g(sum(r, half))))),
+            plus(row(r), g("aStep")),
+          ]),
+          plus("q", int(4 * LANES)),
+        ], less(g("q"), g("end"))),
+        range(ROWS, (r) => to("t", sub(g("t"), g("cRow")))),
+        range(ROWS, (r) => [
+          range(2, (half) => v.store(g("t"), g(sum(r, half)), 16 * half)), plus("t", g("cRow")),
+        ]),
+        to("m", sub(g("m"), int(ROWS))),
+      ];
+      return loop([ // panel by panel
+        to("from", g("a")), to("t", g("c")), to("m", g("M")), to("end", add(g("b"), mul(g("K"), int(4 * LANES)))),
+        loop(tile, less(int(0), g("m"))),
+        to("b", g("end")), plus("c", int(4 * LANES)), to("N", sub(g("N"), int(LANES))),
+      ], less(int(0), g("N")));
+    });
+  }
+
+  // The same, in loops.
+  function plainProduct(f) {
+    return (a, aRow, aStep, b, c, cRow, M, N, K) => {
+      for (const end = c + N; c < end; c += LANES, b += LANES * K) {
+        for (let m = 0; m < M; m++) {
+          const out = c + m * cRow;
+          let s0 = f[out], s1 = f[out + 1], s2 = f[out + 2], s3 = f[out + 3];
+          let s4 = f[out + 4], s5 = f[out + 5], s6 = f[out + 6], s7 = f[out + 7];
+          for (let p = b, last = b + LANES * K, q = a + m * aRow; p < last; p += LANES, q += aStep) {
+            const x = f[q];
+            s0 += x * f[p];
+            s1 += x * f[p + 1];
+            s2 += x * f[p + 2];
+            s3 += x * f[p + 3];
+            s4 += x * f[p + 4];
+            s5 += x * f[p + 5];
+            s6 += x * f[p + 6];
+            s7 += x * f[p + 7];
+          }
+          f[out] = s0;
+          f[out + 1] = s1;
+          f[out + 2] = s2;
+          f[out + 3] = s3;
+          f[out + 4] = s4;
+          f[out + 5] = s5;
+          f[out + 6] = s6;
+          f[out + 7] = s7;
+        }
+      }
+    };
+  }
+
+  // What works on one buffer: the functions as WebAssembly has them, and in plain loops, plain(f) -> { name: function }.
+  const code = (functions, plain) => ({ functions, plain, module: null });
+  const CODE = code(() => [vectorProduct()], (f) => ({ product: plainProduct(f) }));
+
+  // { f, ... }: a buffer of so many floats, and the functions of a `code` on it.
+  function arithmetic(floats, code) {
+    const pages = Math.ceil(floats / 16384);
+    try {
+      code.module ??= new WebAssembly.Module(wasm.assemble(code.functions()));
+      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+      const { exports } = new WebAssembly.Instance(code.module, { page: { memory } });
+      return { f: new Float32Array(memory.buffer), ...exports };
+    } catch {
+      const f = new Float32Array(floats);
+      return { f, ...code.plain(f) };
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------
   // Networks
   // ---------------------------------------------------------------------------------------------
 
-  // The work is in tiles of ROWS samples by LANES outputs, whose sums stay in registers. Outputs are
-  // filled up to whole tiles with zeros, and a layer's weights lie in panels, (in, LANES) each.
-  const ROWS = 4;
-  const LANES = 8;
+  // Outputs are filled up to whole LANES with zeros, and a layer's weights lie in panels of that many.
   const BLOCK = 64; // samples that go through all layers at a time, and so stay in the cache
-  const whole = (n) => LANES * Math.ceil(n / LANES);
 
   const ACTIVATIONS = {
     elu(a, n) {
@@ -126,7 +279,9 @@ const engine = (() => {
     const { sizes, activation, y_dim } = spec;
     const matrices = unpack(spec), strides = sizes.map(whole), layers = [];
     const total = strides.reduce((sum, stride, i) => sum + stride * (BLOCK + (i && sizes[i - 1])), 0);
-    const { take, tile } = allocate(total);
+    const { f, product } = arithmetic(total, CODE);
+    let at = 0;
+    const take = (n) => ({ at, array: f.subarray(at, (at += n)) });
     const input = take(BLOCK * strides[0]);
     for (let i = 1; i < sizes.length; i++) {
       const weights = panels(take(sizes[i - 1] * strides[i]), matrices.shift(), sizes[i - 1], sizes[i]);
@@ -134,17 +289,8 @@ const engine = (() => {
       const start = startRows(matrices.shift(), labels, sizes[i], strides[i]);
       layers.push({ weights, start, result: take(BLOCK * strides[i]) });
     }
-    return { sizes, strides, y_dim, activate: ACTIVATIONS[activation], layers, input, tile,
+    return { sizes, strides, y_dim, activate: ACTIVATIONS[activation], layers, input, product,
       inputs: sizes[0], outputs: sizes[sizes.length - 1] };
-  }
-
-  // All of a network's arrays are in one buffer, where WebAssembly can reach them.
-  function allocate(total) {
-    const wasm = wasmTile(4 * total);
-    const all = wasm ? new Float32Array(wasm.buffer) : new Float32Array(total);
-    let at = 0;
-    const take = (n) => ({ at, array: all.subarray(at, (at += n)) });
-    return { take, tile: wasm ? wasm.tile : plainTile(all) };
   }
 
   // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
@@ -174,125 +320,18 @@ const engine = (() => {
     return rows;
   }
 
-  // A tile adds to ROWS x LANES sums the products of ROWS samples and one panel. Arguments are places
-  // in the buffer: the samples at x, `gap` apart; the panel from w to end; the sums at out, `stride` apart.
-  function plainTile(f) {
-    return (x, gap, w, end, out, stride, rows) => {
-      for (let r = 0; r < rows; r++, x += gap, out += stride) {
-        let a0 = f[out], a1 = f[out + 1], a2 = f[out + 2], a3 = f[out + 3];
-        let a4 = f[out + 4], a5 = f[out + 5], a6 = f[out + 6], a7 = f[out + 7];
-        for (let p = w, q = x; p < end; p += LANES, q++) {
-          const v = f[q];
-          a0 += v * f[p];
-          a1 += v * f[p + 1];
-          a2 += v * f[p + 2];
-          a3 += v * f[p + 3];
-          a4 += v * f[p + 4];
-          a5 += v * f[p + 5];
-          a6 += v * f[p + 6];
-          a7 += v * f[p + 7];
-        }
-        f[out] = a0;
-        f[out + 1] = a1;
-        f[out + 2] = a2;
-        f[out + 3] = a3;
-        f[out + 4] = a4;
-        f[out + 5] = a5;
-        f[out + 6] = a6;
-        f[out + 7] = a7;
-      }
-    };
-  }
-
-  let wasmModule;
-
-  // {buffer, tile}, or null where the browser or the page's policy has no WebAssembly.
-  function wasmTile(bytes) {
-    const pages = Math.ceil(bytes / 65536);
-    try {
-      wasmModule ??= new WebAssembly.Module(assembleTile());
-      const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-      const { exports } = new WebAssembly.Instance(wasmModule, { page: { memory } });
-      return { buffer: memory.buffer, tile: exports.tile };
-    } catch {
-      return null;
-    }
-  }
-
-  // The same tile in WebAssembly's vectors of four floats, always of all ROWS: 2 x ROWS vectors are the
-  // sums. It takes a tenth of the time. In comments: what the specification calls the instructions.
-  function assembleTile() {
-    const uint = (n) => (n < 128 ? [n] : [(n & 127) | 128, ...uint(n >>> 7)]);
-    const get = (local) => [0x20, local]; // local.get
-    const set = (local) => [0x21, local]; // local.set
-    const int = (n) => [0x41, n]; // i32.const, below 64
-    const load = (offset) => [0xfd, 0x00, 2, offset]; // v128.load
-    const splat = [0xfd, 0x09, 2, 0]; // v128.load32_splat
-    const store = (offset) => [0xfd, 0x0b, 2, offset]; // v128.store
-    const ADD = 0x6a, SUB = 0x6b, SHL = 0x74, LESS = 0x49; // i32.add, sub, shl, lt_u
-    const VECTOR_ADD = [0xfd, 0xe4, 1], VECTOR_MUL = [0xfd, 0xe6, 1]; // f32x4.add, mul
-    const I32 = 0x7f, V128 = 0x7b;
-
-    const [X, GAP, W, END, OUT, STRIDE] = [0, 1, 2, 3, 4, 5]; // the parameters
-    const row = (r) => (r === 0 ? X : STRIDE + r); // further locals: where each row is, ...
-    const sum = (r, half) => STRIDE + ROWS + 2 * r + half; // ... the sums, ...
-    const weight = (half) => sum(ROWS, half); // ... the weights and an input
-    const input = weight(2);
-    const range = (n, emit) => Array.from({ length: n }, (_, i) => emit(i)).flat();
-
-    const body = [
-      2, ROWS - 1, I32, 2 * ROWS + 3, V128, // the locals
-      ...range(6, (p) => [...get(p), ...int(2), SHL, ...set(p)]), // places -> addresses
-      ...range(ROWS - 1, (r) => [...get(row(r)), ...get(GAP), ADD, ...set(row(r + 1))]),
-      ...range(ROWS, (r) => [
-        ...range(2, (half) => [...get(OUT), ...load(16 * half), ...set(sum(r, half))]),
-        ...(r < ROWS - 1 ? [...get(OUT), ...get(STRIDE), ADD, ...set(OUT)] : []),
-      ]),
-      0x03, 0x40, // loop
-      ...range(2, (half) => [...get(W), ...load(16 * half), ...set(weight(half))]),
-      ...range(ROWS, (r) => [
-        ...get(row(r)), ...splat, ...set(input),
-        ...range(2, (half) => [
-          ...get(sum(r, half)), ...get(input), ...get(weight(half)), ...VECTOR_MUL, ...VECTOR_ADD, ...set(sum(r, half)),
-        ]),
-        ...get(row(r)), ...int(4), ADD, ...set(row(r)),
-      ]),
-      ...get(W), ...int(4 * LANES), ADD, ...set(W),
-      ...get(W), ...get(END), LESS, 0x0d, 0, 0x0b, // br_if loop, end
-      ...range(ROWS, (r) => [ // out is at the last row now
-        ...range(2, (half) => [...get(OUT), ...get(sum(ROWS - 1 - r, half)), ...store(16 * half)]),
-        ...get(OUT), ...get(STRIDE), SUB, ...set(OUT),
-      ]),
-      0x0b, // end
-    ];
-    const text = (s) => [s.length, ...[...s].map((c) => c.charCodeAt(0))];
-    const section = (id, content) => [id, ...uint(content.length), ...content];
-    return new Uint8Array([
-      0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "asm", version 1
-      ...section(1, [1, 0x60, 6, I32, I32, I32, I32, I32, I32, 0]), // one type: six numbers, no result
-      ...section(2, [1, ...text("page"), ...text("memory"), 2, 0, 0]), // imports
-      ...section(3, [1, 0]), // one function of that type
-      ...section(7, [1, ...text("tile"), 0, 0]), // exports
-      ...section(10, [1, ...uint(body.length), ...body]),
-    ]);
-  }
-
   // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart. Where rows
   // end inside a tile, its last rows are of no meaning, and nobody reads them.
   function runBlock(net, x, first, rows, y) {
-    const { sizes, strides, tile, layers } = net, n = sizes[0];
+    const { sizes, strides, product, layers } = net, n = sizes[0];
     for (let r = 0; r < rows; r++) {
       net.input.array.set(x.subarray((first + r) * n, (first + r + 1) * n), r * strides[0]);
     }
     let from = net.input.at;
     layers.forEach(({ weights, start, result }, i) => {
-      const gap = strides[i], stride = strides[i + 1], panel = LANES * sizes[i];
+      const stride = strides[i + 1];
       for (let r = 0; r < rows; r++) result.array.set(start[start.length > 1 ? y[first + r] : 0], r * stride);
-      for (let o = 0, w = weights.at; o < stride; o += LANES, w += panel) {
-        for (let r = 0; r < rows; r += ROWS) {
-          tile(from + r * gap, gap, w, w + panel, result.at + r * stride + o, stride, Math.min(ROWS, rows - r));
-        }
-      }
+      product(from, strides[i], 1, weights.at, result.at, stride, rows, stride, sizes[i]);
       from = result.at;
       if (i + 1 < layers.length) net.activate(result.array, rows * stride);
     });
@@ -683,6 +722,32 @@ const engine = (() => {
 
   const WAIT = 5000; // ms until a Worker that has not said it is ready is given up
   const REST = 5000; // ms without a job until a Worker is let go, with the networks that it holds
+
+  // A Worker in which the piece of this name serves; or an error. fail() is called if none comes of it after all.
+  // source: the text of the module that the piece is in, or the address of a script that serves it.
+  function openWorker(source, name, fail) {
+    // Plain scripts, without what draws: a page opened from disk gets no Worker that is a module.
+    const text = [...source.split("\f\n").slice(0, name === "engine" ? 1 : 2), `\n${name}.serve(self);`];
+    const isText = source.includes("\n");
+    const url = isText ? URL.createObjectURL(new Blob(text, { type: "text/javascript" })) : source;
+    const worker = new Worker(url), settled = new AbortController();
+    const settle = () => {
+      settled.abort();
+      clearTimeout(timer);
+      if (isText) URL.revokeObjectURL(url);
+    };
+    const giveUp = (event) => {
+      event?.preventDefault();
+      settle();
+      worker.terminate();
+      fail();
+    };
+    const timer = setTimeout(giveUp, WAIT);
+    worker.addEventListener("error", giveUp);
+    worker.addEventListener("message", ({ data }) => data.ready && settle(), { signal: settled.signal });
+    return worker;
+  }
+
   const workers = new Map(); // source -> its Worker
   let lastId = 0;
 
@@ -694,37 +759,18 @@ const engine = (() => {
       clearTimeout(crew.resting);
       crew.resting = setTimeout(() => {
         if (crew.failed || crew.jobs.size) return;
-        clearTimeout(crew.timer);
         crew.worker.terminate();
         workers.delete(source);
       }, REST);
     };
     const fail = () => {
-      clearTimeout(crew.timer);
       crew.failed = true;
-      crew.worker?.terminate();
       for (const job of crew.jobs.values()) runHere(job);
       crew.jobs.clear();
     };
     try {
-      // This file alone, as a plain script: a page opened from disk gets no Worker that is a module.
-      const text = [source.split("\f\n")[0], "\nengine.serve(self);"];
-      const isText = source.includes("\n");
-      const url = isText ? URL.createObjectURL(new Blob(text, { type: "text/javascript" })) : source;
-      crew.worker = new Worker(url);
-      crew.timer = setTimeout(fail, WAIT);
-      crew.worker.onerror = (event) => {
-        event.preventDefault();
-        fail();
-      };
-      crew.worker.onmessage = ({ data }) => {
-        if (data.ready) {
-          clearTimeout(crew.timer);
-          if (isText) URL.revokeObjectURL(url);
-        } else {
-          crew.jobs.get(data.id)?.take(data);
-        }
-      };
+      crew.worker = openWorker(source, "engine", fail);
+      crew.worker.addEventListener("message", ({ data }) => crew.jobs.get(data.id)?.take(data));
     } catch {
       fail();
     }
@@ -755,7 +801,7 @@ const engine = (() => {
 
   // `count` log weights of x from `seed`, as logWeights(models, x, count, normals(seed), options) has
   // them, in chunks: onChunk({logW, kl, rec, z, y, done}) for each, then onDone(), or onDone(error).
-  // source: the text of the module that this engine is in, or the address of a script that serves it. options: those of logWeights, and
+  // source: as for openWorker. options: those of logWeights, and
   // {chunk}: samples in a chunk, {replaces}: an earlier job, to be cancelled.
   function boundJob(source, models, x, count, seed, onChunk, onDone, options = {}) {
     const { replaces, ...rest } = options;
@@ -798,6 +844,7 @@ const engine = (() => {
     network, forward, encode, mixture, normals,
     sigmoid: elementwise(sigmoidOf),
     logMeanExp, logNormal, logBernoulli, klNormal, logMixture, mixtureSample,
-    proposal, logSoftmax, logWeights, boundJob, serve,
+    proposal, logSoftmax, logWeights, boundJob, serve, openWorker,
+    wasm, arithmetic, code, CODE, LANES, whole,
   };
 })();

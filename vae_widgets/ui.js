@@ -660,7 +660,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, network, mixture, parts, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
     useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };

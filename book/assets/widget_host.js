@@ -235,11 +235,12 @@ function fromPieces(addresses) {
   return parts.at(-1);
 }
 
-// What the front end makes a Worker of: the address of the engine's script, or from disk, where a Worker may not have one,
-// its text.
+// What the front end makes a Worker of: the address of the last script before ui.js, the engine's or the trainer's, which
+// loads the engine itself; or from disk, where a Worker may not have one, the text of all that come before ui.js.
 async function workerSource(addresses) {
-  if (location.protocol !== "file:") return new URL(addresses[0], location.href).href;
-  return `const engine = (${await piece(addresses[0])})();\n`;
+  if (location.protocol !== "file:") return new URL(addresses.at(-3), location.href).href;
+  const [engine, trainer] = await Promise.all(addresses.slice(0, -2).map(piece));
+  return `const engine = (${engine})();\n${trainer ? `const trainer = (${trainer})(engine);\n` : ""}`;
 }
 
 // The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to;

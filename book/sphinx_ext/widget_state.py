@@ -58,9 +58,9 @@ def as_functions(pieces):
     """The pieces of a front end as scripts, each of which hands over a function of what the pieces before it declare.
 
     A piece declares one name, `const engine = (() => {`, and the last is a module with a default export. In a Worker
-    the first one, the engine, serves the page.
+    the first one, the engine, serves the page, or the trainer, which loads the engine from the same folder.
     """
-    names = []
+    names, engine = [], ""
     for piece in pieces:
         given = ", ".join(names)
         if piece is pieces[-1]:
@@ -68,8 +68,14 @@ def as_functions(pieces):
         else:
             names.append(re.search(r"^const (\w+) = \(\(\) => \{", piece, re.M)[1])
             body = f"{piece}\nreturn {names[-1]};"
-        yield (f'{{\nconst make = function ({given}) {{\n"use strict";\n{body}\n}};\n'
-               "if (globalThis.document) document.currentScript.value = make;\nelse make().serve(self);\n}\n").encode()
+        if names == ["engine"] and not given:
+            serve = "(self.engine = make()).serve(self);"
+        else:
+            serve = f'{{\nimportScripts("{engine}");\nmake(self.engine).serve(self);\n}}'
+        script = (f'{{\nconst make = function ({given}) {{\n"use strict";\n{body}\n}};\n'
+                  f"if (globalThis.document) document.currentScript.value = make;\nelse {serve}\n}}\n").encode()
+        engine = engine or f"{name_of(script)}.js"
+        yield script
 
 
 def as_script(data):
@@ -78,8 +84,8 @@ def as_script(data):
     Two bytes are one character in UTF-16, whose first mark tells every browser and server so. Halves of surrogate pairs
     and what may not stand in a string are changed by FLIP, after a MARK: 3% more, where base64 takes 33%.
     """
-    deflate = zlib.compressobj(strategy=zlib.Z_HUFFMAN_ONLY)  # weights do not repeat themselves
-    deflated = deflate.compress(data) + deflate.flush()
+    ways = [zlib.compressobj(strategy=way) for way in (zlib.Z_HUFFMAN_ONLY, zlib.Z_DEFAULT_STRATEGY)]
+    deflated = min((way.compress(data) + way.flush() for way in ways), key=len)  # weights do not repeat themselves
     letters = np.frombuffer(deflated + bytes(len(deflated) % 2), "<u2")
     changed = (letters >> 11 == 0xD800 >> 11) | np.isin(letters, [MARK, *b'"\\\n\r'])
     text = np.repeat(letters, 1 + changed)

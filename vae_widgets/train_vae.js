@@ -1,0 +1,721 @@
+// A VAE that learns while you watch: the plane of its codes, what each z draws, its bound and the exact log p(x).
+
+async function renderTrainVae({ model, el }) {
+  const EXTENT = 4; // of the plane of codes
+  const SHEET = 3, SIDE = 15; // the trainer's sheet of what z draws
+  const OWN = ["beta", "learning_rate", "m", "dreg", "batch"]; // settings that change without a new start
+  const AT_ONCE = 50; // steps for one press, where motion is unwelcome
+  const STILL = { reports: 30, nats: 0.2 }; // no better by so much for so many measurements: nothing moves any more
+  const PACE = 250; // ms from a step's picture to the next step in slow mode
+  const ELLIPSES = 30;
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const count = (n) => n.toLocaleString("en");
+  const view = ui.frame(model, el, "A VAE that trains in the page");
+  view.root.classList.add("vw-train");
+
+  // --- the run ---
+
+  let run = null, data = null;
+  let playing = false, away = false; // what the reader wants; whether the page or the widget is out of sight
+  let shown = null; // the report that is drawn
+  let drawing = null; // the next frame
+  let ready = false; // false until the first report of a new start
+  let busy = false; // a report that was asked for is under way: of the step `target`, or a later one
+  let target = 0;
+  let still = { best: Infinity, reports: 0 };
+  let curve = [], ghost = null; // held numbers of this run, [{ steps, ... }], and the last one's
+  let runLabel = "", note = "";
+  let rate = { steps: 0, at: 0, value: NaN };
+  let goal = null; // { steps, done }: where a stage of a set piece ends
+  let stopwatch;
+
+  const settings = () => Object.fromEntries(OWN.map((trait) => [trait, model.get(trait)]));
+  const start = () => (model.get("start")?.byteLength ? ui.floats(model.get("start")) : null);
+  const given = Boolean(start()); // goes on from a model, whose layers stay as they are
+  const begin = () => ({ hidden: [...model.get("hidden")], activation: model.get("activation"), seed: model.get("seed"), weights: start() });
+  const rateText = (value) => String(+value.toPrecision(2));
+  const labelOf = () => `β ${model.get("beta")} · rate ${rateText(model.get("learning_rate"))} · m ${model.get("m")}${model.get("m") > 1 && model.get("dreg") ? " dreg" : ""} · batch ${model.get("batch")} · ${model.get("hidden").join("–")} units · seed ${model.get("seed")}`;
+
+  function play() {
+    if (!run || playing) return;
+    playing = true;
+    note = "";
+    Object.assign(still, { best: Infinity, reports: 0 });
+    Object.assign(rate, { steps: shown?.steps ?? 0, at: performance.now(), value: NaN });
+    go();
+  }
+
+  // What is wanted and may be is done.
+  function go() {
+    clearTimeout(stopwatch);
+    if (away) run.pause();
+    else if (model.get("slow")) {
+      run.pause();
+      stepSoon();
+    } else {
+      run.play();
+    }
+    showState();
+  }
+
+  // Slowly: a step is asked for when the one before it has been drawn for a while.
+  function stepSoon() {
+    clearTimeout(stopwatch);
+    stopwatch = setTimeout(() => run.step(), PACE);
+  }
+
+  function pause(why = "") {
+    if (!run) return;
+    [playing, note] = [false, why];
+    clearTimeout(stopwatch);
+    run.pause();
+    showState();
+  }
+
+  // `many` steps and one report of them.
+  function step(many = 1) {
+    if (!run || !ready) return;
+    if (playing) pause();
+    note = "";
+    target = shown.steps + many;
+    setBusy(true);
+    for (let i = 0; i < many; i++) run.step();
+  }
+
+  // Anew, with what stands in the settings; what was there becomes the ghost.
+  function restart() {
+    if (!run) return;
+    pause();
+    if (curve.length > 1) ghost = { curve, label: runLabel };
+    [curve, ready, runLabel, target] = [[], false, labelOf(), 0];
+    applied = snapshot();
+    setBusy(true);
+    run.set(settings());
+    run.restart(begin());
+  }
+
+  // The weights for Python, and for other widgets of the page.
+  async function keep() {
+    const steps = shown?.steps ?? 0, hidden = [...model.get("hidden")];
+    const weights = await run.weights();
+    if (!view.signal.aborted && ready) ui.set(model, { weights: new DataView(weights.buffer), trained: hidden, steps });
+  }
+
+  function setBusy(on) {
+    busy = on;
+    view.root.setAttribute("aria-busy", on);
+  }
+
+  function hear(report) {
+    if (view.signal.aborted) return;
+    if (!ready) {
+      if (report.steps !== 0 || !report.sheet) return run.drawn(); // of the run before
+      ready = true;
+    }
+    const sheet = report.sheet ?? shown?.sheet; // one picture of four comes with a sheet
+    const held = report.held ?? shown?.held;
+    shown = { ...report, sheet, held, fresh: { sheet: Boolean(report.sheet), held: Boolean(report.held) || shown?.fresh?.held } };
+    if (report.held) {
+      const point = { steps: report.steps, ...report.held };
+      if (curve.at(-1)?.steps === point.steps) curve.pop();
+      curve.push(point);
+      if (curve.length > 600) curve = curve.filter((_, i) => i % 2 === 0 || i === curve.length - 1);
+    }
+    drawing ??= requestAnimationFrame(draw);
+  }
+
+  // Better by so little for so long that nobody would see it.
+  function watchStill(held) {
+    const value = model.get("m") > 1 ? held.bound : held.rec + model.get("beta") * held.kl;
+    if (value < still.best - STILL.nats) Object.assign(still, { best: value, reports: 0 });
+    else still.reports += 1;
+    if (still.reports < STILL.reports || goal) return;
+    pause(`Stopped by itself at step ${count(shown.steps)}: the loss has not improved by ${STILL.nats} nats in the last ${STILL.reports} measurements.`);
+  }
+
+  // --- elements ---
+
+  const picture = ui.digit();
+  const steps = ui.output({ "data-key": "steps" });
+  const pace = ui.output({ "data-key": "pace", class: "vw-status" });
+  const status = ui.h("p", { class: "vw-heading vw-train-note", role: "status" });
+  const byHand = (label, act, look) => ui.button(label, () => {
+    pieces.cancel();
+    act();
+  }, look);
+  const playButton = byHand(calm ? `Train ${AT_ONCE} steps` : "Play", () => (calm ? step(AT_ONCE) : playing ? pause() : play()), "primary");
+  const stepButton = byHand("One step", () => step());
+  const againButton = byHand("Start again", restart);
+  const seedButton = byHand("New seed", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }));
+  const numbers = ui.numbers([
+    ["nelbo", "−ELBO", "elbo"], ["rec", "= rec, −log p(x|z)", "rec"], ["kl", "+ KL", "kl"],
+    ["exact", "exact −log p(x)", "truth"], ["gap", "gap between them"],
+    ["bound", "−IWAE bound, m", "iwae"], ["loss", "loss: rec + β KL"],
+  ]);
+  const rowOf = (key) => numbers.table.querySelector(`[data-key=${key}]`).closest("tr");
+  const chart = ui.h("div", { class: "vw-train-chart" });
+  const moveTo = (z) => ui.set(model, { z: z.map((value) => Math.round(value * 100) / 100) });
+  const common = { mark: () => model.get("z"), onDrag: moveTo, signal: view.signal };
+  const plane = ui.plane({ ...common, extent: EXTENT, draw: drawCodes, label: "The codes of test digits" });
+  const sheet = ui.plane({ ...common, extent: SHEET, draw: drawSheet, label: "What each z draws" });
+  const classes = ui.h("p", { class: "vw-heading vw-keys vw-train-classes" }, ui.CLASSES.map((colour, label) =>
+    ui.h("span", {}, ui.h("span", { class: "swatch", style: `--colour:${colour}` }), label)));
+  const failed = ui.h("div", { class: "vw-train-failed", hidden: true },
+    ui.h("p", { class: "vw-note" }), ui.button("Try again", fetchData));
+  const waiting = ui.h("p", { class: "vw-heading" }, "The training digits, 0.95 MB, are being loaded.");
+  const slider = (options) => ui.slider(view, model, options);
+  const UNITS = [2, 4, 8, 16, 32, 64, 128, 300];
+  const RATES = [1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.3, 1];
+  const pieces = setPieces();
+  const motion = slowMotion();
+
+  view.body.append(
+    ui.h("div", { class: "vw-row vw-middle" },
+      ui.h("div", { class: "vw-buttons" }, playButton, stepButton, againButton, seedButton),
+      !calm && ui.checkbox(view, model, { trait: "slow", label: "slow" }),
+      ui.h("span", { class: "vw-train-steps" }, "step ", steps, " ", pace)),
+    pieces.part, status, waiting, failed,
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-grow" }, plane.canvas,
+        ui.h("p", { class: "vw-heading" }, "Where 1,000 test digits go, thirty with their q(z|x) (1 sd); orange: the prior. Drag."), classes),
+      ui.h("div", { class: "vw-grow" }, sheet.canvas,
+        ui.h("p", { class: "vw-heading" }, `What each z draws, from −${SHEET} to ${SHEET} on both axes. Drag.`),
+        ui.h("div", { class: "vw-train-z" }, picture, ui.h("div", { style: "--vw-label: 1.6rem" },
+          [0, 1].map((index) => slider({ trait: "z", index, name: `z${ui.subscript(index + 1)}`, min: -EXTENT, max: EXTENT })))))),
+    motion.part,
+    ui.h("div", { class: "vw-row" },
+      ui.h("div", { class: "vw-train-curves" }, chart,
+        ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["#99c7e0", "shaded: the gap"], ["muted", "grey: the last run", true]])),
+      ui.h("div", { class: "vw-third" }, numbers.table)),
+    ui.h("div", { class: "vw-train-settings" },
+      slider({ trait: "beta", name: "β", values: [0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 40, 100], show: String }),
+      slider({ trait: "learning_rate", name: "rate", label: "learning rate", values: RATES, show: rateText }),
+      slider({ trait: "m", name: "m", label: "m, samples of z for each image", min: 1, max: 20, step: 1, show: String }),
+      slider({ trait: "batch", name: "batch", label: "images in a batch", values: [16, 32, 64, 128, 256], show: String }),
+      !given && model.get("hidden").map((_, index) => slider({ trait: "hidden", index, name: "units", label: `units of hidden layer ${index + 1}; starts anew`, values: UNITS, show: String })),
+      ui.checkbox(view, model, { trait: "dreg", label: "doubly reparameterised, for m > 1" })),
+    ui.h("p", { class: "vw-heading" }, "The numbers are means over the first 64 test digits, in nats a digit, which no step has learned from: −ELBO from 16 draws of z each, log p(x) by quadrature over the plane. With m > 1 the loss is the −IWAE bound, in which there is no β."),
+  );
+
+  // --- drawing, at most once a frame ---
+
+  function draw() {
+    drawing = null;
+    if (view.signal.aborted || !shown) return;
+    const { fresh, held, finite } = shown;
+    steps.value = count(shown.steps);
+    steps.dataset.value = shown.steps;
+    plane.redraw();
+    if (fresh.sheet) paintSheet();
+    drawZ();
+    if (fresh.held) {
+      drawChart();
+      showNumbers(held);
+      if (playing && !model.get("slow")) watchStill(held);
+      speak();
+    }
+    shown.fresh = {};
+    run.drawn();
+    const now = performance.now();
+    if (playing && now - rate.at > 1000) {
+      Object.assign(rate, { value: (1000 * (shown.steps - rate.steps)) / (now - rate.at), steps: shown.steps, at: now });
+    }
+    if (!finite) pause("A weight is no number any more: the rate is too high for these networks. Start again with a lower one.");
+    const settled = !playing && fresh.sheet && fresh.held; // the report of a pause, with all in it
+    if (settled) keep();
+    if (busy && (shown.steps >= target || !finite)) setBusy(false);
+    if (goal && (shown.steps >= goal.steps || !finite)) {
+      if (playing) pause();
+      else if (settled) goal.done();
+    }
+    if (playing && !away && ready && model.get("slow")) stepSoon();
+    motion.update();
+    showState();
+  }
+
+  function showState() {
+    for (const button of [playButton, stepButton, againButton, seedButton]) button.setAttribute("aria-disabled", !run);
+    if (!calm) playButton.textContent = playing ? "Pause" : "Play";
+    const slow = model.get("slow");
+    pace.value = playing && rate.value > 0 ? `${count(Math.round(rate.value))} a second` : slow ? "slow" : "";
+    pace.dataset.value = slow ? "slow" : "full";
+    const first = run && ready && shown?.steps === 0 ? "Nothing has been learned yet." : "";
+    const waits = playing && away ? "Paused while out of view." : note || (playing ? "" : first);
+    if (status.textContent !== waits) status.textContent = waits;
+  }
+
+  function drawCodes(context, place, scale) {
+    const side = 2 * EXTENT * scale;
+    context.lineWidth = 1;
+    context.strokeStyle = ui.COLOURS.line;
+    context.strokeRect(0.5, 0.5, side - 1, side - 1);
+    context.beginPath();
+    for (const [from, to] of [[[-EXTENT, 0], [EXTENT, 0]], [[0, -EXTENT], [0, EXTENT]]]) {
+      context.moveTo(...place(...from));
+      context.lineTo(...place(...to));
+    }
+    context.stroke();
+    context.strokeStyle = ui.COLOURS.prior;
+    context.lineWidth = 1.5;
+    for (const share of [0.5, 0.8, 0.95]) {
+      context.beginPath();
+      context.arc(...place(0, 0), scale * Math.sqrt(-2 * Math.log(1 - share)), 0, 2 * Math.PI);
+      context.stroke();
+    }
+    if (!shown) return;
+    const { m, v } = shown.codes, size = Math.max(2.5, side / 110);
+    const inside = (value) => Math.min(side - size / 2, Math.max(size / 2, value));
+    for (let label = 0; label < 10; label++) { // a colour at a time
+      context.fillStyle = ui.CLASSES[label];
+      for (let i = 0; i < data.labels.length; i++) {
+        if (data.labels[i] !== label) continue;
+        const [x, y] = place(m[2 * i], m[2 * i + 1]);
+        context.fillRect(inside(x) - size / 2, inside(y) - size / 2, size, size);
+      }
+    }
+    context.lineWidth = 1.2;
+    for (let i = 0; i < Math.min(ELLIPSES, data.labels.length); i++) {
+      context.strokeStyle = ui.CLASSES[data.labels[i]];
+      context.beginPath();
+      context.ellipse(...place(m[2 * i], m[2 * i + 1]), scale * Math.sqrt(v[2 * i]), scale * Math.sqrt(v[2 * i + 1]), 0, 0, 2 * Math.PI);
+      context.stroke();
+    }
+    motion.drawOn(context, place, scale);
+  }
+
+  const tiles = ui.h("canvas", { width: 28 * SIDE, height: 28 * SIDE });
+  const pixels = tiles.getContext("2d").createImageData(28 * SIDE, 28 * SIDE);
+  pixels.data.fill(26);
+
+  function paintSheet() {
+    for (let n = 0, p = 0; n < SIDE * SIDE; n++) {
+      const corner = 28 * 28 * SIDE * Math.floor(n / SIDE) + 28 * (n % SIDE);
+      for (let r = 0; r < 28; r++) for (let c = 0, o = corner + r * 28 * SIDE; c < 28; c++, o++) pixels.data[4 * o + 3] = shown.sheet[p++];
+    }
+    tiles.getContext("2d").putImageData(pixels, 0, 0);
+    sheet.redraw();
+  }
+
+  function drawSheet(context, place, scale) {
+    const side = 2 * SHEET * scale;
+    context.drawImage(tiles, 0, 0, side, side);
+    context.lineWidth = 1;
+    context.strokeStyle = ui.COLOURS.line;
+    context.strokeRect(0.5, 0.5, side - 1, side - 1);
+  }
+
+  // What z draws: asked of the trainer, since it alone has the weights of this moment; a question at a time.
+  let asking = false, askAgain = false;
+  async function drawZ() {
+    if (!ready) return;
+    if (asking) return void (askAgain = true);
+    asking = true;
+    const ink = await run.decode(Float32Array.from(model.get("z")));
+    asking = false;
+    if (view.signal.aborted) return;
+    ui.paint(picture, Float32Array.from(ink, (grey) => grey / 255));
+    picture.setAttribute("aria-label", `The digit that z = (${model.get("z").map((value) => ui.format(value)).join(", ")}) decodes to`);
+    if (askAgain) {
+      askAgain = false;
+      drawZ();
+    }
+  }
+
+  function showNumbers({ rec, kl, exact, bound }) {
+    const beta = model.get("beta"), nelbo = rec + kl;
+    numbers.show({ nelbo, rec, kl, exact, gap: nelbo - exact, bound, loss: rec + beta * kl });
+    rowOf("bound").hidden = model.get("m") === 1;
+    rowOf("loss").hidden = beta === 1 || model.get("m") > 1;
+  }
+
+  function drawChart() {
+    const all = [...curve, ...(ghost?.curve ?? [])], last = [curve, ghost?.curve ?? []].map((points) => points.at(-1)).filter(Boolean);
+    const nelbo = ({ rec, kl }) => rec + kl;
+    const low = Math.floor(Math.min(...all.flatMap(({ rec, exact }) => [rec, exact]).filter(Number.isFinite)) / 5 - 0.4) * 5;
+    const tops = last.map(nelbo).filter((value) => value < low + 150);
+    const high = curve.length < 2 && !ghost ? Math.ceil(nelbo(curve[0]) / 20 + 0.5) * 20 : Math.max(low + 60, ...tops.map((value) => value + 10));
+    const end = Math.max(20, ...last.map((point) => point.steps));
+    const axes = ui.axes({ width: 460, height: 290, label: "", x: { min: 0, max: end, ticks: 4, label: "steps", format: count }, y: { min: low, max: high, label: "nats a digit" } });
+    const line = (points, of) => points.map((point) => [axes.x(point.steps), axes.y(Math.min(of(point), 1e4))]);
+    const between = (points, a, b, colours) => ui.s("path", { d: `${ui.path([...line(points, a), ...line(points, b).reverse()])}Z`, ...colours });
+    const stroke = (points, of, colours) => ui.s("path", { d: ui.path(line(points, of)), fill: "none", "stroke-width": 2, ...colours });
+    const exact = (point) => point.exact, rec = (point) => point.rec;
+    if (ghost) {
+      axes.plot.append(
+        between(ghost.curve, nelbo, exact, { fill: ui.COLOURS.line, opacity: 0.35 }),
+        stroke(ghost.curve, nelbo, { stroke: ui.COLOURS.muted, "stroke-width": 1.3, "stroke-dasharray": "5 3" }),
+        stroke(ghost.curve, exact, { stroke: ui.COLOURS.muted, "stroke-width": 1.3 }));
+    }
+    axes.plot.append(
+      between(curve, nelbo, rec, { fill: ui.COLOURS.kl, opacity: 0.14 }),
+      between(curve, nelbo, exact, { fill: ui.COLOURS.elbo, opacity: 0.4 }),
+      stroke(curve, rec, { stroke: ui.COLOURS.rec }), stroke(curve, exact, { stroke: ui.COLOURS.truth }), stroke(curve, nelbo, { stroke: ui.COLOURS.elbo }),
+      ...(curve.length === 1 ? [[rec, "rec"], [exact, "truth"], [nelbo, "elbo"]].map(([of, colour]) =>
+        ui.s("circle", { cx: axes.x(curve[0].steps), cy: axes.y(of(curve[0])), r: 4, fill: ui.COLOURS[colour] })) : []));
+    const words = [[`now: ${labelOf()}`, ui.INK], ghost && [`last: ${ghost.label}`, ui.COLOURS.muted]].filter(Boolean);
+    axes.svg.append(...words.map(([text, fill], i) =>
+      ui.s("text", { x: axes.box.right, y: axes.box.top + 9 + 16 * i, "text-anchor": "end", "font-size": 11.5, fill, stroke: "#fff", "stroke-width": 3, style: "paint-order: stroke" }, text)));
+    const { steps: at, ...held } = curve.at(-1);
+    ui.put(axes.svg, { "aria-label": `−ELBO and exact −log p(x) over the steps; at step ${count(at)}: ${ui.format(nelbo(held))} and ${ui.format(held.exact)} nats${ghost ? `; behind it the last run, ${ghost.label}` : ""}` });
+    chart.replaceChildren(axes.svg);
+  }
+
+  function speak() {
+    const { rec, kl, exact } = shown.held;
+    view.say(`Step ${count(shown.steps)}, ${labelOf()}: −ELBO ${ui.format(rec + kl)} = rec ${ui.format(rec)} + KL ${ui.format(kl)}, exact −log p(x) ${ui.format(exact)}, gap ${ui.format(rec + kl - exact)} nats. Where z = (${model.get("z").map((value) => ui.format(value)).join(", ")}).${note && ` ${note}`}`);
+  }
+
+  // --- set pieces ---
+
+  // Each: what to watch, a question, its answers with the right one first in `right`, the stages, and what it shows.
+  function setPieces() {
+    const usual = { beta: 1, learning_rate: 3e-3, m: 1, dreg: false, batch: 64 };
+    const wide = given ? {} : { hidden: model.get("hidden").map(() => 128) };
+    const first = (steps, more = {}, name = "") => ({ anew: true, steps, values: { ...usual, ...wide, ...more }, name });
+    const then = (steps, values, name) => ({ steps, values, name });
+    const f = (value) => ui.format(value, 1);
+    const PIECES = {
+      collapse: {
+        name: "Posterior collapse", watch: "Watch the codes and their ellipses when β jumps to 40, and when it comes back to 1.",
+        question: "What will the KL do?", right: 1,
+        answers: ["fall to 0 and stay there", "fall to 0 and come back", "fall by half, 40 is not that much"],
+        stages: [first(300, {}, "β = 1"), then(400, { beta: 40 }, "β = 40"), then(500, { beta: 1 }, "β = 1 again")],
+        told: ([a, b, c]) => `The KL went from ${f(a.kl)} to ${ui.format(b.kl)} nats: at 40 nats' price for one, no code is worth it, all digits go to one place and the decoder draws their mean. Back at β = 1 it is ${f(c.kl)}: here collapse is the optimum of another loss, and no trap.`,
+      },
+      rate: {
+        name: "A useless rate", watch: "Watch the curves: three starts from the same seed, with three learning rates.",
+        question: "Which rate is of no use in 300 steps?", right: 2,
+        answers: ["0.00001 alone", "0.3 alone", "both"],
+        stages: [first(300, {}, "rate 0.003"), first(300, { learning_rate: 1e-5 }, "rate 0.00001"), first(300, { learning_rate: 0.3 }, "rate 0.3")],
+        told: ([a, b, c]) => `−ELBO after the same steps: ${f(nelboOf(a))}, ${f(nelboOf(b))} and ${f(nelboOf(c))} nats. Too low learns next to nothing in this time; too high throws the weights so far that the networks no longer tell digits apart, or are no numbers any more.`,
+      },
+      samples: {
+        name: "Eight samples, m = 8", watch: "Watch −ELBO and the exact −log p(x): for the last 300 of 700 steps one run has m = 8.",
+        question: "With m = 8 in place of 1, what becomes of −ELBO and of −log p(x)?", right: 0,
+        answers: ["−ELBO worse, −log p(x) better", "both better", "both worse"],
+        stages: [first(400, {}, "m = 1"), then(300, { m: 1 }, "m = 1 goes on"), first(400, {}, "m = 1, as before"), then(300, { m: 8 }, "m = 8 from there")],
+        told: ([, b, , d]) => `−ELBO ${f(nelboOf(b))} with m = 1 and ${f(nelboOf(d))} with m = 8, exact −log p(x) ${f(b.exact)} and ${f(d.exact)}: q is no longer asked to be the posterior, so that the gap is ${f(nelboOf(d) - d.exact)} nats, and the model ${d.exact < b.exact ? "is better step for step" : "is not better this time"}. Second for second it is not worth it: these steps took ${f(d.seconds)} s, and ${f(b.seconds)} s with m = 1.`,
+      },
+      autoencoder: {
+        name: "An autoencoder, KL off", watch: "Watch how far the codes go beyond the prior's circles, and what log p(x) says of it.",
+        question: "With β = 0, what will be better than with β = 1?", right: 0,
+        answers: ["rec alone", "exact −log p(x), too", "neither"],
+        stages: [first(400, {}, "β = 1"), first(400, { beta: 0 }, "β = 0")],
+        told: ([a, b]) => `rec is ${f(b.rec)} in place of ${f(a.rec)}, for a KL of ${f(b.kl)} in place of ${f(a.kl)}, and exact −log p(x) is ${f(b.exact)} in place of ${f(a.exact)}: codes that nobody keeps near the prior are where the prior never draws from.`,
+      },
+      units: given ? null : {
+        name: "Too few hidden units", watch: "Watch the sheet: with four hidden units there is not much that a decoder can draw.",
+        question: "128 units against 4: which part of −ELBO suffers most?", right: 0,
+        answers: ["rec", "KL", "both alike"],
+        stages: [first(400, {}, "128 units"), first(400, { hidden: model.get("hidden").map(() => 4) }, "4 units")],
+        told: ([a, b]) => `rec ${f(a.rec)} with 128 units and ${f(b.rec)} with 4; KL ${f(a.kl)} and ${f(b.kl)}. It is not the latents that are short: the decoder cannot draw what they say.`,
+      },
+    };
+    const nelboOf = ({ rec, kl }) => rec + kl;
+    const names = Object.keys(PIECES).filter((key) => PIECES[key]);
+    const chooser = ui.radio(view, model, { trait: "preset", legend: "One run each", options: names.map((key) => [key, PIECES[key].name]) });
+    const body = ui.h("div", { class: "vw-column" });
+    const part = ui.h("details", { class: "vw-train-more" }, ui.h("summary", {}, "Set pieces: predict, then run"),
+      ui.h("div", { class: "vw-column" }, chooser, body));
+    let open = null;
+
+    function show() {
+      const key = model.get("preset"), piece = PIECES[key];
+      if (open?.key === key) return;
+      cancel();
+      open = { key, running: false };
+      body.replaceChildren();
+      if (!piece) return;
+      part.open = true;
+      const mine = open, group = `answer-${Math.random().toString(36).slice(2)}`;
+      const outcome = ui.h("div", { class: "vw-column", role: "status" });
+      const button = ui.button("Run it", () => mine.answer !== undefined && !mine.running && perform(piece, mine, outcome, button), "primary");
+      button.setAttribute("aria-disabled", "true");
+      const answers = piece.answers.map((answer, i) => ui.h("label", { class: "vw-choice" },
+        ui.h("input", { type: "radio", name: group, ...ui.KEYS, onchange: () => {
+          mine.answer = i;
+          button.setAttribute("aria-disabled", "false");
+        } }), answer));
+      body.append(ui.h("p", { class: "vw-note" }, piece.watch),
+        ui.h("fieldset", { class: "vw-train-answers" }, ui.h("legend", {}, `Predict first. ${piece.question}`), answers),
+        ui.h("div", { class: "vw-buttons" }, button), outcome);
+    }
+
+    // What the reader does by hand ends it.
+    function cancel() {
+      if (!open?.running) return;
+      open.running = false;
+      goal?.done();
+      open.stopped();
+    }
+
+    async function perform(piece, mine, outcome, button) {
+      if (!run) return;
+      mine.running = true;
+      mine.stopped = () => {
+        running.textContent = "Stopped before its end.";
+        button.setAttribute("aria-disabled", "false");
+      };
+      button.setAttribute("aria-disabled", "true");
+      const results = [], answer = mine.answer, running = ui.h("p", { class: "vw-heading" });
+      outcome.replaceChildren(running);
+      for (const stage of piece.stages) {
+        running.textContent = `Running: ${stage.name}.`;
+        const found = await runStage(stage, mine);
+        if (!found) return;
+        results.push({ name: stage.name, ...found });
+      }
+      mine.running = false;
+      button.setAttribute("aria-disabled", "false");
+      button.textContent = "Run it again";
+      const right = answer === piece.right;
+      const rows = results.map(({ name, rec, kl, exact }) => ui.h("tr", {}, ui.h("th", { scope: "row" }, name),
+        [rec + kl, rec, kl, exact].map((value) => ui.h("td", {}, f(value)))));
+      outcome.replaceChildren(
+        ui.h("table", { class: "vw-numbers vw-train-results" },
+          ui.h("thead", {}, ui.h("tr", {}, ["", "−ELBO", "rec", "KL", "exact −log p(x)"].map((head) => ui.h("th", { scope: "col" }, head)))),
+          ui.h("tbody", {}, rows)),
+        ui.h("p", { class: "vw-note" }, ui.h("strong", {}, right ? "As you predicted. " : `You predicted: ${piece.answers[answer]}. It is: ${piece.answers[piece.right]}. `), piece.told(results)));
+    }
+
+    // To the held numbers at its end, or null if another piece has been opened, or the run started anew, meanwhile.
+    async function runStage({ anew, steps, values }, mine) {
+      ui.set(model, values);
+      if (anew) {
+        restart();
+        await until(() => ready && !busy, mine);
+      } else {
+        follow();
+      }
+      if (!mine.running) return null;
+      const began = performance.now();
+      await new Promise((done) => {
+        goal = { steps: shown.steps + steps, done };
+        if (calm) step(steps);
+        else play();
+      });
+      goal = null;
+      return mine.running ? { ...shown.held, seconds: (performance.now() - began) / 1000 } : null;
+    }
+
+    async function until(test, mine) {
+      while (!test() && mine.running && !view.signal.aborted) await new Promise((done) => setTimeout(done, 30));
+    }
+
+    part.addEventListener("toggle", () => part.open && show());
+    return { part, show, cancel };
+  }
+
+  // --- slow motion ---
+
+  function slowMotion() {
+    const chosen = ui.h("div");
+    const input = ui.digit("small"), output = ui.digit("small");
+    const list = ui.h("ol", { class: "vw-train-stages" });
+    const next = ui.button("Next: encode", advance, "primary");
+    const part = ui.h("details", { class: "vw-train-more" }, ui.h("summary", {}, "Slow motion: one digit's way through a step"),
+      ui.h("div", { class: "vw-column" }, chosen,
+        ui.h("div", { class: "vw-train-z" }, ui.captioned(input, "x"), ui.captioned(output, "decoded"),
+          ui.h("p", { class: "vw-note" }, "Each press takes one stage, and the plane above shows it; the weights stay as they are.")),
+        list, ui.h("div", { class: "vw-buttons" }, next)));
+    let stage = 0, way = null, seed = 1, digits = null;
+    const number = (value) => ui.format(value);
+    const pair = (values) => `(${Array.from(values, number).join(", ")})`;
+    const NAMES = ["encode", "draw ε", "z = m + √v ε", "decode", "the loss", "the gradient", "again, with new ε"];
+    const STAGES = [
+      ["q", "encode", () => `x goes into the encoder: m = ${pair(way.m)}, v = ${pair(way.v)}. The ellipse is q(z|x), one sd wide.`],
+      ["prior", "draw ε", () => `ε = ${pair(way.eps)} from N(0, I), which no parameter is in.`],
+      ["elbo", "z = m + √v ε", () => `z = ${pair(way.z)}: a draw from q, and a smooth function of m and v.`],
+      ["rec", "decode", () => "z goes into the decoder: the probability of ink at each pixel."],
+      ["kl", "the loss", () => `rec ${number(way.rec)} + ${model.get("beta") === 1 ? "" : `${model.get("beta")} × `}KL ${number(way.kl)} = ${number(way.rec + model.get("beta") * way.kl)} nats.`],
+      ["truth", "the gradient", () => `of the loss on m: ${pair(way.grad_m)}, of which rec's is ${pair(way.grad_z)} and the KL's ${pair(way.m.map((value) => model.get("beta") * value))}; on v: ${pair(way.grad_v)}. The arrow is the way m would go, down the loss.`],
+    ];
+
+    // One test digit of each class.
+    function fill() {
+      const classes = ui.range(10).map((label) => data.labels.indexOf(label));
+      digits = classes.map((i) => Float32Array.from(data.test.subarray(784 * i, 784 * (i + 1))));
+      chosen.replaceChildren(ui.digitChoice(view, model, digits, { labels: ui.range(10), legend: "Digit" }));
+    }
+
+    async function advance() {
+      if (!ready || !digits) return;
+      if (playing) pause();
+      if (stage === 6) [stage, seed] = [0, seed + 1];
+      if (stage === 0) await trace();
+      stage += 1;
+      show();
+    }
+
+    async function trace() {
+      const eps = engine.normals(seed).fill(new Float32Array(2)), beta = model.get("beta");
+      way = { steps: shown.steps, eps, ...(await run.trace({ x: digits[model.get("digit")], noise: eps, beta })) };
+    }
+
+    function show() {
+      const x = digits?.[model.get("digit")];
+      if (x) {
+        ui.paint(input, x);
+        input.setAttribute("aria-label", `The test digit, a ${model.get("digit")}`);
+      }
+      ui.paint(output, stage >= 4 ? way.ink : new Float32Array(784));
+      output.setAttribute("aria-label", stage >= 4 ? "What z decodes to" : "Not decoded yet");
+      list.replaceChildren(...STAGES.slice(0, stage).map(([colour, name, words]) => ui.h("li", {},
+        ui.h("span", { class: "swatch", style: `--colour:${ui.COLOURS[colour]}` }), ui.h("strong", {}, `${name}: `), words())));
+      next.textContent = `Next: ${NAMES[stage]}`;
+      plane.redraw();
+    }
+
+    function drawOn(context, place, scale) {
+      if (!part.open || !stage) return;
+      const { m, v, z, eps, grad_m } = way, [x, y] = place(m[0], m[1]);
+      const dot = (at, colour) => {
+        context.fillStyle = colour;
+        context.strokeStyle = "#fff";
+        context.lineWidth = 2;
+        context.beginPath();
+        context.arc(...at, 5, 0, 2 * Math.PI);
+        context.fill();
+        context.stroke();
+      };
+      context.strokeStyle = ui.COLOURS.q;
+      context.lineWidth = 3;
+      context.beginPath();
+      context.ellipse(x, y, scale * Math.sqrt(v[0]), scale * Math.sqrt(v[1]), 0, 0, 2 * Math.PI);
+      context.stroke();
+      dot([x, y], ui.COLOURS.q);
+      if (stage === 2) dot(place(...eps), ui.COLOURS.prior);
+      if (stage >= 3) dot(place(...z), ui.COLOURS.elbo);
+      if (stage < 6) return;
+      const length = Math.hypot(...grad_m), reach = Math.min(80, 14 + 6 * length) / (length || 1);
+      const [toX, toY] = [x - grad_m[0] * reach, y + grad_m[1] * reach], angle = Math.atan2(toY - y, toX - x);
+      context.strokeStyle = ui.INK;
+      context.lineWidth = 3;
+      context.beginPath();
+      context.moveTo(x, y);
+      context.lineTo(toX, toY);
+      for (const turn of [2.6, -2.6]) {
+        context.moveTo(toX, toY);
+        context.lineTo(toX + 10 * Math.cos(angle + turn), toY + 10 * Math.sin(angle + turn));
+      }
+      context.stroke();
+    }
+
+    // When the weights have changed, what was traced is of the past.
+    function update() {
+      if (!stage || way.steps === shown.steps) return;
+      stage = 0;
+      show();
+    }
+
+    part.addEventListener("toggle", () => part.open && show());
+    model.on("change:digit", changed);
+    view.signal.addEventListener("abort", () => model.off("change:digit", changed));
+    function changed() {
+      stage = 0;
+      show();
+    }
+    return { part, fill, drawOn, update };
+  }
+
+  // --- the data, when the widget comes into view ---
+
+  const fromNibbles = (packed) => {
+    const pairs = new Uint16Array(packed.length); // of bytes, the first one low
+    const table = Uint16Array.from({ length: 256 }, (_, two) => 17 * ((two >> 4) + 256 * (two & 15)));
+    for (let i = 0; i < pairs.length; i++) pairs[i] = table[packed[i]];
+    return new Uint8Array(pairs.buffer);
+  };
+
+  async function fetchData() {
+    failed.hidden = true;
+    waiting.hidden = false;
+    setBusy(true);
+    try {
+      const part = await ui.follow(model, "data");
+      const [images, test, labels] = ["images", "test", "labels"].map((name) => ui.bytes(part.get(name)));
+      const grey = fromNibbles(images);
+      await new Promise((done) => setTimeout(done)); // the page may do other things
+      const bits = new Uint8Array(8 * test.length);
+      for (let i = 0; i < bits.length; i++) bits[i] = (test[i >> 3] >> (7 - (i & 7))) & 1;
+      data = { images: grey, test: bits, labels };
+    } catch (error) {
+      setBusy(false);
+      failed.hidden = false;
+      waiting.hidden = true;
+      failed.firstChild.textContent = `The training digits could not be loaded (${error.message ?? error}).`;
+      return;
+    }
+    if (view.signal.aborted) return;
+    waiting.hidden = true;
+    motion.fill();
+    runLabel = labelOf();
+    const { images, test } = data;
+    run = trainer.start(model.get("_esm"), { images, test, z_dim: 2, ...begin() }, hear, (error) => pause(`Training has failed: ${error.message}`));
+    data.images = null; // the trainer has them
+    run.set(settings());
+    view.signal.addEventListener("abort", () => run.close());
+    applied = snapshot();
+    showState();
+  }
+
+  // --- what follows the state ---
+
+  const snapshot = () => ({ ...settings(), start: `${model.get("hidden")} ${model.get("seed")}` });
+  let applied = snapshot();
+
+  function follow() {
+    if (!run) return;
+    const [before, now] = [applied, snapshot()];
+    applied = now;
+    if (now.start !== before.start) {
+      if (ready || busy) restart();
+      return;
+    }
+    const changes = OWN.filter((trait) => now[trait] !== before[trait]);
+    if (!changes.length) return;
+    run.set(settings());
+    Object.assign(still, { best: Infinity, reports: 0 });
+    if (!shown || !ready) return;
+    if (shown.steps === 0) return restart(); // nothing is lost, and all numbers are of these settings
+    if (changes.includes("m")) shown.held = { ...shown.held, bound: NaN };
+    drawChart();
+    showNumbers(shown.held);
+    speak();
+  }
+
+  view.watch([...OWN, "hidden", "seed"], follow);
+  view.watch(["slow"], () => (playing ? go() : showState()));
+  view.watch(["preset"], pieces.show);
+  view.watch(["z"], () => {
+    plane.move();
+    sheet.move();
+    if (!shown) return;
+    drawZ();
+    speak();
+  });
+
+  const look = () => {
+    const before = away;
+    away = document.hidden || !seen;
+    if (run && away !== before && playing) {
+      go();
+      showState();
+    }
+  };
+  let seen = false;
+  const observer = new IntersectionObserver((entries) => {
+    seen = entries.at(-1).isIntersecting;
+    if (seen && !run && !busy && failed.hidden) fetchData();
+    look();
+  });
+  observer.observe(view.root);
+  document.addEventListener("visibilitychange", look, { signal: view.signal });
+  view.signal.addEventListener("abort", () => observer.disconnect());
+  view.signal.addEventListener("abort", () => clearTimeout(stopwatch));
+  showState();
+  view.say("A VAE that has not begun to learn. Play trains it.");
+  return view.stop;
+}
+
+export default { render: renderTrainVae };

@@ -1,0 +1,130 @@
+import functools
+
+import ipywidgets
+import numpy as np
+import torch
+import traitlets
+
+import vae_core as vc
+
+from .base import BookWidget, activation_of, check_finite, check_model, pack, reference
+
+IMAGES = 10_000  # training digits that a page carries, 0.95 MB deflated
+TEST = 1000  # test digits whose codes are shown
+UNITS = (1, 512)  # of a hidden layer
+LIMITS = {"beta": (0, 100), "learning_rate": (1e-6, 1), "m": (1, 20), "batch": (16, 256), "seed": (0, 2**31 - 1),
+          "digit": (0, 9), "z": (-4, 4, 2)}
+
+
+class TrainingDigits(ipywidgets.Widget):
+    """The digits that a page trains on: `TrainingDigits.of()`, one for all widgets of a page.
+
+    images: the first 10,000 training digits of MNIST in 16 grey levels, two pixels a byte (n * 392). test: the first
+    1,000 test digits, each pixel drawn with its grey level as its probability, as bits (n * 98); labels: their classes.
+    """
+
+    images = traitlets.Bytes().tag(sync=True)
+    test = traitlets.Bytes().tag(sync=True)
+    labels = traitlets.Bytes().tag(sync=True)
+
+    _made = None
+
+    @classmethod
+    def of(cls):
+        """The digits: those that exist, if nobody has closed them."""
+        if cls._made is None or cls._made.comm is None:
+            cls._made = cls(**packed_digits())
+        return cls._made
+
+
+@functools.cache
+def packed_digits():
+    data = vc.load_mnist()
+    levels = (data.train_images[:IMAGES].numpy().astype(np.uint16) + 8) // 17  # 0 to 15
+    images = (levels[:, ::2] << 4 | levels[:, 1::2]).astype(np.uint8).tobytes()
+    return dict(images=images, test=np.packbits(test_digits().numpy().astype(np.uint8), axis=1).tobytes(),
+                labels=bytes(data.test_labels[:TEST].tolist()))
+
+
+def test_digits():
+    """The binary test digits (1000, 784) whose codes are shown; of the first 64 the exact log p(x) is."""
+    return vc.binarize(vc.load_mnist().test_images[:TEST], torch.Generator().manual_seed(0))
+
+
+class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
+    """A VAE with two latents that learns real digits in the page, with the exact log p(x) beside its bound.
+
+    Nothing is trained before the reader says so. model: a vc.VAE with two latents and one or two hidden layers to go on
+    from; without one, a new network of `hidden` units and `activation` starts from `seed`.
+    Traits, all of which may change while it trains (hidden and seed start it anew): hidden, units of each layer; beta;
+    learning_rate, Adam's; m, samples of the IWAE bound, 1 to 20, and dreg, its doubly reparameterised gradient; batch,
+    16 to 256; seed; slow, a few steps a second; z, on the plane, and digit, the class shown in slow motion. preset: a
+    set piece to open with: "collapse", "rate", "samples", "autoencoder" or "units". `model` has the browser's weights
+    as of the last pause, `steps` how many steps it has learned. Raises ValueError for another model.
+    """
+
+    beta = traitlets.Float(1.0).tag(sync=True)
+    learning_rate = traitlets.Float(3e-3).tag(sync=True)
+    m = traitlets.Int(1, help="samples of z for each image").tag(sync=True)
+    dreg = traitlets.Bool(False, help="with m > 1, the doubly reparameterised gradient").tag(sync=True)
+    batch = traitlets.Int(64).tag(sync=True)
+    hidden = traitlets.List(traitlets.Int(), help="units of each hidden layer of the encoder").tag(sync=True)
+    seed = traitlets.Int(0, help="of the first weights, the order of images and all noise").tag(sync=True)
+    slow = traitlets.Bool(False, help="a few steps a second").tag(sync=True)
+    z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
+    digit = traitlets.Int(2, help="the class of the digit in slow motion").tag(sync=True)
+    preset = traitlets.Enum(["none", "collapse", "rate", "samples", "autoencoder", "units"], "none",
+                            help="the set piece that is open").tag(sync=True)
+    state = ("beta", "learning_rate", "m", "dreg", "batch", "hidden", "seed", "slow", "z", "digit", "preset")
+
+    activation = traitlets.Enum(list(vc.ACTIVATIONS), "elu").tag(sync=True)
+    data = reference(TrainingDigits)
+    later = ("data",)
+    start = traitlets.Bytes(help="the given model's weights in float32, or nothing").tag(sync=True)
+    weights = traitlets.Bytes(help="the browser's weights as of the last pause").tag(sync=True)
+    trained = traitlets.List(traitlets.Int(), help="the hidden layers of these weights").tag(sync=True)
+    steps = traitlets.Int(0, help="steps of training as of the last pause").tag(sync=True)
+
+    def __init__(self, model=None, *, hidden=(128,), activation="elu", preset=None, name="train", **traits):
+        start = b""
+        if model is not None:
+            if not isinstance(model, vc.VAE) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
+                raise ValueError(f"wanted a VAE, whose prior is N(0, I), to go on from; given {type(model).__name__}")
+            if model.z_dim != 2:
+                raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
+            check_model(model)
+            hidden, activation = model.hidden, activation_of(model.enc)
+            for part, weight in model.named_parameters():
+                check_finite(part, weight)
+            start = b"".join(pack(net, _layers(net), "float32") for net in (model.enc, model.dec))
+        hidden = list(hidden)
+        if len(hidden) not in (1, 2):
+            raise ValueError(f"wanted one or two hidden layers; given {len(hidden)}")
+        super().__init__(name=name, hidden=hidden, activation=activation, preset=preset or "none", start=start,
+                         data=TrainingDigits.of(), limits=LIMITS | {"hidden": (*UNITS, len(hidden))}, **traits)
+
+    @traitlets.validate(*LIMITS, "hidden")
+    def _valid(self, proposal):
+        return self.inside(proposal)
+
+    @property
+    def model(self) -> vc.VAE:
+        """A VAE with the browser's weights as of the last pause; before there are any, with the given model's.
+
+        Raises RuntimeError for a widget without a model that no browser has shown yet.
+        """
+        weights, hidden = (self.weights, self.trained) if self.weights else (self.start, self.hidden)
+        if not weights:
+            raise RuntimeError("no browser has shown this widget yet, and its weights begin there: display it first")
+        model = vc.VAE(784, 2, hidden, self.activation, self.beta)
+        values = torch.frombuffer(bytearray(weights), dtype=torch.float32)
+        with torch.no_grad():
+            for layer in (layer for net in (model.enc, model.dec) for layer in _layers(net)):
+                for part in (layer.weight, layer.bias):
+                    part.copy_(values[: part.numel()].view_as(part))
+                    values = values[part.numel() :]
+        return model
+
+
+def _layers(net):
+    return [net.first, *(layer for layer in net.rest if isinstance(layer, torch.nn.Linear))]
