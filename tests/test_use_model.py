@@ -9,7 +9,7 @@ from widget_pages import control, look, number, press, settled_look, wait_for_lo
 
 import vae_core as vc
 import vae_widgets as w
-from vae_widgets.base import Network
+from vae_widgets.base import Network, to_choose
 
 UI = """const url = URL.createObjectURL(new Blob([source, "\\nexport { ui };"], { type: "text/javascript" }));
   const { ui } = await import(url);
@@ -58,14 +58,15 @@ def test_widgets_show_a_model_trained_in_the_page(show_widgets, trained):
     plane, traversal, draw, bound = places[:4]
     log_q = vc.log_mean_exp(vc.log_normal(torch.zeros(2), *trained.enc(x)), 0).item()
     assert number(plane, "log_q") == pytest.approx(log_q, abs=0.01)
-    start = trained.enc(x[widgets[1].digit])[0]
-    assert number(traversal, "rec") == pytest.approx(
-        -vc.log_bernoulli_with_logits(widgets[2]._x[0], trained.dec(start)).item(), abs=0.2)
+    many, labels = examples.digits(200)
+    first = many[to_choose(labels)[0]]  # of which the traversal shows the code, to three digits
+    rec = -vc.log_bernoulli_with_logits(first, trained.dec(trained.enc(first)[0])).item()
+    assert number(traversal, "rec") == pytest.approx(rec, abs=0.2)
     m, v = trained.enc(widgets[2]._x[0])
     assert number(draw, "kl") == pytest.approx(vc.kl_normal(m, v, torch.zeros(2), torch.ones(2)).item(), abs=0.01)
     settled_look(bound)
     exact = vc.log_marginal_grid(trained, widgets[3]._x[:1]).log_px.item()
-    assert number(bound, "bound") == pytest.approx(exact, abs=1)
+    assert exact - 10 < number(bound, "bound") < exact + 1  # q of a VAE that has learned nothing is far off; the book's is at -150
 
     shown = settled_look(plane)
     press(control(plane, "z", 0), "ArrowRight", "ArrowRight")
