@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -182,6 +183,14 @@ def test_plain_commands_are_those_of_make():
     for text in (printed, *(read(name) for name in ("README.md", ".github/workflows/book.yml"))):
         assert install in text and build in text
     assert "--constraint constraints.txt" in read(".binder/postBuild")
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / ".github/workflows").glob("*.y*ml")), ids=lambda file: file.name)
+def test_actions_are_pinned(file):
+    """Each by its commit, since a tag can be moved, with its release beside it for whoever renews them."""
+    used = re.findall(r"uses: *(.*)", file.read_text(encoding="utf-8"))
+    pinned = re.compile(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert used and [line for line in used if not pinned.fullmatch(line)] == []
 
 
 # ------------------------------------------------------------------------------------
