@@ -2,9 +2,9 @@
 
 Everyone trains on the same 10,000 digits, batches of 64, one after the other in turns of some hundred steps, so that
 what else the machine does hits all alike: vae_widgets/trainer.js in Chromium, with WebAssembly and in plain loops; a
-bare PyTorch loop, as one would write it; and vae_core.fit, all in float32. Then -ELBO on test digits against the seconds of
-training, in the page and in the bare loop; and the time of a step at the beginning and the end of a long run with
-twenty samples, where numbers that are too small would make it slow.
+bare PyTorch loop, as one would write it; and vae_core.fit, all in float32. Then -ELBO on test digits against the
+seconds of training, in the page and in the bare loop; and the time of a step at the beginning and the end of a long run
+with twenty samples, where numbers that are too small would make it slow.
 """
 
 import argparse
@@ -90,7 +90,8 @@ def compare_steps(pages, grey, rounds):
                 times[key].append(page.evaluate("([shape, n]) => train(shape, n)", [shape, n]))
             times["PyTorch"].append(milliseconds(partial(steps, 200), 200))
             times["fit"].append(milliseconds(fit, math.ceil(len(some) / BATCH)))
-        print(f"| {name} | " + " | ".join(f"{statistics.median(each):.2f}" for each in times.values()) + " |", flush=True)
+        cells = (f"{statistics.median(each):.2f}" for each in times.values())
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
 def compare_bounds(page, grey, test):

@@ -28,7 +28,7 @@ from widget_state import as_script
 
 import vae_core as vc
 from vae_widgets import TrainingDigits, TrainVAE
-from vae_widgets.train_vae import test_digits as shown_digits
+from vae_widgets.train_vae import shown_digits
 
 # Keeps the host's models, so that a test reads what the page tells Python.
 MODELS = """const set = Map.prototype.set;

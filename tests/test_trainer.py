@@ -11,7 +11,7 @@ from playwright.sync_api import Error
 
 import vae_core as vc
 import vae_widgets
-from vae_widgets.train_vae import TrainVAE, packed_digits, test_digits
+from vae_widgets.train_vae import TrainVAE, packed_digits, shown_digits
 
 FOLDER = Path(vae_widgets.__file__).parent
 SOURCE = "\f\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("engine.js", "trainer.js"))
@@ -300,7 +300,7 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
     levels = torch.frombuffer(bytearray(packed["images"]), dtype=torch.uint8)
     grey = 17 * torch.stack([levels >> 4, levels & 15], 1)
     page = open_page(browser, tmp_path)
-    page.evaluate(SETUP, [SOURCE, encoded(grey), encoded(test_digits().to(torch.uint8))])
+    page.evaluate(SETUP, [SOURCE, encoded(grey), encoded(shown_digits().to(torch.uint8))])
     setup = dict(hidden=opened.hidden, seed=opened.seed, activation=opened.activation)
     how = {name: getattr(opened, name) for name in ("beta", "learning_rate", "m", "batch")}
     page.evaluate("""([setup, how]) => {

@@ -5,11 +5,13 @@ import base64
 import pytest
 import torch
 import widget_examples as examples
+from playwright.sync_api import expect
 from widget_pages import control, look, number, press, settled_look, wait_for_look
 
 import vae_core as vc
 import vae_widgets as w
 from vae_widgets.base import Network, to_choose
+from vae_widgets.train_vae import shown_digits
 
 UI = """const url = URL.createObjectURL(new Blob([source, "\\nexport { ui };"], { type: "text/javascript" }));
   const { ui } = await import(url);
@@ -101,3 +103,29 @@ def test_a_file_from_the_browser_is_a_model(show_widgets, trained, tmp_path):
     file.write_bytes(data)
     with pytest.raises(ValueError, match="hash"):
         vc.load_model(file)
+
+
+@torch.no_grad()
+def test_what_was_trained_in_the_page(show_widgets, tmp_path):
+    """From TrainVAE into the other widgets, and into a file with its recipe."""
+    train = w.TrainVAE(hidden=[16])
+    page, trouble = show_widgets([train, examples.EXAMPLES["LatentPlane"]()], reduced_motion="reduce")
+    trained, plane = page.locator(".widget").nth(0), page.locator(".widget").nth(1)
+    expect(trained.locator(".vw")).to_have_attribute("aria-busy", "false", timeout=30_000)
+    trained.get_by_role("button", name="Train 50 steps").click()
+    expect(trained.locator("[data-key=steps]")).to_have_attribute("data-value", "50", timeout=30_000)
+    expect(trained.locator(".vw")).to_have_attribute("aria-busy", "false", timeout=30_000)
+    control(trained, "beta").press("ArrowRight")
+    trained.get_by_role("button", name="Use my model").click()
+    expect(plane.locator(".vw-adopted")).to_contain_text("that you trained, after 50 steps")
+    with page.expect_download() as download:
+        trained.get_by_role("button", name="Download it").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    model = vc.load_model(file)
+    told = model.description["recipe"]["settings"]
+    assert [(part["from"], part["beta"]) for part in told] == [(0, 1), (50, 2)]
+    assert (model.description["steps"], model.hidden, model.beta, file.name) == (50, [16], 2, "vae-50-steps.safetensors")
+    log_q = vc.log_mean_exp(vc.log_normal(torch.zeros(2), *model.enc(shown_digits())), 0).item()
+    assert number(plane, "log_q") == pytest.approx(log_q, abs=0.02)  # the file's weights are halves
+    assert trouble == []

@@ -90,6 +90,7 @@ async function renderTrainVae({ model, el }) {
     [curve, ready, runLabel, target] = [[], false, labelOf(), 0];
     applied = snapshot();
     setBusy(true);
+    mine.begin();
     run.set(settings());
     run.restart(begin());
   }
@@ -166,6 +167,7 @@ async function renderTrainVae({ model, el }) {
   const slider = (options) => ui.slider(view, model, options);
   const UNITS = [2, 4, 8, 16, 32, 64, 128, 300];
   const RATES = [1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.3, 1];
+  const mine = myModel();
   const pieces = setPieces();
   const motion = slowMotion();
 
@@ -186,7 +188,7 @@ async function renderTrainVae({ model, el }) {
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-train-curves" }, chart,
         ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["#99c7e0", "shaded: the gap"], ["muted", "grey: the last run", true]])),
-      ui.h("div", { class: "vw-third" }, numbers.table)),
+      ui.h("div", { class: "vw-third vw-column" }, numbers.table, mine.part)),
     ui.h("div", { class: "vw-train-settings" },
       slider({ trait: "beta", name: "β", values: [0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 40, 100], show: String }),
       slider({ trait: "learning_rate", name: "rate", label: "learning rate", values: RATES, show: rateText }),
@@ -363,6 +365,49 @@ async function renderTrainVae({ model, el }) {
   function speak() {
     const { rec, kl, exact } = shown.held;
     view.say(`Step ${count(shown.steps)}, ${labelOf()}: −ELBO ${ui.format(rec + kl)} = rec ${ui.format(rec)} + KL ${ui.format(kl)}, exact −log p(x) ${ui.format(exact)}, gap ${ui.format(rec + kl - exact)} nats. Where z = (${model.get("z").map((value) => ui.format(value)).join(", ")}).${note && ` ${note}`}`);
+  }
+
+  // --- the model that the reader trained: in the page's other widgets, and in a file ---
+
+  function myModel() {
+    const said = ui.h("p", { class: "vw-heading", role: "status" });
+    let recipe = []; // what the run was told, and when
+
+    // `f` of the weights of this moment.
+    const withWeights = (f) => async () => {
+      if (!run || !ready) return;
+      const shape = { hidden: [...model.get("hidden")], z_dim: 2, activation: model.get("activation") };
+      try {
+        said.textContent = await f(await run.weights(), shape, shown.steps);
+      } catch (error) {
+        said.textContent = error.message;
+      }
+    };
+
+    const use = withWeights((weights, shape, steps) => {
+      const { test, labels } = data, { enc, dec } = trainer.networks(weights, shape);
+      const digits = Array.from(labels, (_, i) => Float32Array.from(test.subarray(784 * i, 784 * (i + 1))));
+      ui.useModel({ enc, dec, digits, labels, words: `the VAE that you trained, after ${count(steps)} steps` });
+      return "The planes, sliders, drawings and bounds of this page show your model now, where they showed a VAE.";
+    });
+
+    const save = withWeights(async (weights, shape, steps) => {
+      const description = {
+        arguments: { x_dim: 784, ...shape, beta: model.get("beta") }, seed: model.get("seed"), steps,
+        recipe: { images: data.count, optimizer: "adam", settings: recipe },
+      };
+      const name = `vae-${steps}-steps.safetensors`;
+      ui.download(await ui.safetensors(weights, description), name);
+      return `vae_core.load_model("${name}") reads the file.`;
+    });
+
+    const part = ui.h("div", { class: "vw-column" },
+      ui.h("div", { class: "vw-buttons" }, ui.button("Use my model", use), ui.button("Download it", save)), said);
+    return {
+      part,
+      begin: () => (recipe = [{ from: 0, ...settings() }]),
+      note: () => recipe.push({ from: shown.steps, ...settings() }),
+    };
   }
 
   // --- set pieces ---
@@ -652,7 +697,9 @@ async function renderTrainVae({ model, el }) {
     runLabel = labelOf();
     const { images, test } = data;
     run = trainer.start(model.get("_esm"), { images, test, z_dim: 2, ...begin() }, hear, (error) => pause(`Training has failed: ${error.message}`));
+    data.count = images.length / 784;
     data.images = null; // the trainer has them
+    mine.begin();
     run.set(settings());
     view.signal.addEventListener("abort", () => run.close());
     applied = snapshot();
@@ -678,6 +725,7 @@ async function renderTrainVae({ model, el }) {
     Object.assign(still, { best: Infinity, reports: 0 });
     if (!shown || !ready) return;
     if (shown.steps === 0) return restart(); // nothing is lost, and all numbers are of these settings
+    mine.note();
     if (changes.includes("m")) shown.held = { ...shown.held, bound: NaN };
     drawChart();
     showNumbers(shown.held);

@@ -42,11 +42,11 @@ def packed_digits():
     data = vc.load_mnist()
     levels = (data.train_images[:IMAGES].numpy().astype(np.uint16) + 8) // 17  # 0 to 15
     images = (levels[:, ::2] << 4 | levels[:, 1::2]).astype(np.uint8).tobytes()
-    return dict(images=images, test=np.packbits(test_digits().numpy().astype(np.uint8), axis=1).tobytes(),
+    return dict(images=images, test=np.packbits(shown_digits().numpy().astype(np.uint8), axis=1).tobytes(),
                 labels=bytes(data.test_labels[:TEST].tolist()))
 
 
-def test_digits():
+def shown_digits():
     """The binary test digits (1000, 784) whose codes are shown; of the first 64 the exact log p(x) is."""
     return vc.binarize(vc.load_mnist().test_images[:TEST], torch.Generator().manual_seed(0))
 
