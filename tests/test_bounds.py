@@ -736,6 +736,30 @@ def test_torch_func_takes_gradients_image_by_image(monkeypatch, model):
             close(each[name][i], 0 if weight.grad is None else weight.grad, atol=1e-5)
 
 
+@pytest.mark.parametrize("y", [Y, torch.nn.functional.one_hot(Y, 3)], ids=["ids", "one-hot"])
+def test_torch_func_maps_bounds_over_labels_too(monkeypatch, y):
+    without_noise(monkeypatch)
+    model = ssvae()
+
+    def of_one(x, y):
+        return model.negative_elbo_bound(x.unsqueeze(0), y.unsqueeze(0))
+
+    each = torch.func.vmap(of_one, randomness="different")(X, y)
+    for found, expected in zip(each, zip(*map(of_one, X, y), strict=True), strict=True):
+        close(found, torch.stack(expected), atol=1e-5)
+
+
+@pytest.mark.parametrize("bound", [
+    vae().negative_elbo_bound, gmvae().negative_elbo_bound, ssvae().negative_elbo_bound,
+    lambda x: ssvae().negative_elbo_bound(x, Y), lambda x: vae().negative_iwae_bound(x, 3),
+], ids=["vae", "gmvae", "ssvae", "labelled", "iwae"])
+def test_a_jacobian_can_be_vectorised(monkeypatch, bound):
+    without_noise(monkeypatch)
+    found, expected = (torch.autograd.functional.jacobian(bound, X, vectorize=v) for v in (True, False))
+    for f, e in zip(found, expected, strict=True):
+        close(f, e, atol=1e-6)
+
+
 def test_torch_func_takes_derivatives_of_a_network():
     dec, z = vae().double().dec, torch.tensor([0.3, -0.7], dtype=torch.float64)
 

@@ -206,6 +206,27 @@ def test_widgets_in_firefox(firefox, site, name):
     assert firefox.trouble == []
 
 
+@pytest.mark.parametrize("name", ["index", "book/3_vae"])
+def test_paper_is_white_in_the_dark_theme(open_page, name):
+    page, _ = open_page(name, theme="dark")
+    wait_until_drawn(page)
+    page.emulate_media(media="print")
+    assert page.evaluate("""() => {
+        const light = (color) => { const [r, g, b] = color.match(/[0-9.]+/g); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+        const style = (e) => getComputedStyle(e), bad = [], say = (what, e) => bad.push(`${what} ${e.outerHTML.slice(0, 80)}`);
+        if (light(style(document.body).backgroundColor) < 250) say("dark page", document.body);
+        for (const e of document.querySelectorAll(".bd-article :is(p, h1, h2, li, code, pre, pre span, .vw, label, td)"))
+            if (light(style(e).color) > 140) say("pale", e);
+        for (const e of document.querySelectorAll(".bd-article :is(img, .vw canvas, .vw svg, .swatch)"))
+            if (style(e).filter !== "none") say("turned", e);
+        for (const e of document.querySelectorAll(".bd-article pre"))
+            if (style(e).whiteSpace !== "pre-wrap") say("cut off", e);
+        for (const e of document.querySelectorAll(".bd-article :is(.vw-foot, .copybtn)"))
+            if (style(e).display !== "none") say("to be pressed", e);
+        return [...new Set(bad)].slice(0, 8);
+    }""") == []
+
+
 def test_dark_theme_turns_figures(open_page, site):
     name = next(name for name in PAGES if "<figure" in (site / name).with_suffix(".html").read_text(encoding="utf-8"))
     for theme, expected in (("light", "none"), ("dark", "invert(1) hue-rotate(180deg)")):
