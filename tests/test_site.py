@@ -212,10 +212,15 @@ def test_paper_is_white_in_the_dark_theme(open_page, name):
     wait_until_drawn(page)
     page.emulate_media(media="print")
     assert page.evaluate("""() => {
-        const light = (color) => { const [r, g, b] = color.match(/[0-9.]+/g); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-        const style = (e) => getComputedStyle(e), bad = [], say = (what, e) => bad.push(`${what} ${e.outerHTML.slice(0, 80)}`);
+        const style = (e) => getComputedStyle(e), bad = [];
+        const say = (what, e) => bad.push(`${what} ${e.outerHTML.slice(0, 80)}`);
+        const light = (color) => {
+            const [r, g, b] = color.match(/[0-9.]+/g);
+            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
         if (light(style(document.body).backgroundColor) < 250) say("dark page", document.body);
-        for (const e of document.querySelectorAll(".bd-article :is(p, h1, h2, li, code, pre, pre span, .vw, label, td)"))
+        const text = "p, h1, h2, li, code, pre, pre span, .vw, label, td";
+        for (const e of document.querySelectorAll(`.bd-article :is(${text})`))
             if (light(style(e).color) > 140) say("pale", e);
         for (const e of document.querySelectorAll(".bd-article :is(img, .vw canvas, .vw svg, .swatch)"))
             if (style(e).filter !== "none") say("turned", e);
