@@ -161,6 +161,7 @@ def test_widgets_are_drawn_and_every_control_does_something(open_page, name):
     assert page.locator(".widget > :first-child:not(.vw, .widget-notice)").count() == 0
     assert page.locator(".widget-notice.failed").all_text_contents() == []
     for place in page.locator(".vw").all():
+        place.scroll_into_view_if_needed()  # what is large comes for who sees it
         settled_look(place)
         assert place.evaluate(EMPTY) == []
         for control, key in controls(place):
@@ -194,7 +195,8 @@ def test_widgets_in_firefox(firefox, site, name):
     }})()""")
     assert firefox.evaluate("[...document.querySelectorAll('.widget-notice.failed')].map((e) => e.textContent)") == []
     for n in range(firefox.evaluate("places().length")):
-        firefox.evaluate(f"until(() => !({EMPTY})(places()[{n}]).length)")
+        firefox.evaluate(f"places()[{n}].scrollIntoView()")
+        firefox.evaluate(f"until(() => !({EMPTY})(places()[{n}]).length && places()[{n}].ariaBusy !== 'true')")
         for i, key in firefox.evaluate(f"({CONTROLS})(places()[{n}])"):
             firefox.evaluate(f"""(async () => {{
                 const place = places()[{n}];

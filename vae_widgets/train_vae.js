@@ -469,6 +469,7 @@ async function renderTrainVae({ model, el }) {
       if (open?.key === key) return;
       cancel();
       open = { key, running: false };
+      body.dataset.value = key;
       body.replaceChildren();
       if (!piece) return;
       part.open = true;
