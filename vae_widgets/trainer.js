@@ -410,8 +410,8 @@ const trainer = (() => {
     }
 
     // The loss on the `count` images that are there and, if `learn`, its gradients: means over images, in nats.
-    // noise: (m count, z_dim), or drawn. samples, in place of means: rec and kl of each row.
-    function pass(count, { beta = 1, m = 1, dreg = false, noise = null, learn = true, samples = false }) {
+    // noise: (m count, z_dim), or drawn.
+    function pass(count, { beta = 1, m = 1, dreg = false, noise = null, learn = true }) {
       const rows = count * m, top = layers.enc.at(-1), last = layers.dec.at(-1), { x, z, eps, dz } = places;
       const v = encode(count), many = m > 1;
       f.fill(0, z, z + rows * zStride);
@@ -436,7 +436,6 @@ const trainer = (() => {
         kl_mean += kl[s] / rows;
         rec_mean += rec[s] / rows;
       }
-      if (samples) return { rec, kl };
       if (!many) loss = rec_mean + beta * kl_mean;
       for (let r = 0; many && r < count; r++) {
         let max = -Infinity, sum = 0;
@@ -622,8 +621,8 @@ const trainer = (() => {
     }
 
     return {
-      step, pass, put, update, codes, pictures, bound, logMarginal, trace, read, write, makeRoom,
-      shape, get steps() { return steps; }, get f() { return f; }, layers, isFinite: () => f.subarray(0, parameters).every(Number.isFinite),
+      step, pass, put, update, codes, pictures, bound, logMarginal, trace, write, makeRoom,
+      shape, get steps() { return steps; }, get f() { return f; }, layers,
     };
   }
 
