@@ -221,7 +221,7 @@ def latent_graph(images):
 
 def with_few_labels(data, graph, labels, draw):
     """Choose the images whose labels are known. Returns a mask of all others, the share of these for
-    which the guess is right, and the training loss: J' of chapter 6."""
+    which the guess is right, and the training loss: J' of chapter 7."""
     images = data.train_images
     known = vc.labelled_subset(data.train_labels, labels, seed=draw)
     x_known, y_known = images[known], data.train_labels[known]

@@ -73,7 +73,7 @@ def gaussian_parameters(h, dim=-1):
 
 
 def log_normal(x, m, v):
-    """log N(x; m, diag(v)), in nats. Notes §5.4, eq. 13; chapters 1 and 4.
+    """log N(x; m, diag(v)), in nats. Notes §5.4, eq. 13; chapters 1 and 5.
 
     x, m, v: (..., dim), broadcast together; v is a variance. Returns (...).
     Raises ValueError if shapes do not broadcast or a variance is not positive.
@@ -84,7 +84,7 @@ def log_normal(x, m, v):
 
 
 def log_normal_mixture(z, m, v):
-    """log (1/k) sum_j N(z; m_j, diag(v_j)), in nats. Notes §5.5; chapter 4.
+    """log (1/k) sum_j N(z; m_j, diag(v_j)), in nats. Notes §5.5; chapter 5.
 
     z: (batch, dim); m, v: (1 or batch, k, dim), the k components, weighted equally.
     Returns (batch,). Raises ValueError on other shapes or a variance that is not positive.
@@ -185,7 +185,7 @@ def kl_normal(qm, qv, pm, pv):
 
 
 def kl_cat(q, log_q, log_p):
-    """KL(q || p) of two categorical distributions, in nats, never below 0. Notes §5.7; chapter 6.
+    """KL(q || p) of two categorical distributions, in nats, never below 0. Notes §5.7; chapter 7.
 
     q: (..., k) probabilities; log_q, log_p: (..., k) or numbers. Returns (...). A class
     with q = 0 adds 0, to the gradient, too. That passes through q, with log_q as its
@@ -206,7 +206,7 @@ def _not_below_zero(kl):
 def log_mean_exp(x, dim):
     """log of the mean of exp(x) along `dim`, without overflow; all -inf gives -inf.
 
-    Raises ValueError if there is nothing to average. Notes §5.5 and eq. 3; chapter 5.
+    Raises ValueError if there is nothing to average. Notes §5.5 and eq. 3; chapter 6.
     """
     if x.shape[dim] == 0:
         raise ValueError(f"nothing to average: x has shape {tuple(x.shape)}, dim={dim}")
@@ -218,7 +218,7 @@ def duplicate(x, rep):
 
     The result is *rep-major*: all of copy 1, then all of copy 2, ... so it is
     reshape(rep, batch, ...) that takes it apart again, never (batch, rep).
-    Raises ValueError if rep < 1. Notes §5.6; chapter 5.
+    Raises ValueError if rep < 1. Notes §5.6; chapter 6.
     """
     return x.repeat(_check_count(rep, "rep"), *[1] * (x.dim() - 1))
 
@@ -455,7 +455,7 @@ class VAE(_Model):
 
         x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
         kl = log q(z|x) - log p(z) and rec = -log p(x|z) at the drawn z, so that
-        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 5. dreg: see
+        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 6. dreg: see
         `negative_iwae_bound`. Raises ValueError if iw < 1 or x has another shape or range.
         """
         _check_images(x, self)
@@ -480,7 +480,7 @@ class VAE(_Model):
         bounds -log p(x) from above whatever beta is. dreg: give the encoder the doubly
         reparameterised gradient of the same bound (Tucker et al., 2019), which has the same
         mean and less noise. Raises ValueError if iw < 1 or x has another shape or range.
-        Notes §5.6, eq. 3; chapter 5.
+        Notes §5.6, eq. 3; chapter 6.
         """
         log_w, kl, rec = self.log_weight(x, iw, dreg)
         return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
@@ -490,7 +490,7 @@ class GMVAE(VAE):
     """A VAE whose prior is a learned mixture of k Gaussians with equal weights.
 
     Only p(z) differs, so only `log_prior` and the KL do, which has no closed form any
-    more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 4.
+    more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 5.
     """
 
     def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500, beta=1.0):
@@ -524,7 +524,7 @@ class GMVAE(VAE):
 
 class SSVAE(VAE):
     """Semi-supervised VAE: x|y, z ~ Bernoulli(dec(z, y)), y uniform, z ~ N(0, I),
-    with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 6.
+    with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 7.
 
     gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
     `loss`, and beta the KL of z and y together. Images with a known label and without share
@@ -557,7 +557,7 @@ class SSVAE(VAE):
         Returns scalars nelbo = rec + beta * (kl_z + kl_y), kl_z, kl_y and rec. Without y, all of
         its values are summed over with weights q(y|x), and kl_y = KL(q(y|x) || p(y));
         with y, kl_y = -log p(y). Raises ValueError on bad images or labels.
-        Notes §5.7, eq. 7; chapter 6.
+        Notes §5.7, eq. 7; chapter 7.
         """
         _check_images(x, self)
         log_p_y = -math.log(self.y_dim)
@@ -576,7 +576,7 @@ class SSVAE(VAE):
 
         Any q gives a bound, this one too, at k / y_dim of the cost; where the classifier is
         sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Raises ValueError
-        on bad images, or a k that is not between 1 and y_dim. Chapter 6.
+        on bad images, or a k that is not between 1 and y_dim. Chapter 7.
         """
         _check_images(x, self)
         k = _check_count(k, "k")
@@ -697,7 +697,7 @@ def log_likelihood(model, x, m=5000):
     counted along the same draws. Returns (n,), or (len(m), n): stochastic lower bounds,
     lower in the mean, that close on log p(x) as m grows. Memory does not grow with n or
     m. Raises ValueError if an m < 1, x has another shape or range, or the model has no p(x).
-    Burda et al. (2016); chapter 5.
+    Burda et al. (2016); chapter 6.
     """
     _check_images(x, model)
     if not isinstance(model, VAE):
@@ -778,7 +778,7 @@ def active_units(model, x, threshold=0.01):
 
     x: (n, x_dim) in [0, 1]. Returns (z_dim,) booleans: Var_x(E_q[z_i|x]) > threshold.
     Raises ValueError for a model whose encoder gives no q(z|x), and for a single image.
-    Burda et al. (2016); chapter 3.
+    Burda et al. (2016); chapter 4.
     """
     _check_images(x, model)
     if len(x) < 2:
@@ -790,7 +790,7 @@ def active_units(model, x, threshold=0.01):
 
 @torch.no_grad()
 def accuracy(model, images, labels, seed=0):
-    """Share of images whose most probable class under q(y|x) is the label. Chapter 6.
+    """Share of images whose most probable class under q(y|x) is the label. Chapter 7.
 
     images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed` since that is what
     the classifier saw in training; labels: (n,) class ids. Returns a float. Raises
@@ -852,7 +852,7 @@ def load_mnist(archives=BOOK / "data"):
 
 
 def labelled_subset(labels, n, seed=0):
-    """Draw n images whose labels will be known, equally many of each class. Chapter 6.
+    """Draw n images whose labels will be known, equally many of each class. Chapter 7.
 
     labels: (images,) class ids. Returns n indices, class by class. Raises ValueError if n
     is no multiple of the number of classes, or more than there are.
@@ -871,7 +871,7 @@ def labelled_subset(labels, n, seed=0):
 
 
 def neighbour_graph(codes, k=10):
-    """Tie each image to its k nearest neighbours in a latent space. Chapter 6.
+    """Tie each image to its k nearest neighbours in a latent space. Chapter 7.
 
     codes: (n, dim), the images under an encoder. A tie weighs exp(-4 d^2 / d_k^2), where
     d_k is the distance to the k-th neighbour; two images that chose each other are tied
@@ -903,7 +903,7 @@ def spread_labels(graph, known, labels, y_dim=10):
     p(y) has it; and these flow a little way on. Returns (n, y_dim), probabilities; the
     known images keep their labels.
     Raises ValueError if labels are not class ids, one for each known image, or if no
-    label reaches some image. Chapter 6.
+    label reaches some image. Chapter 7.
     """
     n = graph.shape[0]
     if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):

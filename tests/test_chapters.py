@@ -43,7 +43,7 @@ def test_contents_and_files_agree():
         if path.suffix in (".ipynb", ".md")
     ]
     assert sorted(listed) == sorted(found)
-    assert len(CHAPTERS) == 6
+    assert len(CHAPTERS) == 7
 
 
 @each(NOTEBOOKS)

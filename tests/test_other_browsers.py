@@ -10,7 +10,7 @@ from widget_examples import EXAMPLES
 from widget_pages import control, ink, look, number, press, settled_look, wait_for_look, wait_until_drawn
 
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
-CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_gmvae", "5_iwae", "6_ssvae"]
+CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae"]
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_the_site_works_under_a_strict_policy(open_address, site, serve, name):
 
 def test_a_worker_runs_under_a_strict_policy(open_address, site, serve):
     address = serve(site, [("Content-Security-Policy", f"{POLICY}; script-src 'self' 'wasm-unsafe-eval'")])
-    page, trouble = open_address(f"{address}/book/5_iwae.html")
+    page, trouble = open_address(f"{address}/book/6_iwae.html")
     with page.expect_worker() as worker:
         wait_until_drawn(page)
     assert worker.value.url.startswith(f"{address}/_widgets/")
@@ -231,7 +231,7 @@ def test_no_script_stands_in_a_page(site):
 
 def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
     address = serve(site, held="/_widgets")
-    page, trouble = open_address(f"{address}/book/5_iwae.html", wait_until="commit")
+    page, trouble = open_address(f"{address}/book/6_iwae.html", wait_until="commit")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=5000)
     page.wait_for_function("document.documentElement.dataset.theme === 'light'", timeout=5000)
     button = page.locator(".theme-switch-button").first

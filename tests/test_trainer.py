@@ -295,7 +295,7 @@ def test_no_number_is_so_small_that_it_is_slow(page):
 
 
 def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
-    """Chapters 3 and 5 say what comes of the seed that TrainVAE opens with: the same bits, and so the same numbers."""
+    """Chapters 3, 4 and 6 say what comes of the seed that TrainVAE opens with: the same bits, the same numbers."""
     packed, opened = packed_digits(), TrainVAE()
     levels = torch.frombuffer(bytearray(packed["images"]), dtype=torch.uint8)
     grey = 17 * torch.stack([levels >> 4, levels & 15], 1)
@@ -319,13 +319,13 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
         text = "\n".join("".join(cell["source"]) for cell in json.loads(chapter.read_text(encoding="utf-8"))["cells"])
         assert sentence.format(**{name: f"{run[name]:.{n}f}" for name, n in digits.items()}) in text
 
-    vae, iwae = vc.BOOK / "3_vae.ipynb", vc.BOOK / "5_iwae.ipynb"
+    vae, beta, iwae = (vc.BOOK / f"{name}.ipynb" for name in ("3_vae", "4_beta", "6_iwae"))
     told(vae, "takes −ELBO from {nelbo} to", [0, {}], nelbo=0)
     told(vae, "to {nelbo} nats in 1,000 steps, and $-\\log p(x)$ is then {exact};", [1000, {}], nelbo=1, exact=1)
     told(vae, "after 5,000 steps it is {nelbo} and {exact}.", [5000, {}], nelbo=1, exact=1)
     collapse = [1000, {}], [300, {"beta": 40}]
-    told(vae, "After 1,000 steps, 300 more at $\\beta = 40$ leave a KL of {kl} nats", *collapse, kl=2)
-    told(vae, "400 steps at $\\beta = 1$ later it is {kl} again.", *collapse, [400, {}], kl=1)
+    told(beta, "After 1,000 steps, 300 more at $\\beta = 40$ leave a KL of {kl} nats", *collapse, kl=2)
+    told(beta, "400 steps at $\\beta = 1$ later it is {kl} again.", *collapse, [400, {}], kl=1)
     told(iwae, "500 more with eight end at a −ELBO of {nelbo} nats", [1000, {}], [500, {"m": 8}], nelbo=1)
     told(iwae, "but at a $-\\log p(x)$ of {exact},", [1000, {}], [500, {"m": 8}], exact=1)
     told(iwae, "would have brought {nelbo};", [1500, {}], nelbo=1)
