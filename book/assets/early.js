@@ -24,3 +24,6 @@ new MutationObserver(() => {
 if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate") {
   document.documentElement.classList.add("opening");
 }
+
+// Which code is shown: see book.css and later.js.
+document.documentElement.dataset.code = localStorage.getItem("code") ?? "lesson";

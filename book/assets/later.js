@@ -18,6 +18,31 @@
     }
   });
 
+  // Which code is shown, on all pages until it is chosen anew.
+  const { dataset } = document.documentElement;
+  const open = (all) => {
+    for (const folded of document.querySelectorAll("div.cell > details.hide")) folded.open = all;
+  };
+  for (const option of document.querySelectorAll(".code-switch input")) {
+    option.checked = option.value === dataset.code;
+    option.addEventListener("change", () => {
+      localStorage.setItem("code", (dataset.code = option.value));
+      open(option.value === "all");
+    });
+  }
+  if (dataset.code === "all") open(true);
+
+  // What a link leads to is unfolded.
+  const unfold = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    const inside = target.querySelector(":scope > details.exact");
+    for (let node = inside ?? target; node; node = node.parentElement) if (node.matches("details")) node.open = true;
+    if (inside || target.closest("details")) target.scrollIntoView();
+  };
+  addEventListener("hashchange", unfold);
+  unfold();
+
   // The theme's buttons name the function that they call: see strict_policy.py.
   addEventListener("click", ({ target }) => {
     const called = target.closest?.("[data-calls]")?.dataset.calls;
