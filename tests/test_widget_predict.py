@@ -1,13 +1,19 @@
 """A reader commits to an answer before the true one is uncovered: as a prediction, and as an exercise."""
 
+import json
 import math
 import re
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
 import traitlets
+from bs4 import BeautifulSoup
+from docutils import nodes
+from docutils.utils import new_document
+from offline import mark_widgets
 from playwright.sync_api import expect
 from widget_pages import drag, ink, press
 
@@ -268,6 +274,26 @@ def test_two_questions_on_a_page_are_two(show_widgets):
         press(place.get_by_role("radio", name="larger"), "Space")
     assert page.get_by_role("radio", name="larger", checked=True).count() == 2
     assert trouble == []
+
+
+def test_without_scripts_the_question_is_there():
+    """As the book is built: the place of the widget has the prompt and the choices, and not the answer."""
+    state = {name: {"state": widget.get_state()} for name, widget in (("a1", line_of_code()), ("b2", number()))}
+    state["c3"] = {"state": {}}
+    body = json.dumps({"state": state}, default=str)
+    files = {"ipywidgets_state": (None, {"type": "application/vnd.jupyter.widget-state+json", "body": body})}
+    app = SimpleNamespace(env=SimpleNamespace(nb_metadata={"page": {"js_files": files}}))
+    page = new_document("page")
+    kind = "application/vnd.jupyter.widget-view+json"
+    page += [nodes.raw("", f'<script type="{kind}">{{"model_id": "{name}"}}</script>', format="html") for name in state]
+    mark_widgets(app, page, "page")
+    code, typed, other = (BeautifulSoup(place.astext(), "html.parser") for place in page.children[1::2])
+    assert code.p.get_text() == "Which line draws z?" and code.find(class_="question")
+    assert str(code.li) == "<li><code>m + v * e</code></li>" and len(code.find_all("li")) == 3
+    assert typed.p.get_text() == "How far is it?" and not typed.find("li")
+    assert other.find("noscript").get_text() == "An interactive figure: it needs JavaScript."
+    assert not re.search("205|trained|variance|reparam", code.get_text() + typed.get_text())
+    assert len(page) == 6
 
 
 # --- in Python ---

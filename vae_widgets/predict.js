@@ -43,7 +43,7 @@ async function renderPredict({ model, el }) {
     const nearest = (value) => stops.reduce((best, stop, i) => (Math.abs(place(stop) - place(value)) < Math.abs(place(stops[best]) - place(value)) ? i : best), 0);
     const powers = ui.range(40).map((i) => +`1e${i - 20}`).filter((t) => t >= low * 0.999 && t <= high * 1.001);
     const sparse = powers.filter((_, i) => i % Math.ceil(powers.length / 5) === 0);
-    const ticks = log && powers.length > 1 ? sparse : log ? [low, high] : ui.niceTicks(low, high, 4);
+    const ticks = log && powers.length > 1 ? sparse : log ? [low, high] : ui.niceTicks(low, high, 5);
     return { place, stops, nearest, ticks, size, middle: stops[nearest(log ? Math.sqrt(low * high) : (low + high) / 2)] };
   }
 
