@@ -42,6 +42,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/page_training.py
 	$(MAKE) book
 	$(BIN)/python benchmarks/widgets.py
+	$(BIN)/python benchmarks/reading.py
 
 # The newest versions that go together, for all Pythons that the book runs on. PyTorch is left out with all that it
 # brings, so that one that is there is kept, for whichever processor or graphics card it is.

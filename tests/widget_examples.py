@@ -45,11 +45,13 @@ EXAMPLES = {
     "LatentTraversal": lambda: w.LatentTraversal(model("vae"), *digits(200)),
     "OneLatent": one_latent,
     "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),
+    "Predict": lambda: w.Predict("How far is it?", number=205.8, between=(0, 500), unit="nats", told="So far."),
     "Reparameterise": lambda: w.Reparameterise(),
     "SampledKl": lambda: w.SampledKl({"round": model("vae"), "mixture": model("gmvae")}, *digits(10)),
     "StyleContent": lambda: w.StyleContent(model("ssvae"), *digits(10)),
     "Sweep": lambda: w.Sweep({"2 latents": model(), "10 latents": model("vae")}, *digits()),
     "TrainVAE": lambda: w.TrainVAE(),
+    "Try": lambda: w.Try("What is 6 times 7?", number=42, between=(0, 100), tolerance=0.5, told="Now you know."),
 }
 
 WIDGETS = [name for name in w.__all__ if issubclass(getattr(w, name), BookWidget)]

@@ -18,6 +18,7 @@ from .latent_plane import LatentPlane
 from .latent_traversal import LatentTraversal
 from .one_latent import OneLatent
 from .posterior_ellipse import PosteriorEllipse
+from .predict import Predict, Try
 from .reparameterise import Reparameterise
 from .sampled_kl import SampledKl
 from .style_content import StyleContent
@@ -26,6 +27,6 @@ from .train_vae import TrainingDigits, TrainVAE
 
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
-    "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Reparameterise",
-    "SampledKl", "StyleContent", "Sweep", "TrainVAE", "TrainingDigits",
+    "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Predict",
+    "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE", "TrainingDigits", "Try",
 ]

@@ -144,6 +144,7 @@ class BookWidget(anywidget.AnyWidget):
 
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
     up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    `unshared` are traits that Reset restores as well, and that no link carries.
     `further` are scripts that its Worker needs besides the engine.
     `later` are its traits that refer to what its front end fetches by itself, when that is needed.
     """
@@ -152,6 +153,7 @@ class BookWidget(anywidget.AnyWidget):
     title = traitlets.Unicode(help="what tells it from its like on the page; empty if nothing has to").tag(sync=True)
     text = traitlets.Unicode(help="what the picture shows, in words; kept up to date by the front end").tag(sync=True)
     state = ()
+    unshared = ()
     later = ()
     _later = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -175,7 +177,7 @@ class BookWidget(anywidget.AnyWidget):
                  if isinstance(self.traits()[trait], traitlets.Enum)}
         super().__init__(_limits={trait: list(bounds) for trait, bounds in (words | limits).items()}, **traits)
         self._shared, self._later = list(self.state), list(self.later)
-        self._defaults = {trait: getattr(self, trait) for trait in self.state}
+        self._defaults = {trait: getattr(self, trait) for trait in (*self.state, *self.unshared)}
         kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
         self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
 

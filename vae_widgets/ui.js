@@ -263,7 +263,7 @@ const ui = (() => {
 
   // --- the frame of a widget ---
 
-  // Returns { root, body, say, watch, signal, stop }: append to body; `watch` redraws when traits change, once a frame;
+  // Returns { root, body, foot, status, say, watch, signal, stop }: append to body; `watch` redraws when traits change, once a frame;
   // `say` puts the picture in words, for those who do not see it; hand `stop` back from render. The model's title, if it
   // has one, tells the widget from its like on the page.
   function frame(model, el, label) {
@@ -273,13 +273,13 @@ const ui = (() => {
     const status = h("span", { class: "vw-status", role: "status" });
     const body = h("div", { class: "vw-body vw-column" });
     const foot = h("div", { class: "vw-foot" }, h("button", { type: "button", onclick: reset }, "Reset"));
-    if (model.link) foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
+    if (model.link && model.get("_shared").length) foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
     foot.append(status);
     const heading = title && h("p", { class: "vw-title" }, title);
     const adopted = model.adopted && h("p", { class: "vw-note vw-adopted" }, `This is ${model.adopted}. `, button("The book’s model again", () => useModel(null)));
     const root = h("section", { class: "vw", role: "group", "aria-label": title ? `${label}: ${title}` : label }, heading, adopted, body, foot, live);
     el.append(root);
-    for (const trait of model.get("_shared")) bind(model, trait, () => status.replaceChildren(), controller.signal);
+    for (const trait of Object.keys(model.get("_defaults"))) bind(model, trait, () => status.replaceChildren(), controller.signal);
 
     function reset() {
       set(model, structuredClone(model.get("_defaults")));
@@ -331,7 +331,7 @@ const ui = (() => {
       root.remove();
     }
 
-    return { root, body, say, watch, stop, signal: controller.signal };
+    return { root, body, foot, status, say, watch, stop, signal: controller.signal };
   }
 
   // --- controls: native inputs with labels, bound to a trait ---
@@ -661,7 +661,7 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS,
+    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS, uniqueName,
     useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();

@@ -1,5 +1,6 @@
 """A small Sphinx extension: what the pages need to work from disk with the network off."""
 
+import html
 import re
 from pathlib import Path
 
@@ -8,13 +9,13 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from PIL import Image
 from sphinx.util.fileutil import copy_asset
-from widget_state import pack_page
+from widget_state import pack_page, state_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
 # Where a widget will be, with its room; and what is said where scripts do not run.
-PLACE = ('<div class="widget" aria-busy="true"><noscript><p class="widget-notice">An interactive figure: it needs '
-         "JavaScript.</p></noscript></div>")
+PLACE = ('<div class="{kind}" aria-busy="true"><noscript>{question}<p class="widget-notice">An interactive figure: it '
+         "needs JavaScript.</p></noscript></div>")
 
 
 def drop_what_nobody_reads(app, exception):
@@ -116,10 +117,22 @@ def complete_site(app, exception):
 
 
 def mark_widgets(app, doctree, name):
-    """Keep a place for each widget."""
-    for node in list(doctree.findall(nodes.raw)):
-        if "widget-view+json" in node.astext():
-            node.parent.insert(node.parent.index(node) + 1, nodes.raw("", PLACE, format="html"))
+    """Keep a place for each widget, where a question can be read without scripts, too."""
+    views = [node for node in doctree.findall(nodes.raw) if "widget-view+json" in node.astext()]
+    models = state_of(app, name)["state"] if views else {}
+    for node in views:
+        state = models.get(re.search(r'"model_id": "(\w+)"', node.astext())[1], {}).get("state", {})
+        kind = "widget question" if state.get("kind") in ("choice", "number") else "widget"
+        place = PLACE.format(kind=kind, question=as_text(state) if "prompt" in state else "")
+        node.parent.insert(node.parent.index(node) + 1, nodes.raw("", place, format="html"))
+
+
+def as_text(question):
+    """The prompt and the choices of a vae_widgets.Predict, without its answer."""
+    prompt, *choices = (re.sub("`(.*?)`", r"<code>\1</code>", html.escape(text))
+                        for text in (question["prompt"], *question.get("choices", [])))
+    items = "".join(f"<li>{choice}</li>" for choice in choices)
+    return f"<p>{prompt}</p>" + (f"<ul>{items}</ul>" if items else "")
 
 
 def setup(app):

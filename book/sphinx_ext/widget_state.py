@@ -107,6 +107,13 @@ def shown(state, ids):
     return kept
 
 
+def state_of(app, pagename):
+    """The state of a page's widgets as Jupyter writes it; empty for a page that has none."""
+    scripts = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("js_files", {})
+    _, state = scripts.get("ipywidgets_state", (None, {}))
+    return json.loads(state["body"]) if state.get("type") == "application/vnd.jupyter.widget-state+json" else {}
+
+
 def pack_page(app, pagename, templatename, context, doctree):
     """Before myst-nb adds the state to a page, as a script with a body, pack it."""
 
@@ -116,9 +123,7 @@ def pack_page(app, pagename, templatename, context, doctree):
         file.write_bytes(content)
         return context["pathto"](f"_widgets/{name}", 1)
 
-    scripts = getattr(app.env, "nb_metadata", {}).get(pagename, {}).get("js_files", {})
-    _, state = scripts.get("ipywidgets_state", (None, {}))
-    if state.get("type") == "application/vnd.jupyter.widget-state+json":
-        whole = json.loads(state["body"])
+    if whole := state_of(app, pagename):
+        scripts = app.env.nb_metadata[pagename]["js_files"]
         whole["state"] = shown(whole["state"], re.findall(r'"model_id": "(\w+)"', context["body"]))
         scripts["ipywidgets_state"] = (None, {"type": KIND, "body": pack_state(whole, store)})
