@@ -196,7 +196,7 @@ async function renderComponents({ model, el }) {
       part.component = top[rank];
       ui.paint(part.picture, pictures.subarray(784 * rank, 784 * (rank + 1)));
       part.picture.setAttribute("aria-label", `The mean of ${named(top[rank])}, decoded`);
-      part.bar.style = `--colour:${ui.COLOURS.prior};height:${Math.max(2, 100 * r[top[rank]])}%`;
+      ui.put(part.bar, { style: `--colour:${ui.COLOURS.prior};height:${Math.max(2, 100 * r[top[rank]])}%` });
       part.words.textContent = percent(r[top[rank]]);
       part.button.setAttribute("aria-label", `Choose ${named(top[rank])}, responsibility ${percent(r[top[rank]])}`);
       part.button.setAttribute("aria-pressed", top[rank] === component);
