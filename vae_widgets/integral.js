@@ -21,7 +21,7 @@ async function renderIntegral({ model, el }) {
   const near = ui.plane({ extent: 1, draw: drawNear, signal: view.signal, label: "The integrand where it is largest" });
   const numbers = ui.numbers([
     ["exact", "log p(x), exact", "truth"],
-    ["grid", "by the grid", "elbo"],
+    ["grid", "by the grid", "one"],
     ["grid_error", "its error"],
     ["samples", "by the samples", "prior"],
     ["samples_error", "its error"],

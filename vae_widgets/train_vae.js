@@ -150,7 +150,7 @@ async function renderTrainVae({ model, el }) {
   const seedButton = byHand("New seed", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }));
   const numbers = ui.numbers([
     ["nelbo", "−ELBO", "elbo"], ["rec", "= rec, −log p(x|z)", "rec"], ["kl", "+ KL", "kl"],
-    ["exact", "exact −log p(x)", "truth"], ["gap", "gap between them"],
+    ["exact", "exact −log p(x)", "truth"], ["gap", "gap between them", "gap"],
     ["bound", "−IWAE bound, m", "iwae"], ["loss", "loss: rec + β KL"],
   ]);
   const rowOf = (key) => numbers.table.querySelector(`[data-key=${key}]`).closest("tr");
@@ -187,7 +187,7 @@ async function renderTrainVae({ model, el }) {
     motion.part,
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-train-curves" }, chart,
-        ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["gap", "shaded: the gap"], ["muted", "grey: the last run", true]])),
+        ui.keys([["elbo", "−ELBO"], ["rec", "rec"], ["kl", "from rec to −ELBO: KL"], ["truth", "exact −log p(x)"], ["gap", "shaded: the gap"], ["muted", "grey: the last run", true]])),
       ui.h("div", { class: "vw-third vw-column" }, numbers.table, mine.part)),
     ui.h("div", { class: "vw-train-settings" },
       slider({ trait: "beta", name: "β", values: [0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 40, 100], show: String }),
