@@ -83,6 +83,17 @@ x &= 1
     assert pages["other"].title.text.startswith("Titled $\\delta$")
 
 
+def test_a_part_has_the_colour_of_its_quantity(build, tmp_path):
+    status, said, pages = build({"index": "# A page\n\n$$\\textcolor{elbo}{a} = \\textcolor{kl}{\\frac{b}{2}}$$\n"})
+    assert (status, said) == (0, "")
+    css = (tmp_path / "out/_static/formulas.css").read_text(encoding="utf-8")
+    for name, text in (("elbo", "1D44E"), ("kl", "1D44F")):
+        part = pages["index"].select_one(f"mjx-mstyle:has(.mjx-c{text})")
+        assert f".{part['class'][0]} {{\n  color: var(--vae-{name}) !important;" in css
+    status, said, _ = build({"index": "# A page\n\n$\\textcolor{teal}{a}$\n"})
+    assert status == 1 and "formula: No quantity of colours.css has the name teal in $" in said
+
+
 def test_a_wrong_formula_fails_the_build_and_is_named(build):
     status, said, pages = build({"index": "# A page\n\nRight: $x$. Wrong: $\\nosuch x$.\n"})
     assert status == 1
@@ -156,6 +167,15 @@ def test_copying_gives_tex(open_page):
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#part p:last-child'))")
     assert pasted(page) == "No formula."
     assert trouble == []
+
+
+def test_copying_leaves_out_the_colours(open_page):
+    page, _ = open_page("book/notation")
+    page.wait_for_load_state()
+    assert page.locator("#the-colours [data-tex*=textcolor]").count() == 8
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('#the-colours'))")
+    text = pasted(page)
+    assert text.count(r"${\blacksquare}$") == 8 and "textcolor" not in text
 
 
 def test_copying_a_displayed_formula_gives_its_tex(open_page):

@@ -96,7 +96,7 @@ def assert_shows(page, names, index, digit=0, seed=0):
 def nats(page):
     """The bars: what each latent carries, and whether it is in use; their heights are in proportion."""
     read = """(all) => all.filter((e) => e.dataset.nats).map((e) =>
-        [+e.dataset.nats, e.getAttribute("fill") === "#D55E00", +e.getAttribute("height")])"""
+        [+e.dataset.nats, e.getAttribute("fill") === "var(--vae-kl)", +e.getAttribute("height")])"""
     found = page.locator("rect[data-nats]").evaluate_all(read)
     return ([part[i] for part in found] for i in range(3))
 

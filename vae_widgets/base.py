@@ -169,7 +169,7 @@ class BookWidget(anywidget.AnyWidget):
             # The form feed is where a page that holds several widgets may take a module apart again.
             parts = (FOLDER / part for part in ("engine.js", *further, "ui.js", script))
             cls._esm = "\f\n".join(part.read_text(encoding="utf-8") for part in parts)
-            cls._css = (FOLDER / "widgets.css").read_text(encoding="utf-8")
+            cls._css = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("colours.css", "widgets.css"))
         super().__init_subclass__(**options)
 
     def __init__(self, *, limits, **traits):

@@ -166,7 +166,7 @@ async function renderComponents({ model, el }) {
     axes.plot.append(...ui.range(dim).flatMap((i) => [
       bar(i, centre[i] - spread[i], centre[i] + spread[i], 0.9 * step, { fill: ui.COLOURS.line, opacity: 0.6 }),
       bar(i, own[i] - sd[i], own[i] + sd[i], 0.4 * step, { fill: ui.COLOURS.prior, "data-sd": sd[i] }),
-      bar(i, own[i], own[i], 0.4 * step, { y: axes.y(own[i]) - 1, height: 2, fill: ui.INK }),
+      bar(i, own[i], own[i], 0.4 * step, { y: axes.y(own[i]) - 1, height: 2, fill: "#fff" }),
       ui.s("circle", { cx: axes.x(i + 1), cy: axes.y(z[i]), r: 4, fill: ui.COLOURS.q, stroke: "#fff" }),
     ]));
     axes.svg.setAttribute("aria-label", `Standard deviations of ${named(component)} and of the whole mixture: `
@@ -196,7 +196,7 @@ async function renderComponents({ model, el }) {
       part.component = top[rank];
       ui.paint(part.picture, pictures.subarray(784 * rank, 784 * (rank + 1)));
       part.picture.setAttribute("aria-label", `The mean of ${named(top[rank])}, decoded`);
-      part.bar.style = `--colour:${ui.COLOURS.prior};height:${Math.max(2, 100 * r[top[rank]])}%`;
+      ui.put(part.bar, { style: `--colour:${ui.COLOURS.prior};height:${Math.max(2, 100 * r[top[rank]])}%` });
       part.words.textContent = percent(r[top[rank]]);
       part.button.setAttribute("aria-label", `Choose ${named(top[rank])}, responsibility ${percent(r[top[rank]])}`);
       part.button.setAttribute("aria-pressed", top[rank] === component);

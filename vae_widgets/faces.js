@@ -62,7 +62,7 @@ async function renderFaces({ model, el }) {
 
   // --- what is shown ---
 
-  const mine = ui.digit("", SHARP), photoPicture = ui.digit("", SIZE), best = ui.digit("", SHARP);
+  const mine = ui.digit("photo", SHARP), photoPicture = ui.digit("photo", SIZE), best = ui.digit("photo", SHARP);
   const bestCaption = ui.h("span");
   const numbers = ui.numbers([
     ["mine", "log p(x | z), your face"],
@@ -172,8 +172,8 @@ async function renderFaces({ model, el }) {
       const truth = model.get("reveal") && 100 * (1 + model.get("truth")[latent] / reach);
       bars[latent].replaceChildren(
         ...settings.map((_, i) => ui.s("rect", { x: (i - 0.4) * width, width: 0.8 * width, y: 43 - unit * p[i], height: unit * p[i] + 1,
-                                                fill: ui.COLOURS.elbo, "data-value": p[i] })),
-        ...(truth === false ? [] : [ui.s("line", { x1: truth, x2: truth, y1: 0, y2: 44, stroke: ui.COLOURS.kl, "stroke-width": 3,
+                                                fill: ui.INK, "fill-opacity": 0.4, "data-value": p[i] })),
+        ...(truth === false ? [] : [ui.s("line", { x1: truth, x2: truth, y1: 0, y2: 44, stroke: ui.INK, "stroke-width": 3,
                                                   "vector-effect": "non-scaling-stroke" })]));
       const likely = p.indexOf(Math.max(...p));
       bars[latent].setAttribute("aria-label",

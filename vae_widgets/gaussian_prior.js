@@ -10,7 +10,7 @@ async function renderGaussianPrior({ model, el }) {
     ["log_2", "log p(z₂)"],
     ["product", "log p(z₁) + log p(z₂), the product", "muted"],
     ["joint", "log p(z₁, z₂), the joint", "prior"],
-    ["difference", "joint less product", "kl"],
+    ["difference", "joint less product"],
   ]);
   const verdict = ui.h("p", { class: "vw-note" });
   const plane = ui.plane({

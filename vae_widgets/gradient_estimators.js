@@ -11,7 +11,7 @@ async function renderGradientEstimators({ model, el }) {
     step: { name: "1 if z > 1, else 0", f: (z) => +(z > 1), slope: () => 0,
             exact: (m, v) => Math.exp(engine.logNormal([1], [m], [v], 1)[0]) },
   };
-  const LINES = [["score", "score function", ui.COLOURS.kl], ["path", "reparameterised", ui.COLOURS.elbo]];
+  const LINES = [["score", "score function", ui.COLOURS.one], ["path", "reparameterised", ui.COLOURS.other]];
   const view = ui.frame(model, el, "Two estimates of a gradient");
 
   // The place of the picture; the axes change with the size of the errors.

@@ -21,7 +21,7 @@ async function renderIntegral({ model, el }) {
   const near = ui.plane({ extent: 1, draw: drawNear, signal: view.signal, label: "The integrand where it is largest" });
   const numbers = ui.numbers([
     ["exact", "log p(x), exact", "truth"],
-    ["grid", "by the grid", "elbo"],
+    ["grid", "by the grid", "one"],
     ["grid_error", "its error"],
     ["samples", "by the samples", "prior"],
     ["samples_error", "its error"],
@@ -58,7 +58,7 @@ async function renderIntegral({ model, el }) {
         ui.h("div", {}, ui.button("Other samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
         ui.h("div", {}, numbers.table)),
       ui.h("div", { class: "vw-grow" }, plot.svg,
-        ui.h("p", { class: "vw-heading" }, "Error by cost: grids (blue), and the samples as they come (orange)."))),
+        ui.keys([["one", "error of each grid"], ["prior", "error of the samples, as they come"]]))),
     work.line,
   );
 
@@ -206,7 +206,7 @@ async function renderIntegral({ model, el }) {
     context.globalAlpha = 0.6;
     if (model.get("method") === "grid" && spacing > 5) {
       const n = model.get("n"), z = ui.range(n).map((i) => -limit + (2 * limit * i) / (n - 1));
-      context.fillStyle = ui.COLOURS.elbo;
+      context.fillStyle = ui.COLOURS.one;
       for (const z1 of z) for (const z2 of z) dot(z1, z2);
     } else if (model.get("method") === "samples") {
       context.fillStyle = ui.COLOURS.prior;
@@ -234,7 +234,7 @@ async function renderIntegral({ model, el }) {
     }
     drawPoints(context, toPixels, side, side / (model.get("n") - 1), 2.5, 3000);
     const [m1, m2, half] = spots[digit], [x, y] = toPixels(m1 - half, m2 + half);
-    context.strokeStyle = ui.COLOURS.kl;
+    context.strokeStyle = ui.INK;
     context.lineWidth = 2;
     context.strokeRect(x, y, 2 * half * scale, 2 * half * scale);
   }
@@ -245,7 +245,7 @@ async function renderIntegral({ model, el }) {
     if (filled === values.length) drawPicture(context, side, remember(`${digit} close`, () => pictureOf(values, CLOSE, Math.exp)));
     const spacing = ((2 * limit) / (model.get("n") - 1)) * (scale / half);
     drawPoints(context, (z1, z2) => toPixels((z1 - m1) / half, (z2 - m2) / half), side, spacing, 5, MOST);
-    context.strokeStyle = ui.COLOURS.kl;
+    context.strokeStyle = ui.INK;
     context.lineWidth = 2;
     context.strokeRect(1, 1, side - 2, side - 2);
   }
@@ -260,8 +260,8 @@ async function renderIntegral({ model, el }) {
     const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.COLOURS[colour] });
     curves.replaceChildren(
       ui.s("line", { x1: plot.x(1), x2: plot.x(200_000), y1: plot.y(0), y2: plot.y(0), stroke: ui.COLOURS.truth }),
-      line(grids.map(([, point]) => point), "elbo"),
-      ...grids.map(([size, point]) => spot(point, "elbo", size === n ? 6 : 3)),
+      line(grids.map(([, point]) => point), "one"),
+      ...grids.map(([size, point]) => spot(point, "one", size === n ? 6 : 3)),
       line(paths, "prior"),
       ...(paths.length ? [spot(paths.at(-1), "prior", 6)] : []),
     );

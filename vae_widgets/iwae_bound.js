@@ -21,7 +21,7 @@ async function renderIwaeBound({ model, el }) {
     ["spread", "s.d. of the groups"],
     ["elbo", "ELBO, mean of log w", "elbo"],
     exacts.length && ["exact", "log p(x), exact", "truth"],
-    exacts.length && ["gap", "exact − bound"],
+    exacts.length && ["gap", "exact − bound", "gap"],
   ].filter(Boolean));
   const few = ui.numbers([
     ["groups", "groups of m weights", null, { digits: 0 }],
@@ -39,8 +39,8 @@ async function renderIwaeBound({ model, el }) {
     ui.slider(view, model, { trait: "m", name: "m", label: "m, the weights that are averaged", values: SIZES, show: count }),
     ui.h("div", { class: "vw-row" }, rise, pile),
     ui.h("p", { class: "vw-heading vw-keys" },
-      key("iwae", "groups of m: mean ± s.d."), key("muted", "the first m alone"), key("elbo", "log w; their mean, the ELBO"),
-      key("kl", "share of the sum of w"), exacts.length > 0 && key("truth", "exact log p(x)")),
+      key("iwae", "groups of m: mean ± s.d.; outline: share of the sum of w"), key("muted", "the first m alone"), key("elbo", "log w; their mean, the ELBO"),
+      exacts.length > 0 && key("truth", "exact log p(x)")),
     ui.h("div", { class: "vw-row" }, numbers.table, few.table),
     ui.h("div", { class: "vw-row vw-middle" },
       ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })), progress, drawnText),
@@ -138,7 +138,7 @@ async function renderIwaeBound({ model, el }) {
       ...edges.map(([from, to], i) => ui.s("rect", { x: right.x(0), y: from, width: right.x(many[i] / most) - right.x(0), height: to - from, fill: ui.COLOURS.elbo, opacity: 0.45 })),
       across(right, elbo, "elbo", "2 4"),
       exact === undefined ? "" : across(right, exact, "truth", "6 4"),
-      ui.s("path", { d: ui.path(edges.flatMap(([from, to], i) => [[right.x(share[i] / largest), to], [right.x(share[i] / largest), from]])), fill: "none", stroke: ui.COLOURS.kl, "stroke-width": 2 }),
+      ui.s("path", { d: ui.path(edges.flatMap(([from, to], i) => [[right.x(share[i] / largest), to], [right.x(share[i] / largest), from]])), fill: "none", stroke: ui.COLOURS.iwae, "stroke-width": 2 }),
     );
 
     const marks = [left, right].map((axes) => axes.plot.appendChild(ui.s("g")));

@@ -14,12 +14,12 @@ async function renderJensen({ model, el }) {
   const curve = ui.range(200).map((i) => 0.07 + (i * 6.33) / 199);
   const hull = s("path", { fill: ui.COLOURS.elbo, "fill-opacity": 0.12, stroke: ui.COLOURS.elbo, "stroke-opacity": 0.35 });
   const tangent = s("line", { stroke: ui.COLOURS.muted, "stroke-width": 1.5, "stroke-dasharray": "6 4" });
-  const gap = s("line", { stroke: ui.COLOURS.kl, "stroke-width": 5 });
+  const gap = s("line", { stroke: ui.COLOURS.gap, "stroke-width": 5 });
   const dots = ui.range(most).map(() => s("circle", { fill: ui.COLOURS.elbo, stroke: "#fff", "stroke-width": 1.5 }));
   const names = dots.map((_, i) => s("text", { fill: "#fff", "font-weight": 600, "text-anchor": "middle" }, String(i + 1)));
   const centre = s("rect", { width: 11, height: 11, fill: ui.COLOURS.elbo, stroke: "#fff", "stroke-width": 1.5 });
   const above = s("circle", { r: 5.5, fill: ui.COLOURS.truth, stroke: "#fff", "stroke-width": 1.5 });
-  const words = ["truth", "elbo", "kl"].map((colour) =>
+  const words = ["truth", "elbo", "gap"].map((colour) =>
     s("text", { fill: ui.COLOURS[colour], "font-size": 14, "font-weight": 600, style: "paint-order: stroke", stroke: "#fff", "stroke-width": 3 }));
   axes.plot.append(
     hull, tangent,
@@ -31,7 +31,7 @@ async function renderJensen({ model, el }) {
     ["mean", "mean, E[t]"],
     ["log_of_mean", "log of the mean, log E[t]", "truth"],
     ["mean_of_logs", "mean of the logs, E[log t]", "elbo"],
-    ["gap", "gap", "kl"],
+    ["gap", "gap", "gap"],
   ], { unit: "" });
 
   const presets = {

@@ -53,10 +53,10 @@ async function renderOneLatent({ model, el }) {
   const ends = [-1, 1].map(() => s("rect", { width: 9, height: 15, rx: 2, y: strip - 7.5, fill: ui.COLOURS.q, stroke: "#fff", "stroke-width": 1.5 }));
   const dashed = (colour) => ({ fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 1.5, "stroke-dasharray": "5 4" });
   axes.plot.append(
-    s("path", { d: area((i) => Math.exp(logPosterior[i])), fill: "#b5b5b5", "fill-opacity": 0.65 }),
+    s("path", { d: area((i) => Math.exp(logPosterior[i])), fill: ui.INK, "fill-opacity": 0.3 }),
     s("path", { d: line(normal(0, 1)), ...dashed("prior") }),
     q,
-    ...summits.slice(0, 1).map((best) => s("path", { d: line(normal(...best)), ...dashed("elbo") })),
+    ...summits.slice(0, 1).map((best) => s("path", { d: line(normal(...best)), ...dashed("q") })),
     s("line", { x1: axes.x(mMin), x2: axes.x(mMax), y1: baseline, y2: baseline, stroke: ui.COLOURS.muted }),
     width, ...ends, mean,
   );
@@ -64,9 +64,9 @@ async function renderOneLatent({ model, el }) {
   const numbers = ui.numbers([
     ["log_px", "log p(x)", "truth"],
     ["elbo", "ELBO", "elbo"],
-    ["kl", "KL(q‖p(z∣x))", "kl"],
+    ["kl", "KL(q‖p(z∣x))", "gap"],
     ["rec", "mean log p(x∣z)", "rec"],
-    ["kl_prior", "KL(q‖p(z))", "prior"],
+    ["kl_prior", "KL(q‖p(z))", "kl"],
   ]);
   const widths = ui.range(101).map((i) => sMin * (sMax / sMin) ** (i / 100));
   const label = (i) => ["Best q", "Second summit", "Third summit"][i] ?? `Summit ${i + 1}`;
@@ -74,7 +74,7 @@ async function renderOneLatent({ model, el }) {
   view.body.append(
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, axes.svg,
-        ui.keys([["#b5b5b5", "exact posterior p(z∣x)"], ["q", "your q"], ["elbo", "best q", true], ["prior", "prior p(z)", true]]),
+        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "best q", true], ["prior", "prior p(z)", true]]),
         ui.h("div", { style: "--vw-label: 5.2rem" },
           ui.slider(view, model, { trait: "m", name: "mean of q", min: mMin, max: mMax }),
           ui.slider(view, model, { trait: "s", name: "width of q", label: "standard deviation of q", values: widths })),),
@@ -114,8 +114,8 @@ async function renderOneLatent({ model, el }) {
       low, high: Math.max(logPx, ...[rec].filter((value) => value < logPx + 8)) + 0.02 * (logPx - low),
       mark: [logPx, `log p(x) = ${f(logPx)}`],
       rows: [
-        { name: "log p(x) = ELBO + KL(q‖p(z∣x))", parts: [[low, elbo, "elbo", `ELBO ${f(elbo)}`], [elbo, logPx, "kl"]], note: `KL ${f(kl)}` },
-        { name: "ELBO = mean log p(x∣z) − KL(q‖p(z))", parts: [[low, elbo, "rec"], [elbo, rec, "prior"]], note: `KL ${f(kl_prior)}` },
+        { name: "log p(x) = ELBO + KL(q‖p(z∣x))", parts: [[low, elbo, "elbo", `ELBO ${f(elbo)}`], [elbo, logPx, "gap"]], note: `KL ${f(kl)}` },
+        { name: "ELBO = mean log p(x∣z) − KL(q‖p(z))", parts: [[low, elbo, "rec"], [elbo, rec, "kl"]], note: `KL ${f(kl_prior)}` },
       ],
     });
     const words = `q with mean ${f(m)} and standard deviation ${f(sd)}: log p(x) ${f(logPx)} = ELBO ${f(elbo)} + KL ${f(kl)} nats`;

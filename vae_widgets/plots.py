@@ -5,14 +5,19 @@ import math
 import matplotlib.pyplot as plt
 import torch
 
-# Okabe and Ito's colour-blind-safe set, by meaning.
-TRUTH = "#1A1A1A"  # log p(x), the exact posterior, the data
-ELBO = "#0072B2"  # a lower bound
-KL = "#D55E00"  # a divergence, a gap between bound and truth
-REC = "#009E73"  # the reconstruction term
-Q = "#CC79A7"  # the encoder's q(z | x)
-PRIOR = "#E69F00"  # p(z)
-IWAE = "#56B4E9"  # a bound from several samples
+# By meaning. They are far enough apart for colour-blind readers and dark enough for text, and the dark theme's filter
+# keeps their hues. Formulas and widgets have the same ones, from colours.css.
+TRUTH = "#1a1a1a"  # log p(x), the exact posterior p(z | x), the data
+ELBO = "#4870d3"  # the bound from one sample
+KL = "#b3601d"  # the bound's second term, KL(q(z | x) || p(z))
+GAP = "#7a2b48"  # log p(x) less a bound; for the ELBO KL(q(z | x) || p(z | x))
+REC = "#2c8458"  # the bound's first term, reconstruction
+Q = "#813799"  # q(z | x), and what is drawn from it
+PRIOR = "#6c4502"  # p(z), and what is drawn from it
+IWAE = "#177e9a"  # a bound from several samples
+# Of two things that are compared and are none of these.
+ONE = "#bd535f"
+OTHER = "#2f4605"
 
 
 def digits(images, titles=None, columns=10, ax=None):

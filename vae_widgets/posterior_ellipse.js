@@ -2,6 +2,7 @@
 
 async function renderPosteriorEllipse({ model, el }) {
   const REACH = 2.2; // so many standard deviations of q have to be in the picture
+  const AMORTISATION = `color-mix(in srgb, ${ui.COLOURS.gap} 45%, transparent)`; // a part of the gap
   const FINEST = 0.8; // least width of q, in spacings of the grid: a Gaussian is summed to 1 part in 100,000 there
   const decoder = await ui.network(model, "decoder");
   const logJoints = ui.floats(model.get("log_joint"));
@@ -98,9 +99,9 @@ async function renderPosteriorEllipse({ model, el }) {
   const numbers = ui.numbers([
     ["log_px", "log p(x), exact", "truth"],
     ["elbo", "ELBO of your q", "elbo"],
-    ["kl", "KL(your q‖p(z∣x))", "kl"],
-    ["approximation", "approximation gap", "kl"],
-    ["amortisation", "amortisation gap", "q"],
+    ["kl", "KL(your q‖p(z∣x))", "gap"],
+    ["approximation", "approximation gap", "gap"],
+    ["amortisation", "amortisation gap", AMORTISATION],
   ]);
   const digit = ui.digit("small");
   const drawn = ui.digit("small");
@@ -120,7 +121,7 @@ async function renderPosteriorEllipse({ model, el }) {
     ui.digitChoice(view, model, digits, { labels }),
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow vw-column", style: "max-width: 26rem" }, plane.canvas,
-        ui.keys([["#4a4a4a", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "the encoder’s", true], ["elbo", "best", true]]),
+        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "the encoder’s", true], ["q", "best, dotted", true]]),
         ui.h("p", { class: "vw-heading" }, "Drag the middle, or a square. Ellipses: 1 and 2 standard deviations.")),
       ui.h("div", { class: "vw-grow vw-column" }, bars.svg, numbers.table)),
     ui.h("div", { class: "vw-row" },
@@ -199,15 +200,15 @@ async function renderPosteriorEllipse({ model, el }) {
       context.ellipse(...at(...m), (radius * sd[0] * scale) / half, (radius * sd[1] * scale) / half, 0, 0, 2 * Math.PI);
       context.stroke();
     };
-    const outline = (trait, colour) => {
-      context.setLineDash([5, 4]);
+    const outline = (trait, dashes) => {
+      context.setLineDash(dashes);
       context.lineWidth = 1.8;
-      context.strokeStyle = colour;
+      context.strokeStyle = ui.COLOURS.q;
       for (const radius of [1, 2]) ellipse(split(model.get(trait)[chosen]), radius);
       context.setLineDash([]);
     };
-    outline("encoder", ui.COLOURS.q);
-    outline("best", ui.COLOURS.elbo);
+    outline("encoder", [7, 4]);
+    outline("best", [2, 3]);
     const { m, sd } = inBounds();
     for (const [width, colour] of [[5, "#fff"], [2.8, ui.COLOURS.q]]) {
       context.lineWidth = width;
@@ -247,9 +248,9 @@ async function renderPosteriorEllipse({ model, el }) {
     bars.show({
       low, high: logPx + 0.02 * (logPx - low), mark: [logPx, `log p(x) = ${f(logPx)}`],
       rows: [
-        { name: "the encoder’s q", parts: [bar(encoder.elbo), [encoder.elbo, best.elbo, "q"], [best.elbo, logPx, "kl"]], note: `KL ${f(encoder.kl)}` },
-        { name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "kl"]], note: `KL ${f(best.kl)}` },
-        { name: "your q", parts: [bar(elbo), [elbo, logPx, "kl"]], note: `KL ${f(kl)}` },
+        { name: "the encoder’s q", parts: [bar(encoder.elbo), [encoder.elbo, best.elbo, AMORTISATION], [best.elbo, logPx, "gap"]], note: `KL ${f(encoder.kl)}` },
+        { name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "gap"]], note: `KL ${f(best.kl)}` },
+        { name: "your q", parts: [bar(elbo), [elbo, logPx, "gap"]], note: `KL ${f(kl)}` },
       ],
     });
     const at = m.map((value) => f(value)).join(", ");

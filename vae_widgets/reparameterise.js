@@ -78,10 +78,10 @@ async function renderReparameterise({ model, el }) {
     const head = Math.sign(derivative) * Math.min(7, Math.abs(at(derivative) - at(0)));
     const right = Math.max(at(z), at(end)) < WIDTH - 55;
     return [
-      ui.s("line", { x1: at(z), x2: at(end) - head / 2, y1: y, y2: y, stroke: ui.COLOURS.elbo, "stroke-width": 2.5 }),
-      ui.s("path", { d: `M${at(end)} ${y}l${-head} -5v10z`, fill: ui.COLOURS.elbo }),
+      ui.s("line", { x1: at(z), x2: at(end) - head / 2, y1: y, y2: y, stroke: ui.COLOURS.q, "stroke-width": 2.5 }),
+      ui.s("path", { d: `M${at(end)} ${y}l${-head} -5v10z`, fill: ui.COLOURS.q }),
       text(name, { x: right ? Math.max(at(z), at(end)) + 8 : Math.min(at(z), at(end)) - 8, y: y + 5,
-                   "text-anchor": right ? "start" : "end", fill: ui.COLOURS.elbo }),
+                   "text-anchor": right ? "start" : "end", fill: ui.COLOURS.q }),
     ];
   }
 
@@ -95,7 +95,7 @@ async function renderReparameterise({ model, el }) {
     moving.replaceChildren(
       ...order.flatMap((i) => {
         const strong = i === chosen;
-        const colour = strong ? ui.COLOURS.elbo : ui.INK;
+        const colour = strong ? ui.COLOURS.q : ui.INK;
         const dot = (x, y) => ui.s("circle", { cx: at(x), cy: y, r: strong ? 6 : 4, fill: colour, "fill-opacity": strong ? 1 : 0.7 });
         return [
           ui.s("line", { x1: at(epsilon[i]), x2: at(z[i]), y1: UPPER, y2: LOWER, stroke: colour,

@@ -150,7 +150,7 @@ async function renderTrainVae({ model, el }) {
   const seedButton = byHand("New seed", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }));
   const numbers = ui.numbers([
     ["nelbo", "−ELBO", "elbo"], ["rec", "= rec, −log p(x|z)", "rec"], ["kl", "+ KL", "kl"],
-    ["exact", "exact −log p(x)", "truth"], ["gap", "gap between them"],
+    ["exact", "exact −log p(x)", "truth"], ["gap", "gap between them", "gap"],
     ["bound", "−IWAE bound, m", "iwae"], ["loss", "loss: rec + β KL"],
   ]);
   const rowOf = (key) => numbers.table.querySelector(`[data-key=${key}]`).closest("tr");
@@ -160,7 +160,7 @@ async function renderTrainVae({ model, el }) {
   const plane = ui.plane({ ...common, extent: EXTENT, draw: drawCodes, label: "The codes of test digits" });
   const sheet = ui.plane({ ...common, extent: SHEET, draw: drawSheet, label: "What each z draws" });
   const classes = ui.h("p", { class: "vw-heading vw-keys vw-train-classes" }, ui.CLASSES.map((colour, label) =>
-    ui.h("span", {}, ui.h("span", { class: "swatch", style: `--colour:${colour}` }), label)));
+    ui.h("span", {}, ui.h("span", { class: "swatch turned", style: `--colour:${colour}` }), label)));
   const failed = ui.h("div", { class: "vw-train-failed", hidden: true },
     ui.h("p", { class: "vw-note" }), ui.button("Try again", fetchData));
   const waiting = ui.h("p", { class: "vw-heading" }, "The training digits, 0.95 MB, are being loaded.");
@@ -179,7 +179,7 @@ async function renderTrainVae({ model, el }) {
     pieces.part, status, waiting, failed,
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow" }, plane.canvas,
-        ui.h("p", { class: "vw-heading" }, "Where 1,000 test digits go, thirty with their q(z|x) (1 sd); orange: the prior. Drag."), classes),
+        ui.h("p", { class: "vw-heading" }, "Where 1,000 test digits go, thirty with their q(z|x) (1 sd); rings: the prior. Drag."), classes),
       ui.h("div", { class: "vw-grow" }, sheet.canvas,
         ui.h("p", { class: "vw-heading" }, `What each z draws, from −${SHEET} to ${SHEET} on both axes. Drag.`),
         ui.h("div", { class: "vw-train-z" }, picture, ui.h("div", { style: "--vw-label: 1.6rem" },
@@ -187,7 +187,7 @@ async function renderTrainVae({ model, el }) {
     motion.part,
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-train-curves" }, chart,
-        ui.keys([["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], ["truth", "exact −log p(x)"], ["#99c7e0", "shaded: the gap"], ["muted", "grey: the last run", true]])),
+        ui.keys([["elbo", "−ELBO"], ["rec", "rec"], ["kl", "from rec to −ELBO: KL"], ["truth", "exact −log p(x)"], ["gap", "shaded: the gap"], ["muted", "grey: the last run", true]])),
       ui.h("div", { class: "vw-third vw-column" }, numbers.table, mine.part)),
     ui.h("div", { class: "vw-train-settings" },
       slider({ trait: "beta", name: "β", values: [0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 40, 100], show: String }),
@@ -350,7 +350,7 @@ async function renderTrainVae({ model, el }) {
     }
     axes.plot.append(
       between(curve, nelbo, rec, { fill: ui.COLOURS.kl, opacity: 0.14 }),
-      between(curve, nelbo, exact, { fill: ui.COLOURS.elbo, opacity: 0.4 }),
+      between(curve, nelbo, exact, { fill: ui.COLOURS.gap, opacity: 0.4 }),
       stroke(curve, rec, { stroke: ui.COLOURS.rec }), stroke(curve, exact, { stroke: ui.COLOURS.truth }), stroke(curve, nelbo, { stroke: ui.COLOURS.elbo }),
       ...(curve.length === 1 ? [[rec, "rec"], [exact, "truth"], [nelbo, "elbo"]].map(([of, colour]) =>
         ui.s("circle", { cx: axes.x(curve[0].steps), cy: axes.y(of(curve[0])), r: 4, fill: ui.COLOURS[colour] })) : []));
@@ -571,7 +571,7 @@ async function renderTrainVae({ model, el }) {
     const STAGES = [
       ["q", "encode", () => `x goes into the encoder: m = ${pair(way.m)}, v = ${pair(way.v)}. The ellipse is q(z|x), one sd wide.`],
       ["prior", "draw ε", () => `ε = ${pair(way.eps)} from N(0, I), which no parameter is in.`],
-      ["elbo", "z = m + √v ε", () => `z = ${pair(way.z)}: a draw from q, and a smooth function of m and v.`],
+      ["q", "z = m + √v ε", () => `z = ${pair(way.z)}: a draw from q, and a smooth function of m and v.`],
       ["rec", "decode", () => "z goes into the decoder: the probability of ink at each pixel."],
       ["kl", "the loss", () => `rec ${number(way.rec)} + ${model.get("beta") === 1 ? "" : `${model.get("beta")} × `}KL ${number(way.kl)} = ${number(way.rec + model.get("beta") * way.kl)} nats.`],
       ["truth", "the gradient", () => `of the loss on m: ${pair(way.grad_m)}, of which rec's is ${pair(way.grad_z)} and the KL's ${pair(way.m.map((value) => model.get("beta") * value))}; on v: ${pair(way.grad_v)}. The arrow is the way m would go, down the loss.`],
@@ -631,7 +631,7 @@ async function renderTrainVae({ model, el }) {
       context.stroke();
       dot([x, y], ui.COLOURS.q);
       if (stage === 2) dot(place(...eps), ui.COLOURS.prior);
-      if (stage >= 3) dot(place(...z), ui.COLOURS.elbo);
+      if (stage >= 3) dot(place(...z), ui.COLOURS.q);
       if (stage < 6) return;
       const length = Math.hypot(...grad_m), reach = Math.min(80, 14 + 6 * length) / (length || 1);
       const [toX, toY] = [x - grad_m[0] * reach, y + grad_m[1] * reach], angle = Math.atan2(toY - y, toX - x);

@@ -2,13 +2,15 @@
 // digits, axes, and the choice of a test digit. Python joins engine.js, this file and a widget's own into one module.
 
 const ui = (() => {
-  const INK = "#1a1a1a"; // the dark theme turns pictures as a whole, see widgets.css
-  // One colour for each quantity, as in vae_widgets.plots.
+  const INK = "#1a1a1a";
+  // One colour for each quantity, as in vae_widgets.plots. A canvas takes them as they are, and a dark theme turns it as a
+  // whole (widgets.css); elements take the custom properties of colours.css, which have the theme's own values.
   const COLOURS = {
-    truth: INK, elbo: "#0072B2", kl: "#D55E00", rec: "#009E73", q: "#CC79A7", prior: "#E69F00", iwae: "#56B4E9",
-    line: "#c4c4c4", muted: "#5a626b",
+    truth: INK, elbo: "#4870d3", kl: "#b3601d", gap: "#7a2b48", rec: "#2c8458", q: "#813799", prior: "#6c4502", iwae: "#177e9a",
+    one: "#bd535f", other: "#2f4605", muted: "#5a626b", line: "#c4c4c4",
   };
-  const CLASSES = ["#332288", "#117733", "#999933", "#CC6677", "#AA4499", "#0072B2", "#D55E00", "#44AA99", "#882255", "#555555"];
+  const PROPERTIES = new Map(Object.entries(COLOURS).map(([name, colour]) => [colour, `var(--vae-${name})`])).set("#fff", "var(--vw-paper)");
+  const CLASSES = ["#332288", "#117733", "#999933", "#CC6677", "#AA4499", "#5588BB", "#DD6622", "#44AA99", "#B02060", "#555555"];
   const SVG = "http://www.w3.org/2000/svg";
 
   // --- elements ---
@@ -17,11 +19,14 @@ const ui = (() => {
     for (const [name, value] of Object.entries(attributes)) {
       if (value === undefined || value === null || value === false) continue;
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else element.setAttribute(name, value === true ? "" : value);
+      else element.setAttribute(name, value === true ? "" : themed(value));
     }
     element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
     return element;
   }
+
+  // The value of an attribute, with custom properties for the colours in it.
+  const themed = (value) => String(value).replace(/#[0-9a-f]{3,6}\b/g, (colour) => PROPERTIES.get(colour) ?? colour);
 
   const h = (tag, attributes = {}, ...children) => fill(document.createElement(tag), attributes, children);
   const s = (tag, attributes = {}, ...children) => fill(document.createElementNS(SVG, tag), attributes, children);
@@ -536,7 +541,7 @@ const ui = (() => {
           parts.map(([from, to, colour, content = ""]) => {
             const length = x(to) - x(from);
             return [
-              s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] }),
+              s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] ?? colour }),
               content.length * 9 + 8 < length &&
                 text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
             ];

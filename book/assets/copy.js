@@ -1,4 +1,4 @@
-// What is copied has the TeX of its formulas, which the browser would leave out.
+// What is copied has the TeX of its formulas, which the browser would leave out, and without their colours.
 
 addEventListener("copy", (event) => {
   const selection = getSelection();
@@ -13,7 +13,7 @@ addEventListener("copy", (event) => {
   copy.append(range.cloneContents());
   const formulas = copy.querySelectorAll("[data-tex]");
   if (!formulas.length) return;
-  for (const each of formulas) each.replaceWith(each.dataset.tex);
+  for (const each of formulas) each.replaceWith(each.dataset.tex.replace(/\\textcolor\{\w+\}/g, ""));
   for (const other of copy.querySelectorAll("script, style, noscript")) other.remove();
   event.clipboardData.setData("text/html", copy.innerHTML);
   // As text it has the lines that it has in the page.

@@ -7,7 +7,7 @@ globalThis.setFormulas = (formulas) => {
   const { _ } = MathJax;
   const adaptor = _.adaptors.liteAdaptor.liteAdaptor();
   _.handlers.html_ts.RegisterHTMLHandler(adaptor);
-  const input = new _.input.tex_ts.TeX({ packages: ["base", "ams"], formatError(jax, error) { throw error; } });
+  const input = new _.input.tex_ts.TeX({ packages: ["base", "ams", "color"], formatError(jax, error) { throw error; } });
   const font = new _.output.chtml.fonts.tex_ts.TeXFont({ fontURL: "." });
   // As wide with any reader's fonts, and no wish for room.
   const output = new _.output.chtml_ts.CHTML({ font, matchFontHeight: false, scale: 1.1 });
@@ -35,7 +35,7 @@ globalThis.setFormulas = (formulas) => {
     // As Sphinx has it: lines of a formula without an environment are aligned.
     if (tex.startsWith("$$") && source.includes("\\\\")) source = `\\begin{split}${source}\\end{split}`;
     const tree = convert(source, { display: !inline, end: _.core.MathItem.STATE.CONVERT });
-    const mathml = words.visitTree(tree).replace(/>\s+</g, "><").replace(/ (data-mjx-[\w-]+|xmlns)="[^"]*"/g, "")
+    const mathml = words.visitTree(tree).replace(/>\s+</g, "><").replace(/ (data-mjx-[\w-]+|mathcolor|xmlns)="[^"]*"/g, "")
       .replace(/&#x([0-9A-F]+);/g, (entity, code) => String.fromCodePoint(parseInt(code, 16)));
     const container = convert(source, { display: !inline, ...size });
     styleByClass(container);

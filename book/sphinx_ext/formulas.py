@@ -4,6 +4,9 @@ Sphinx leaves each formula's TeX in the pages. When all are written, MathJax set
 text, a table of contents, a cell's output or glue: the MathJax of sphinx-mathjax-offline, in mini-racer's JavaScript
 engine. A page gets what MathJax would have made of it in a browser. One style sheet has the rules and the glyphs that
 the formulas of this book use, and no others.
+
+A part of a formula has the colour of a quantity by its name, such as \\textcolor{kl}{...}, in either theme. Jupyter knows
+no colour of that name, and sets it in the colour of the text.
 """
 
 import base64
@@ -26,8 +29,9 @@ from sphinx.util.math import get_node_equation_number
 logger = logging.getLogger(__name__)
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 FONTS = MATHJAX / "output/chtml/fonts/woff-v2"
-PARTS = ["core", "adaptors/liteDOM", "input/tex-base", "input/tex/extensions/ams", "output/chtml",
-         "output/chtml/fonts/tex"]
+PARTS = ["core", "adaptors/liteDOM", "input/tex-base", "input/tex/extensions/ams",
+         "input/tex/extensions/color", "output/chtml", "output/chtml/fonts/tex"]
+COLOURS = set(re.findall(r"--vae-(\w+)", (Path(__file__).parents[2] / "vae_widgets/colours.css").read_text("utf-8")))
 # A formula in a page, set or not, with its TeX as a reader copies it.
 FORMULA = re.compile(r"""<mjx-container data-tex=("|')(.*?)\1.*?</mjx-container>""", re.DOTALL)
 
@@ -86,7 +90,11 @@ def set_formulas(app, exception):
     formulas = list(dict.fromkeys(tex for of_page in found.values() for tex in of_page))
     made = run_mathjax(formulas)
     set_as = dict(zip(formulas, made["formulas"], strict=True))
-    css = made["css"] + "".join(font_face(**font) for font in made["fonts"])
+    for tex in formulas:
+        if strange := set(re.findall(r"\\textcolor\{(.*?)\}", tex)) - COLOURS:
+            set_as[tex] = {"error": f"No quantity of colours.css has the name {strange.pop()}"}
+    css = re.sub(rf"(?<=\bcolor: )({'|'.join(COLOURS)})\b", r"var(--vae-\1)", made["css"])
+    css += "".join(font_face(**font) for font in made["fonts"])
     (out / "_static/formulas.css").write_text(css, encoding="utf-8")
     version = hashlib.sha256(css.encode()).hexdigest()[:8]
 
