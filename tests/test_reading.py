@@ -38,7 +38,7 @@ PAGE = f"""<!doctype html><meta charset="utf-8"><style>{STYLE}</style><p>Navigat
 <table><tr><th>one</th><td>2</td></tr></table>
 <figure><img alt=""><figcaption>A caption</figcaption></figure>
 {formula("$$x$$")} {formula(ALIGNED)}
-{cell(LOOP)} {cell("assert " + "long " * 40, "<pre>printed words</pre>")} {cell("import torch", LISTED)}
+{cell(LOOP)} {cell("assert " + "long " * 40, "<pre>printed words</pre>")} {cell("import torch", LISTED)} {cell("a = 1")}
 <details class="check"><summary><p>checked: it holds</p></summary>{cell("assert c, d")}</details>
 <details class="exact"><summary>To be exact</summary><p>three folded words</p>{formula("y")}</details>
 <div class="hidden">{cell("plt.show()")}</div>
@@ -46,7 +46,7 @@ PAGE = f"""<!doctype html><meta charset="utf-8"><style>{STYLE}</style><p>Navigat
 <div class="exercise"><p>Solve this.</p></div>{cell("assert tried")}{widget()}
 <div class="solution"><p>Solved.</p>{cell("assert solved")}</div>
 <p>The end</p>"""
-PATH = Counts(words=17, rows=3, lines=5, listed=2, asserts=2, figures=1, widgets=1, predictions=1)
+PATH = Counts(words=17, rows=3, lines=6, listed=2, asserts=2, figures=1, widgets=1, predictions=1)
 
 
 def test_a_page_is_counted_as_a_reader_sees_it(browser, tmp_path):
@@ -57,8 +57,8 @@ def test_a_page_is_counted_as_a_reader_sees_it(browser, tmp_path):
     page.close()
     assert measured.path == PATH
     assert (measured.lesson.words, measured.lesson.rows) == (PATH.words + 5, PATH.rows + 1)
-    assert (measured.lesson.lines, measured.lesson.asserts, measured.lesson.widgets) == (7, 3, 1)
-    assert (measured.outside.lines, measured.outside.asserts, measured.outside.widgets) == (8, 4, 2)
+    assert (measured.lesson.lines, measured.lesson.asserts, measured.lesson.widgets) == (8, 3, 1)
+    assert (measured.outside.lines, measured.outside.asserts, measured.outside.widgets) == (9, 4, 2)
     assert (measured.silent, measured.exercises, measured.cut, measured.stated) == (1, 1, (1, 1), None)
     assert 1 < measured.first < 1.2 and measured.gap == 2
 
