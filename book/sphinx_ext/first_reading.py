@@ -1,9 +1,8 @@
 """A small Sphinx extension: what a first reading sees of a page, and how long it takes.
 
 A cell with the tag `check` becomes one folded line with its claim, which is the comment that the cell begins with. A
-section that is called "To be exact: ..." is folded. Below the title stands how long the rest takes to read, and a switch
-that shows all code, the lesson's or none; what belongs to which is a matter of book.css, and of tags: the lesson's
-code has none.
+section that is called "To be exact: ..." is folded. Below the title stands how long the rest takes to read, and a
+switch that shows all code, the lesson's or none. The lesson's code is that of cells without tags; see book.css.
 """
 
 import math
@@ -15,7 +14,7 @@ from sphinx.util.docutils import SphinxRole
 
 EXACT = "To be exact: "
 CODE = {"lesson": "the lesson’s", "all": "all", "none": "none"}
-# Seconds: of a word, a row of a displayed formula, a line of code, a figure, a widget, a prediction.
+# The seconds that each takes: a word, a row of a displayed formula, a line of code and so on.
 WORD, ROW, LINE, FIGURE, WIDGET, PREDICTION = 0.5, 40, 6, 20, 90, 40
 
 
@@ -70,10 +69,11 @@ def minutes(doctree) -> int:
             seconds += ROW * (1 + node.astext().count("\\\\"))
         elif isinstance(node, nodes.literal_block):
             seconds += LINE * sum(bool(line.strip()) for line in node.astext().splitlines())
-        elif node.get("nb_element") == "cell_code_output":
+        elif node.get("nb_element") == "cell_code":
             kinds = {part.get("mime_type", "") for part in node.findall(nodes.container)}
             if any("widget-view" in kind for kind in kinds):
-                seconds += WIDGET
+                asks = re.search(r"^(Predict|Try)\(", node[0].astext(), re.M)
+                seconds += PREDICTION if asks else WIDGET
             elif any(kind.startswith("image/") for kind in kinds):
                 seconds += FIGURE
     return math.ceil(seconds / 60)
@@ -110,7 +110,7 @@ def measure(app, doctree):
 
 
 def merge(app, env, docnames, other):
-    env.minutes = getattr(env, "minutes", {}) | {name: other.minutes[name] for name in docnames if name in other.minutes}
+    env.minutes = getattr(env, "minutes", {}) | {name: other.minutes[name] for name in docnames}
 
 
 def show(app, doctree, docname):
@@ -118,13 +118,12 @@ def show(app, doctree, docname):
         if "minutes_of" in node:
             node += nodes.Text(str(app.env.minutes["book/" + node["minutes_of"]]))
     if cells(doctree):
-        time = f"{app.env.minutes[docname]} minutes, without boxes and exercises"
-        chapter = docname.split("/")[-1][0].isdigit()
-        options = "".join(f'<label><input type="radio" name="code" value="{value}">{name}</label>' for value, name in CODE.items())
-        doctree[0].insert(1, raw(
-            '<div class="reading">'
-            + (f'<span class="reading-time" data-minutes="{app.env.minutes[docname]}">{time}</span>' if chapter else "")
-            + f'<fieldset class="code-switch"><legend>Code:</legend>{options}</fieldset></div>'))
+        n = app.env.minutes[docname]
+        time = f'<span class="reading-time" data-minutes="{n}">{n} minutes, without boxes and exercises</span>'
+        options = [f'<label><input type="radio" name="code" value="{value}">{name}</label>' for value, name in CODE.items()]
+        switch = f'<fieldset class="code-switch"><legend>Code:</legend>{"".join(options)}</fieldset>'
+        is_chapter = docname.split("/")[-1][0].isdigit()
+        doctree[0].insert(1, raw(f'<div class="reading">{time if is_chapter else ""}{switch}</div>'))
 
 
 def setup(app):
