@@ -177,7 +177,7 @@ async function renderPredict({ model, el }) {
       s("circle", { r: 24, fill: "#fff", "fill-opacity": 0 }),
       s("circle", { r: 8, fill: ui.COLOURS.elbo, stroke: "#fff", "stroke-width": 2 })));
     const rails = at.map((x) => s("line", { x1: axes.x(x), x2: axes.x(x), y1: axes.box.top, y2: axes.box.bottom, stroke: ui.COLOURS.line, "stroke-dasharray": "3 4" }));
-    const drawn = s("path", { fill: "none", stroke: ui.COLOURS.elbo, "stroke-width": 1.5, "stroke-dasharray": "5 4" });
+    const drawn = s("path", { class: "vw-predict-drawn", fill: "none", stroke: ui.COLOURS.elbo, "stroke-width": 1.5, "stroke-dasharray": "5 4" });
     const gaps = handles.map(() => s("line", { stroke: ui.COLOURS.kl, "stroke-width": 2.5 }));
     const curve = s("path", { class: "vw-predict-curve", fill: "none", stroke: ui.INK, "stroke-width": 2.5, pathLength: 1 });
     axes.plot.append(...rails, drawn, ...gaps, curve);
@@ -277,7 +277,7 @@ async function renderPredict({ model, el }) {
   };
 
   function mark(answer) {
-    if (!isDone()) ui.set(model, { answer });
+    ui.set(model, { answer });
   }
 
   function given() {
