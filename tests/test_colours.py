@@ -1,5 +1,6 @@
 """One colour for each quantity: the same in figures, formulas and widgets, in both themes, and told apart by all."""
 
+import base64
 import itertools
 import re
 from io import BytesIO
@@ -104,13 +105,15 @@ def test_a_widget_is_drawn_in_its_theme(show_widgets, theme):
     bars = page.get_by_role("img", name="Bars:")
     fills = bars.locator("rect").evaluate_all("(all) => all.map((bar) => getComputedStyle(bar).fill)")
     assert fills == [css(colours[name]) for name in ("elbo", "gap", "rec", "kl")]
-    swatches = page.locator(".vw-numbers .swatch").evaluate_all("(all) => all.map((e) => getComputedStyle(e).backgroundColor)")
+    swatches = page.locator(".vw-numbers .swatch").evaluate_all(
+        "(all) => all.map((swatch) => getComputedStyle(swatch).backgroundColor)")
     assert swatches == [css(colours[name]) for name in ("truth", "elbo", "gap", "rec", "kl")]
     turned = page.locator(".vw svg, .vw svg *, .vw .swatch").evaluate_all(
         "(all) => all.filter((e) => getComputedStyle(e).filter !== 'none').length")
     assert turned == 0
     page.emulate_media(media="print")
-    assert bars.locator("rect").nth(1).evaluate("(bar) => getComputedStyle(bar).fill") == css(palettes()["light"]["gap"])
+    gap = bars.locator("rect").nth(1)
+    assert gap.evaluate("(bar) => getComputedStyle(bar).fill") == css(palettes()["light"]["gap"])
     assert trouble == []
 
 
@@ -119,11 +122,20 @@ def test_a_figure_has_the_colours_of_its_theme(show_widgets, theme):
     page, _ = show_widgets([EXAMPLES["Reparameterise"]()], theme=theme)
     light, own = palettes()["light"], palettes()[theme]
     for name in light:
-        page.evaluate("""(colour) => {
+        Image.new("RGB", (8, 8), light[name]).save(picture := BytesIO(), "png")
+        page.evaluate("""(png) => {
             document.body.innerHTML = `<div class="bd-content"><div class="bd-article"><div class="cell_output">
-                <img width="8" height="8" alt="" src="data:image/svg+xml,${encodeURIComponent(
-                    `<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><rect width="8" height="8" fill="${colour}"/></svg>`)}">`;
+                <img alt="" src="data:image/png;base64,${png}">`;
             return document.querySelector("img").decode();
-        }""", light[name])
+        }""", base64.b64encode(picture.getvalue()).decode())
         shown = np.array(Image.open(BytesIO(page.locator("img").screenshot())).convert("RGB"))[4, 4] / 255
         assert np.linalg.norm(oklab(linear(shown)) - oklab(linear(rgb(own[name])))) < 0.01, name
+
+
+def test_faces_are_no_negatives_in_the_dark(show_widgets):
+    page, _ = show_widgets([EXAMPLES["Faces"](), EXAMPLES["LatentPlane"]()], theme="dark")
+    looks = "(all) => all.map((e) => [getComputedStyle(e).filter, getComputedStyle(e).backgroundColor])"
+    faces, plane = page.locator(".vw").all()
+    assert faces.locator("canvas").evaluate_all(looks) == [["none", "rgb(255, 255, 255)"]] * 3
+    turned = ["invert(1) hue-rotate(180deg)", "rgba(0, 0, 0, 0)"]
+    assert plane.locator("canvas").evaluate_all(looks) == [turned] * 2
