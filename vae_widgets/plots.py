@@ -15,9 +15,10 @@ REC = "#2c8458"  # the bound's first term, reconstruction
 Q = "#813799"  # q(z | x), and what is drawn from it
 PRIOR = "#6c4502"  # p(z), and what is drawn from it
 IWAE = "#177e9a"  # a bound from several samples
-# Of two things that are compared and are none of these.
+# Of two or three things that are compared and are none of these.
 ONE = "#bd535f"
 OTHER = "#2f4605"
+THIRD = "#6e5c9c"
 
 
 def digits(images, titles=None, columns=10, ax=None):

@@ -5,8 +5,8 @@ text, a table of contents, a cell's output or glue: the MathJax of sphinx-mathja
 engine. A page gets what MathJax would have made of it in a browser. One style sheet has the rules and the glyphs that
 the formulas of this book use, and no others.
 
-A part of a formula has the colour of a quantity by its name, such as \\textcolor{kl}{...}, in either theme. Jupyter knows
-no colour of that name, and sets it in the colour of the text.
+A part of a formula has the colour of a quantity by its name, such as \\textcolor{kl}{...}, in either theme. Jupyter
+knows no colour of that name, and sets it in the colour of the text.
 """
 
 import base64
