@@ -120,8 +120,9 @@ def show(app, doctree, docname):
     if cells(doctree):
         n = app.env.minutes[docname]
         time = f'<span class="reading-time" data-minutes="{n}">{n} minutes, without boxes and exercises</span>'
-        options = [f'<label><input type="radio" name="code" value="{value}">{name}</label>' for value, name in CODE.items()]
-        switch = f'<fieldset class="code-switch"><legend>Code:</legend>{"".join(options)}</fieldset>'
+        options = "".join(f'<label><input type="radio" name="code" value="{value}">{name}</label>'
+                          for value, name in CODE.items())
+        switch = f'<fieldset class="code-switch"><legend>Code:</legend>{options}</fieldset>'
         is_chapter = docname.split("/")[-1][0].isdigit()
         doctree[0].insert(1, raw(f'<div class="reading">{time if is_chapter else ""}{switch}</div>'))
 
