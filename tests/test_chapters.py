@@ -9,6 +9,7 @@ import pytest
 import yaml
 from address import CELL as INSTALL
 from conftest import ROOT
+from first_reading import claim
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 CHAPTERS = [path for path in NOTEBOOKS if path.name[0].isdigit()]
@@ -27,6 +28,25 @@ def notebook(request):
 
 def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def is_folded(cell):
+    """Whether a first reading sees no code of it: see first_reading.py."""
+    return bool({"check", "hide-input", "remove-cell", "remove-input"} & {*cell.metadata.get("tags", [])})
+
+
+def asserts(cell):
+    return any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(cell.source)))
+
+
+def outside_solutions(notebook):
+    """The code cells that are no part of an exercise's solution."""
+    inside = False
+    for cell in notebook.cells:
+        inside |= "{solution-start}" in cell.source
+        if cell.cell_type == "code" and not inside:
+            yield cell
+        inside &= "{solution-end}" not in cell.source
 
 
 def counting_lines(cell):
@@ -59,12 +79,12 @@ def test_notebook_is_cleared(notebook):
 @each(NOTEBOOKS)
 def test_cells_are_short(notebook):
     cells = code_cells(notebook)
-    folded = {cell.id for cell in cells if "hide-input" in cell.metadata.get("tags", [])}  # the code of figures
+    folded = {cell.id for cell in cells if is_folded(cell)}  # the code of figures, and checks
     too_long = {cell.id: counting_lines(cell) for cell in cells
                 if counting_lines(cell) > (40 if cell.id in folded else 20)}
     assert too_long == {}
     shown = [counting_lines(cell) for cell in cells if cell.id not in folded]
-    assert statistics.median(shown) <= 8
+    assert not shown or statistics.median(shown) <= 8
 
 
 @each(NOTEBOOKS)
@@ -84,6 +104,35 @@ def test_nothing_comes_from_outside(notebook):
     for cell in code_cells(notebook):
         found = OUTSIDE.search(cell.source)
         assert cell.id == INSTALL or not found, f"cell {cell.id}: {found[0]}"
+
+
+@each(NOTEBOOKS)
+def test_a_check_is_folded_under_its_claim(notebook):
+    for cell in outside_solutions(notebook):
+        if "check" in cell.metadata.get("tags", []):
+            told = claim(cell.source)
+            assert asserts(cell), f"cell {cell.id} claims something and asserts nothing"
+            assert told[:1].isupper() or not told[:1].isascii(), f"cell {cell.id} begins with no claim: {told!r}"
+            assert told.endswith((".", "?")), f"cell {cell.id}: a claim is a sentence, and this is none: {told!r}"
+        else:
+            assert not asserts(cell) or is_folded(cell), f"cell {cell.id} asserts where a first reading sees it"
+
+
+@each(CHAPTERS)
+def test_a_first_reading_is_short(notebook):
+    seen = [line for cell in outside_solutions(notebook) if not is_folded(cell) for line in cell.source.splitlines()]
+    assert 5 < sum(bool(line.strip()) for line in seen) <= 60
+    assert [line for line in seen if len(line) > 84] == [], "a line that is cut off at 1280 pixels"
+
+
+@each(CHAPTERS)
+def test_a_chapter_asks_and_ends_with_what_to_remember(notebook):
+    text = "\n".join(cell.source for cell in notebook.cells)
+    assert len(re.findall(r"^(?:\w+ = )?Predict\(", text, re.M)) >= 3
+    remembered = text.split("## Five lines to remember\n")[1].split("\n## ")[0]
+    assert len(re.findall(r"^[*-] ", remembered, re.M)) == 5
+    assert 4 <= text.count("{exercise}") <= 7
+    assert len(re.findall(r"^Try\(", text, re.M)) >= 1
 
 
 @each(CHAPTERS)
