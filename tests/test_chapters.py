@@ -112,8 +112,7 @@ def test_a_check_is_folded_under_its_claim(notebook):
         if "check" in cell.metadata.get("tags", []):
             told = claim(cell.source)
             assert asserts(cell), f"cell {cell.id} claims something and asserts nothing"
-            assert told[:1].isupper() or not told[:1].isascii(), f"cell {cell.id} begins with no claim: {told!r}"
-            assert told.endswith((".", "?")), f"cell {cell.id}: a claim is a sentence, and this is none: {told!r}"
+            assert len(told.split()) >= 4 and told.endswith("."), f"cell {cell.id} begins with no claim: {told!r}"
         else:
             assert not asserts(cell) or is_folded(cell), f"cell {cell.id} asserts where a first reading sees it"
 
