@@ -24,7 +24,7 @@ from widget_pages import (
     wait_for_look,
     wait_until_drawn,
 )
-from widget_state import MARK, as_script, shown
+from widget_state import MARK, PIECES, as_script, shown
 
 import vae_core as vc
 import vae_widgets as w
@@ -102,6 +102,17 @@ def test_a_page_carries_what_it_shows_and_no_more():
              "c": {"state": {}}, "forgotten": {"state": {"parts": ["IPY_MODEL_b"]}}}
     assert set(shown(state, ["a", "elsewhere"])) == {"a", "b", "c"}
     assert shown(state, []) == {}
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_what_travels_is_read(name):
+    """By the widget's own script; what ui.js reads of it for a script is named here."""
+    widget = EXAMPLES[name]()
+    script = widget._esm.split(PIECES)[-1].replace("ui.proposals(", "codes ui.proposals(")
+    own = set(widget.trait_names(sync=True)).difference(BookWidget.class_trait_names())
+    sent = [trait for trait in own if not trait.startswith("_") and getattr(widget, trait)]
+    assert len(sent) > 1
+    assert [trait for trait in sent if not re.search(rf"\b{trait}\b", script)] == []
 
 
 def test_a_large_value_arrives_whole(show_widgets):
