@@ -298,6 +298,35 @@ def test_nothing_moves_by_itself_where_motion_is_unwelcome(show_widgets, name):
     assert trouble == []
 
 
+# --- paper ---
+
+
+def test_paper_has_nothing_to_press_and_no_holes(show_widgets):
+    page, trouble = show_widgets([make() for make in EXAMPLES.values()])
+    assert page.locator(".vw").count() == len(EXAMPLES)
+    page.emulate_media(media="print")
+    for kind in ("input", "select", "button:not(:has(canvas))", "progress", "summary", "output:empty"):
+        assert page.locator(f".vw {kind}:visible").count() == 0, kind
+    for place in page.locator(".vw").all():
+        box, width = place.bounding_box(), page.viewport_size["width"]
+        assert box["height"] > 40 and box["x"] + box["width"] <= width
+    assert trouble == []
+
+
+def test_what_is_under_way_is_finished_for_paper(show_widgets):
+    """Where no slice of the arithmetic has had its turn."""
+    page, trouble = show_widgets([w.Faces()], before="""{
+        const later = setTimeout;
+        globalThis.setTimeout = (task, time) => time === undefined ? 0 : later(task, time);
+    }""")
+    line = page.locator(".vw-note", has=page.locator("output"))
+    assert not line.is_visible()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert "14,641 faces" in line.text_content() and line.is_visible()
+    assert trouble == []
+
+
 # --- the Python base ---
 
 
