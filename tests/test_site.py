@@ -249,10 +249,11 @@ def test_code_has_room_and_what_is_wider_scrolls(open_page, width):
             const { paddingLeft, paddingRight, overflowX, whiteSpace } = getComputedStyle(pre);
             pre.append(ruler);
             const room = pre.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
-            columns.push(Math.floor((100 * room) / ruler.getBoundingClientRect().width));
+            if (!pre.closest(".admonition")) columns.push(Math.floor((100 * room) / ruler.getBoundingClientRect().width));
             ruler.remove();
             const { left, right } = pre.getBoundingClientRect();
-            if (whiteSpace !== "pre" || overflowX !== "auto" || left < 0 || right > innerWidth) cutOff.push(pre.textContent);
+            const scrolls = whiteSpace === "pre" && overflowX === "auto";
+            if (!scrolls || left < 0 || right > innerWidth) cutOff.push(pre.textContent);
         }
         return [columns, cutOff];
     }""")
