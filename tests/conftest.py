@@ -12,7 +12,7 @@ import pytest
 from chrome import HELP, find_chrome
 from firefox import Firefox, find_firefox
 from playwright.sync_api import sync_playwright
-from widget_pages import wait_until_drawn, write_widget_page
+from widget_pages import PATIENCE, wait_until_drawn, write_widget_page
 
 own_environment.enter()  # before any kernel or drawing begins
 ROOT = Path(__file__).parents[1]
@@ -77,6 +77,7 @@ def opening(browser):
     def open_address(address, width=1280, theme="light", before="", wait_until="load", **options):
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, **options)
         contexts.append(context)
+        context.set_default_timeout(PATIENCE)
         trouble = []
 
         def refuse(route):

@@ -7,7 +7,17 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import expect
 from widget_examples import EXAMPLES
-from widget_pages import control, ink, look, number, press, settled_look, wait_for_look, wait_until_drawn
+from widget_pages import (
+    PATIENCE,
+    control,
+    ink,
+    look,
+    number,
+    press,
+    settled_look,
+    wait_for_look,
+    wait_until_drawn,
+)
 
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
 CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae"]
@@ -78,10 +88,12 @@ def test_going_back_finds_a_widget_as_it_was_left(show_widgets, name):
     page, trouble = show_widgets([EXAMPLES[name]()])
     place = page.locator(".vw")
     before = settled_look(place)
-    press(place.locator("input[type=range]").first, "ArrowRight", "ArrowRight")
+    page.wait_for_function("history.state?.widgets")
+    kept = page.evaluate("JSON.stringify(history.state)")
+    press(place.locator("input[type=range]").first, "ArrowRight")
     wait_for_look(place, other=before)
     left = settled_look(place)
-    page.wait_for_timeout(400)
+    page.wait_for_function("(kept) => JSON.stringify(history.state) !== kept", arg=kept)
     page.goto("about:blank")
     page.go_back()
     wait_until_drawn(page)
@@ -171,7 +183,7 @@ def test_a_drawing_is_kept_as_strokes_and_not_read_from_the_screen(show_widgets)
 
 def until(page, ask):
     """Return when ask() is true; Playwright's own waiting evaluates text in the page, which a policy refuses."""
-    for _ in range(200):
+    for _ in range(PATIENCE // 50):
         if ask():
             return
         page.wait_for_timeout(50)
@@ -232,13 +244,13 @@ def test_no_script_stands_in_a_page(site):
 def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
     address = serve(site, held="/_widgets")
     page, trouble = open_address(f"{address}/book/6_iwae.html", wait_until="commit")
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=5000)
-    page.wait_for_function("document.documentElement.dataset.theme === 'light'", timeout=5000)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.wait_for_function("document.documentElement.dataset.theme === 'light'")
     button = page.locator(".theme-switch-button").first
     mode = page.evaluate("document.documentElement.dataset.mode")
-    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')", timeout=5000)
+    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')")
     button.click()
-    page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode, timeout=5000)
+    page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode)
     assert page.locator(".widget[aria-busy]").count() > 0  # they are still waiting
     assert trouble == []
 
@@ -248,11 +260,11 @@ def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_
     held = []
     page.route("**/documentation_options.js*", lambda route: held.append(route))
     page.reload(wait_until="commit")
-    expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=5000)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_timeout(500)  # time in which they would run, with nothing to read
     held[0].continue_()
-    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')", timeout=5000)
+    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')")
     mode = page.evaluate("document.documentElement.dataset.mode")
     page.locator(".theme-switch-button").first.click()
-    page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode, timeout=5000)
+    page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode)
     assert [line for line in trouble if "favicon" not in line] == []  # which the reload may cut off

@@ -186,7 +186,7 @@ def test_widgets_in_firefox(firefox, site, name):
         window.look = {LOOK};
         window.until = async (test) => {{
             for (let i = 0; !test(); i++) {{
-                if (i > 600) throw new Error("waited in vain");
+                if (i > 1800) throw new Error("waited in vain");
                 await new Promise((done) => setTimeout(done, 50));
             }}
         }};
@@ -226,12 +226,39 @@ def test_paper_is_white_in_the_dark_theme(open_page, name):
             if (light(style(e).color) > 140) say("pale", e);
         for (const e of document.querySelectorAll(".bd-article :is(img, .vw canvas, .vw svg, .swatch)"))
             if (style(e).filter !== "none") say("turned", e);
-        for (const e of document.querySelectorAll(".bd-article pre"))
+        for (const e of document.querySelectorAll(".bd-article pre")) {
             if (style(e).whiteSpace !== "pre-wrap") say("cut off", e);
+            let ground = e;
+            while (style(ground).backgroundColor === "rgba(0, 0, 0, 0)") ground = ground.parentElement;
+            if (light(style(ground).backgroundColor) < 220) say("dark code", e);
+        }
         for (const e of document.querySelectorAll(".bd-article :is(.vw-foot, .copybtn)"))
             if (style(e).display !== "none") say("to be pressed", e);
         return [...new Set(bad)].slice(0, 8);
     }""") == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_code_has_room_and_what_is_wider_scrolls(open_page, width):
+    page, _ = open_page("book/3_vae", width=width)
+    page.evaluate(UNFOLD)
+    columns, cut_off = page.evaluate("""() => {
+        const ruler = Object.assign(document.createElement("span"), { textContent: "x".repeat(100) });
+        const columns = [], cutOff = [];
+        for (const pre of document.querySelectorAll(".bd-article .cell_input pre")) {
+            const { paddingLeft, paddingRight, overflowX, whiteSpace } = getComputedStyle(pre);
+            pre.append(ruler);
+            const room = pre.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+            if (!pre.closest(".admonition")) columns.push(Math.floor((100 * room) / ruler.getBoundingClientRect().width));
+            ruler.remove();
+            const { left, right } = pre.getBoundingClientRect();
+            const scrolls = whiteSpace === "pre" && overflowX === "auto";
+            if (!scrolls || left < 0 || right > innerWidth) cutOff.push(pre.textContent);
+        }
+        return [columns, cutOff];
+    }""")
+    assert min(columns) >= (88 if width == 1280 else 36)
+    assert cut_off == []
 
 
 def test_dark_theme_turns_figures(open_page, site):

@@ -47,7 +47,7 @@ KEYS = ("nelbo", "rec", "kl", "exact", "gap")
 
 
 def ready(page):
-    page.wait_for_selector(".vw output[data-key=nelbo][data-value]", timeout=30_000)
+    page.wait_for_selector(".vw output[data-key=nelbo][data-value]")
 
 
 def show(show_widgets, *traits, **options):
@@ -62,7 +62,7 @@ def button(page, name):
 
 
 def wait_for_step(page, least):
-    page.wait_for_function(f"+document.querySelector('[data-key=steps]').dataset.value >= {least}", timeout=60_000)
+    page.wait_for_function(f"+document.querySelector('[data-key=steps]').dataset.value >= {least}")
 
 
 def settle(page):
@@ -71,7 +71,7 @@ def settle(page):
         const { state } = models.find(({ state }) => state.trained);
         const shown = +document.querySelector('[data-key=steps]').dataset.value;
         return !document.querySelector(".vw[aria-busy=true]") && state.weights.byteLength && state.steps === shown;
-    }""", timeout=60_000)
+    }""")
     page.wait_for_timeout(400)
 
 
@@ -220,9 +220,11 @@ def test_it_pauses_out_of_view_and_goes_on(show_widgets):
     wait_for_step(page, 10)
     page.evaluate("scrollTo(0, 0)")
     expect(page.get_by_text("Paused while out of view.")).to_have_count(1)
-    page.wait_for_timeout(1000)
-    at = number(page, "steps")
-    page.wait_for_timeout(700)
+    for _ in range(30):  # steps that were under way may still arrive
+        at = number(page, "steps")
+        page.wait_for_timeout(1000)
+        if number(page, "steps") == at:
+            break
     assert number(page, "steps") == at
     page.evaluate("scrollTo(0, 3000)")
     wait_for_step(page, at + 10)
@@ -233,9 +235,9 @@ def test_slow_is_a_few_steps_a_second(show_widgets):
     page, trouble = show(show_widgets, traits={"slow": True})
     button(page, "Play").press("Enter")
     wait_for_step(page, 2)
-    at = number(page, "steps")
-    page.wait_for_timeout(2000)
-    assert 1 <= number(page, "steps") - at <= 8
+    at, start = number(page, "steps"), page.evaluate("performance.now()")
+    wait_for_step(page, at + 5)
+    assert page.evaluate("performance.now()") - start > 4 * 240  # ms, and no less on any machine
     assert trouble == []
 
 
@@ -290,7 +292,7 @@ def test_on_a_server_the_worker_is_a_script_of_its_own(open_address, tmp_path):
 def test_it_stops_by_itself_when_nothing_gets_better(show_widgets):
     page, trouble = show(show_widgets, traits={"learning_rate": 0.01, "beta": 100, "batch": 16, "hidden": (2,)})
     button(page, "Play").press("Enter")
-    expect(page.locator(".vw-train-note")).to_contain_text("Stopped by itself at step", timeout=90_000)
+    expect(page.locator(".vw-train-note")).to_contain_text("Stopped by itself at step")
     expect(button(page, "Play")).to_be_visible()
     assert trouble == []
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Error
+from widget_pages import PATIENCE
 
 import vae_core as vc
 import vae_widgets
@@ -54,6 +55,7 @@ def open_page(browser, folder, before="", n=320):
     file = folder / "page.html"
     file.write_text("<!DOCTYPE html><meta charset=utf-8><title>trainer</title>", encoding="utf-8")
     page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(file.as_uri())
     page.evaluate(SETUP, [before + SOURCE, encoded(digits(n)), encoded(digits(128, "test"))])
     return page

@@ -8,6 +8,7 @@ import pytest
 import torch
 import traitlets
 import widget_examples as examples
+from playwright.sync_api import expect
 from widget_pages import control, number, picture, press
 
 import vae_core as vc
@@ -36,8 +37,12 @@ def wait_for(page, key, not_before=None):
     page.wait_for_function("""([key, before]) => {
         const text = document.querySelector(`[data-key="${key}"]`)?.dataset.value;
         return text !== "NaN" && text !== before;
-    }""", arg=[key, str(not_before)], timeout=60_000)
+    }""", arg=[key, str(not_before)])
     return number(page, key)
+
+
+def wait_until_done(page):
+    expect(page.locator(".vw")).to_have_attribute("aria-busy", "false")
 
 
 def assert_grid(page, model, x, n):
@@ -61,8 +66,8 @@ def test_it_is_drawn_and_computed_before_anything_is_touched(show_widgets, model
 def test_the_pictures_are_the_integrand(show_widgets, model, digits, exact):
     w = Integral(model, *digits, digit=1, n=3)
     page, trouble = show_widgets([w])
-    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11", timeout=60_000)  # up to 51 x 51
-    page.wait_for_timeout(200)
+    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11")  # up to 51 x 51
+    wait_until_done(page)
     pixels = """(canvas) => { const c = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
         return [canvas.width, [...c.data].filter((_, i) => i % 4 === 3)]; }"""
     width, ink = page.locator("canvas.vw-plane").nth(1).evaluate(pixels)
@@ -100,10 +105,10 @@ def test_samples_come_near_the_truth(show_widgets, model, digits, exact):
     page, trouble = show_widgets([Integral(model, *digits, m=10_000)])
     page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.includes('10,000 samples')")
     few = wait_for(page, "samples")
-    page.wait_for_function("document.querySelector('[data-key=samples_error]').dataset.value > -3", timeout=60_000)
+    page.wait_for_function("document.querySelector('[data-key=samples_error]').dataset.value > -3")
     log_ratio = exact.log_posterior[0] - model.log_prior(exact.z)
     chi_squared = ((exact.log_posterior[0] + log_ratio).logsumexp(0) + exact.log_volume).exp().item() - 1
-    page.wait_for_timeout(1000)
+    wait_until_done(page)
     assert abs(number(page, "samples_error")) < 5 * math.sqrt(chi_squared / 10_000)
     press(control(page, "m"), "Home")
     one = wait_for(page, "samples", few)
@@ -117,7 +122,7 @@ def test_samples_come_near_the_truth(show_widgets, model, digits, exact):
 def test_points_and_costs(show_widgets, model, digits):
     page, trouble = show_widgets([Integral(model, *digits)])
     assert_grid(page, model, digits[0][0], 21)
-    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11", timeout=60_000)
+    page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11")
     before = picture(page, "canvas.vw-plane")
     press(control(page, "method").first, "ArrowRight")
     assert picture(page, "canvas.vw-plane") != before

@@ -204,7 +204,7 @@ def test_networks_are_fetched_at_their_stops_and_the_neighbours_in_advance(serve
     page, trouble, asked, _ = served(sweep, above='<div style="height: 3000px"></div>')
 
     def assert_fetched(*wanted):
-        for _ in range(100):
+        for _ in range(1000):
             found = [files.index(name) for name in asked if name in files]
             if found == list(wanted):
                 break

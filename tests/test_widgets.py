@@ -24,7 +24,7 @@ from widget_pages import (
     wait_for_look,
     wait_until_drawn,
 )
-from widget_state import MARK, as_script, shown
+from widget_state import MARK, PIECES, as_script, shown
 
 import vae_core as vc
 import vae_widgets as w
@@ -102,6 +102,17 @@ def test_a_page_carries_what_it_shows_and_no_more():
              "c": {"state": {}}, "forgotten": {"state": {"parts": ["IPY_MODEL_b"]}}}
     assert set(shown(state, ["a", "elsewhere"])) == {"a", "b", "c"}
     assert shown(state, []) == {}
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_what_travels_is_read(name):
+    """By the widget's own script; what ui.js reads of it for a script is named here."""
+    widget = EXAMPLES[name]()
+    script = widget._esm.split(PIECES)[-1].replace("ui.proposals(", "codes ui.proposals(")
+    own = set(widget.trait_names(sync=True)).difference(BookWidget.class_trait_names())
+    sent = [trait for trait in own if not trait.startswith("_") and getattr(widget, trait)]
+    assert len(sent) > 1
+    assert [trait for trait in sent if not re.search(rf"\b{trait}\b", script)] == []
 
 
 def test_a_large_value_arrives_whole(show_widgets):
@@ -289,6 +300,35 @@ def test_nothing_moves_by_itself_where_motion_is_unwelcome(show_widgets, name):
         page.wait_for_timeout(300)
         assert look(place) == before
         assert page.evaluate("document.getAnimations().length") == 0
+    assert trouble == []
+
+
+# --- paper ---
+
+
+def test_paper_has_nothing_to_press_and_no_holes(show_widgets):
+    page, trouble = show_widgets([make() for make in EXAMPLES.values()])
+    assert page.locator(".vw").count() == len(EXAMPLES)
+    page.emulate_media(media="print")
+    for kind in ("input", "select", "button:not(:has(canvas))", "progress", "summary", "output:empty"):
+        assert page.locator(f".vw {kind}:visible").count() == 0, kind
+    for place in page.locator(".vw").all():
+        box, width = place.bounding_box(), page.viewport_size["width"]
+        assert box["height"] > 40 and box["x"] + box["width"] <= width
+    assert trouble == []
+
+
+def test_what_is_under_way_is_finished_for_paper(show_widgets):
+    """Where no slice of the arithmetic has had its turn."""
+    page, trouble = show_widgets([w.Faces()], before="""{
+        const later = setTimeout;
+        globalThis.setTimeout = (task, time) => time === undefined ? 0 : later(task, time);
+    }""")
+    line = page.locator(".vw-note", has=page.locator("output"))
+    assert not line.is_visible()
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert "14,641 faces" in line.text_content() and line.is_visible()
     assert trouble == []
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 
 import vae_core as vc
+from vae_widgets.base import Network
 
 # The z, and for an SSVAE the y, that the engine draws.
 DRAW = """async ([source, specs, x, count, seed, label]) => {
@@ -41,7 +42,9 @@ def terms(page, widget, x, count, seed=0, label=None):
     label: of an SSVAE, the class y that is given; then w is of p(x, y).
     """
     net = widget._model
-    parts = {"enc": widget.encoder, "dec": widget.decoder, "cls": widget.classifier, "prior": widget.mixture}
+    ssvae = hasattr(net, "cls")
+    parts = {"enc": Network.of(net.enc), "dec": widget.decoder, "cls": Network.of(net.cls) if ssvae else None,
+             "prior": widget.mixture}
     specs = {name: spec(part) for name, part in parts.items() if part}
     drawn = page.evaluate(DRAW, [widget._esm, specs, x.tolist(), count, seed, label])
     z = torch.tensor(drawn["z"]).reshape(count, -1)

@@ -13,6 +13,9 @@ from widget_state import KIND, pack_state
 
 ROOT = Path(__file__).parents[1]
 
+PATIENCE = 90_000  # ms that a page may take for what is expected of it: the machine may have other work
+expect.set_options(timeout=PATIENCE)
+
 PAGE = """<!doctype html>
 <html lang="en" data-theme="{theme}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Widgets</title>
@@ -51,7 +54,7 @@ def write_widget_page(file, widgets, theme="light"):
 
 
 def wait_until_drawn(page):
-    expect(page.locator(".widget[aria-busy]")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".widget[aria-busy]")).to_have_count(0)
 
 
 def wait_for_frame(page):
@@ -121,11 +124,11 @@ def look(place):
     return place.evaluate(LOOK)
 
 
-def wait_for_look(place, other=None, same=None, timeout=30_000):
+def wait_for_look(place, other=None, same=None):
     """Return when the widget looks different from `other`, or just like `same`."""
     wanted, test = (other, "!==") if same is None else (same, "===")
     place.page.wait_for_function(f"([place, wanted]) => ({LOOK})(place) {test} wanted",
-                                 arg=[place.element_handle(), wanted], timeout=timeout)
+                                 arg=[place.element_handle(), wanted])
 
 
 def settled_look(place, pause=100):

@@ -214,20 +214,18 @@ class BookWidget(anywidget.AnyWidget):
 
 
 class ModelWidget(BookWidget):
-    """The base of a widget that runs a whole model on one of some test digits, or on an image from elsewhere.
+    """The base of a widget that runs a model on one of some test digits.
 
     model: a VAE, GMVAE or SSVAE; x, labels: binary test digits (n, 784) and their class ids. Raises ValueError for
     another model, or if x and labels do not fit each other.
     """
 
     digit = traitlets.Int(0, help="the index of the chosen test digit").tag(sync=True)
-    encoder = reference(Network)
     decoder = reference(Network)
-    classifier = reference(Network)
     mixture = reference(Mixture)
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
-    codes = traitlets.Bytes(help="what q is for each digit, so that no encoder is needed for these").tag(sync=True)
+    codes = traitlets.Bytes(help="what the encoder says of each digit, so that it need not travel").tag(sync=True)
 
     def __init__(self, model, x, labels, **traits):
         if not isinstance(model, vc.VAE):
@@ -237,14 +235,17 @@ class ModelWidget(BookWidget):
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
         self._model, self._x = model, torch.as_tensor(x).float()
-        super().__init__(digits=packed, labels=pack_labels(labels), codes=pack_codes(model, self._x),
-                         encoder=Network.of(model.enc), decoder=Network.of(model.dec),
-                         classifier=Network.of(model.cls) if isinstance(model, vc.SSVAE) else None,
+        super().__init__(digits=packed, labels=pack_labels(labels), codes=self._pack_codes(labels),
+                         decoder=Network.of(model.dec),
                          mixture=Mixture.of(model) if isinstance(model, vc.GMVAE) else None, **traits)
+
+    def _pack_codes(self, labels):
+        """q(z|x) of each digit, as the front end's ui.proposals reads it."""
+        return pack_proposals(self._model, self._x)
 
 
 @torch.no_grad()
-def pack_codes(model, x):
+def pack_proposals(model, x):
     """Of each image the means and the variances of q(z|x), in float32; of an SSVAE those of q(z|x, y) for each label,
     and then the logits of q(y|x)."""
     if not isinstance(model, vc.SSVAE):
@@ -255,6 +256,12 @@ def pack_codes(model, x):
         m, v = model.enc(image.expand(model.y_dim, -1), every_label)
         codes.append(torch.cat([m.flatten(), v.flatten(), model.cls(image)]))
     return b"".join(_array(code).astype("<f4").tobytes() for code in codes)
+
+
+@torch.no_grad()
+def pack_means(encoder, *x):
+    """Of each image the mean of q(z|x), in float32."""
+    return _array(encoder(*x)[0]).astype("<f4").tobytes()
 
 
 def check_model(model):

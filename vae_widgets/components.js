@@ -3,13 +3,14 @@
 async function renderComponents({ model, el }) {
   const SAMPLES = 8;
   const SHARE = 0.01; // a component that takes more of the digit is marked on the sheet
-  const { enc, dec, prior } = await ui.parts(model);
+  const [dec, prior] = [await ui.network(model, "decoder"), await ui.mixture(model, "mixture")];
   const { k, z_dim: dim, m, v } = prior;
   const most = Math.min(6, k); // responsible components with pictures
   const order = model.get("order");
   const places = new Map(order.map((component, place) => [component, place]));
   const digits = ui.digitsOf(model.get("digits"));
   const labels = ui.bytes(model.get("labels"));
+  const codes = ui.floats(model.get("codes"));
   const view = ui.frame(model, el, "The components of the prior");
   const percent = (share) => (share < 0.001 ? "< 0.1%" : `${ui.format(100 * share, share < 0.095 ? 1 : 0)}%`);
   const named = (component) => `component ${component + 1}`;
@@ -138,7 +139,7 @@ async function renderComponents({ model, el }) {
 
   // The code z of a digit, log p(z), and each component's share of it.
   function code(digit) {
-    const z = engine.encode(enc, digits[digit]).m;
+    const z = of(codes, digit);
     const log_each = engine.logNormal(z, m, v, dim, k);
     const log_p = engine.logMeanExp(log_each);
     return { z, log_p, shares: log_each.map((log) => Math.exp(log - log_p) / k) };

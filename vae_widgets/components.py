@@ -4,7 +4,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget
+from .base import ModelWidget, pack_means
 
 SEEDS = (0, 2**31 - 1)
 
@@ -34,6 +34,9 @@ class Components(ModelWidget, script="components.js"):
         if "component" not in traits:
             self.component = self.responsibilities.argmax().item()
             self._defaults |= {"component": self.component}
+
+    def _pack_codes(self, labels):
+        return pack_means(self._model.enc, self._x)
 
     @traitlets.validate("component", "digit", "seed")
     def _valid(self, proposal):

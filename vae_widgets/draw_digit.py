@@ -7,7 +7,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget, pack_digits
+from .base import ModelWidget, Network, pack_digits, reference
 
 SEEDS = (0, 2**31 - 1)
 SAMPLES = 1000  # of z, from which `elbo` is estimated
@@ -27,12 +27,16 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
     pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
     seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
     state = ("digit", "pixels", "seed")
+    encoder = reference(Network)
+    classifier = reference(Network)
     later = ("encoder", "classifier")  # which a drawing needs, and no test digit
 
     def __init__(self, model, x, labels, *, name="draw", **traits):
         if traits.get("pixels"):
             traits = {"digit": -1} | traits
         super().__init__(model, x, labels, name=name, limits={"digit": (-1, len(x) - 1), "seed": SEEDS}, **traits)
+        self.encoder = Network.of(model.enc)
+        self.classifier = Network.of(model.cls) if isinstance(model, vc.SSVAE) else None
 
     @traitlets.validate("digit", "seed")
     def _valid(self, proposal):

@@ -20,7 +20,6 @@ class IwaeBound(ModelWidget, script="iwae_bound.js"):
     m = traitlets.Int(10, help="how many weights are averaged").tag(sync=True)
     seed = traitlets.Int(0, help="of the weights").tag(sync=True)
     state = ("digit", "m", "seed")
-    later = ("encoder", "classifier")  # which the digits' codes stand in for
 
     log_px = traitlets.List(traitlets.Float(), help="exact log p(x) of each digit in nats, or empty").tag(sync=True)
 

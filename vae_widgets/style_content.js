@@ -1,12 +1,13 @@
 // Keep a style and run through the classes, or keep a class and run through styles.
 
 async function renderStyleContent({ model, el }) {
-  const { enc, dec, cls } = await ui.parts(model);
+  const dec = await ui.network(model, "decoder");
   const dim = dec.inputs;
   const classes = ui.range(dec.y_dim);
   const digits = ui.digitsOf(model.get("digits"));
   const labels = ui.bytes(model.get("labels"));
-  const codes = digits.map((x, i) => Array.from(engine.encode(enc, x, 1, [labels[i]]).m));
+  const styles = ui.floats(model.get("codes"));
+  const codes = digits.map((_, i) => Array.from(styles.subarray(dim * i, dim * (i + 1))));
   const view = ui.frame(model, el, "Style and content");
 
   // --- elements ---
@@ -18,6 +19,8 @@ async function renderStyleContent({ model, el }) {
     ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
     ["rec", "−log p(x|y, z), against the original", "rec"],
   ]);
+
+  const missing = ui.h("p", { class: "vw-note", role: "status" });
 
   // A row of pictures, of which one is chosen; the controls beside it are how to choose by keys.
   function row(count, onclick, caption) {
@@ -46,13 +49,21 @@ async function renderStyleContent({ model, el }) {
       ui.h("div", { class: "vw-pair" }, ui.captioned(picture, "z and y, decoded"), source),
       ui.h("div", { class: "vw-grow vw-column" },
         ui.slider(view, model, { trait: "y", name: "y", label: "class y", min: 0, max: classes.length - 1, step: 1, digits: 0 }),
-        numbers.table,
+        numbers.table, missing,
         ui.h("div", {}, ui.button("Draw z from the prior", () => ui.set(model, { digit: -1, seed: (model.get("seed") + 1) % 2 ** 31 }))))),
     ui.h("div", {}, classTitle, byClass.strip),
     ui.h("div", {}, styleTitle, byStyle.strip),
   );
 
   // --- drawing ---
+
+  let cls = null; // it comes after the pictures
+
+  // The probability of y for the picture, black and white.
+  function reading(ink, y) {
+    const log_q = engine.forward(cls, ink.map((p) => (p >= 0.5 ? 1 : 0)));
+    return Math.exp(log_q[y] - engine.logMeanExp(log_q) - Math.log(classes.length));
+  }
 
   function update() {
     const [y, digit, seed] = ["y", "digit", "seed"].map((trait) => model.get(trait));
@@ -63,8 +74,7 @@ async function renderStyleContent({ model, el }) {
     const logits = engine.forward(dec, repeated, classes.length, classes);
     const own = logits.subarray(784 * y, 784 * (y + 1));
     const ink = engine.sigmoid(own);
-    const log_q = engine.forward(cls, ink.map((p) => (p >= 0.5 ? 1 : 0)));
-    const read = Math.exp(log_q[y] - engine.logMeanExp(log_q) - Math.log(classes.length));
+    const read = cls ? reading(ink, y) : NaN;
     const rec = x ? -engine.logBernoulli(x, own, 784)[0] : NaN;
 
     ui.paint(picture, ink);
@@ -72,8 +82,8 @@ async function renderStyleContent({ model, el }) {
     source.style.visibility = x ? "visible" : "hidden";
     numbers.show({ read, rec });
     byClass.show(engine.sigmoid(logits), y, (i) => `This style as a ${i}`);
-    const styles = engine.forward(dec, Float32Array.from(codes.flat()), digits.length, digits.map(() => y));
-    byStyle.show(engine.sigmoid(styles), digit, (i) => `A ${y} in the style of test digit ${i + 1}`);
+    const all = engine.forward(dec, styles, digits.length, digits.map(() => y));
+    byStyle.show(engine.sigmoid(all), digit, (i) => `A ${y} in the style of test digit ${i + 1}`);
 
     const whose = x ? `of test digit ${digit + 1}, a ${labels[digit]}` : "drawn from the prior";
     classTitle.textContent = `The same z, ${whose}, with each class y.`;
@@ -82,10 +92,16 @@ async function renderStyleContent({ model, el }) {
     byStyle.strip.setAttribute("aria-label", `A ${y} in each style`);
     picture.setAttribute("aria-label", `A ${y} in the style ${whose}`);
     original.setAttribute("aria-label", x ? `The original, a ${labels[digit]}` : "No original");
-    view.say(`A ${y} in the style ${whose}; the classifier reads it as a ${y} with probability ${ui.format(read)}`);
+    view.say(`A ${y} in the style ${whose}${cls ? `; the classifier reads it as a ${y} with probability ${ui.format(read)}` : ""}`);
   }
 
   view.watch(["y", "digit", "seed"], update);
+  view.root.setAttribute("aria-busy", "true");
+  ui.network(model, "classifier").then((network) => {
+    cls = network;
+    if (!view.signal.aborted) update();
+  }, (error) => missing.replaceChildren(`The classifier could not be loaded (${error.message ?? error}): the pictures need none.`),
+  ).finally(() => view.root.setAttribute("aria-busy", "false"));
   return view.stop;
 }
 

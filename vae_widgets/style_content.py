@@ -1,10 +1,11 @@
+import numpy as np
 import torch
 import torch.nn.functional as F
 import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget
+from .base import ModelWidget, Network, pack_means, reference
 
 SEEDS = (0, 2**31 - 1)
 
@@ -25,14 +26,19 @@ class StyleContent(ModelWidget, script="style_content.js"):
     seed = traitlets.Int(0, help="of the draw from the prior").tag(sync=True)
     state = ("digit", "seed", "y")
 
+    classifier = reference(Network)
+    later = ("classifier",)  # which reads the picture, once that is there
+
     def __init__(self, model, x, labels, *, name="style", **traits):
         if not isinstance(model, vc.SSVAE):
             raise ValueError(f"wanted an SSVAE, which tells class and style apart; given {type(model).__name__}")
-        super().__init__(model, x, labels, name=name, **dict(y=int(labels[0])) | traits, limits={
-            "y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS})
-        label = F.one_hot(torch.tensor(self.labels[0]), model.y_dim).float()
-        with torch.no_grad():
-            self.z = model.enc(self._x[0], label)[0].tolist()
+        super().__init__(model, x, labels, name=name, classifier=Network.of(model.cls),
+                         **dict(y=int(labels[0])) | traits, limits={
+                             "y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS})
+        self.z = np.frombuffer(self.codes, "<f4")[:model.z_dim].tolist()
+
+    def _pack_codes(self, labels):
+        return pack_means(self._model.enc, self._x, F.one_hot(torch.as_tensor(labels), self._model.y_dim).float())
 
     @traitlets.validate("y", "digit", "seed")
     def _valid(self, proposal):

@@ -77,14 +77,6 @@ const ui = (() => {
   const mixture = async (model, trait, index) => each(await follow(model, trait, index), (source) =>
     engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }));
 
-  // All parts of the model of a ModelWidget, as engine.logWeights wants them.
-  async function parts(model) {
-    return {
-      enc: await network(model, "encoder"), dec: await network(model, "decoder"), cls: await network(model, "classifier"),
-      prior: await mixture(model, "mixture"),
-    };
-  }
-
   // engine.proposal of each test digit of a ModelWidget, as its trait `codes` has it.
   function proposals(model, { inputs, y_dim }) {
     const all = floats(model.get("codes")), rows = y_dim || 1, size = rows * inputs;
@@ -651,21 +643,30 @@ const ui = (() => {
   }
 
   // Long arithmetic in this thread, in slices between which the page stays alive: step() takes a millisecond or less and
-  // returns true when all is done. Returns a function that stops it; so does the end of the view.
+  // returns true when all is done. Returns a function that stops it; so does the end of the view. Paper gets it whole, or
+  // what two seconds make of it.
   function slices(view, step) {
     let stopped = false;
-    const run = () => {
-      const end = performance.now() + 6;
-      while (!stopped && !view.signal.aborted && !step()) {
-        if (performance.now() >= end) return void setTimeout(run);
-      }
+    const stop = () => {
+      stopped = true;
+      removeEventListener("beforeprint", finish);
     };
-    setTimeout(run);
-    return () => (stopped = true);
+    const run = (time) => {
+      const end = performance.now() + time;
+      while (!stopped && !view.signal.aborted && performance.now() < end) if (step()) stop();
+    };
+    const finish = () => run(2000);
+    const next = () => {
+      run(6);
+      if (!stopped && !view.signal.aborted) setTimeout(next);
+    };
+    addEventListener("beforeprint", finish, { signal: view.signal });
+    setTimeout(next);
+    return stop;
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, parts, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS, uniqueName,
     useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };

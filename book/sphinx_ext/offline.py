@@ -69,19 +69,32 @@ def size_figures(app, doctree):
 
 
 def let_figures_wait(app, exception):
-    """Figures come when the reader nears them, and leave the line to text and widgets; their room is kept."""
+    """Figures come when the reader nears them, and leave the line to text and widgets; their room is kept.
+
+    They travel as WebP, which loses nothing and takes half the bytes of PNG.
+    """
     if exception or app.builder.format != "html":
         return
+    done = set()
     for page in Path(app.outdir).rglob("book/*.html"):
+        files = set()
 
-        def with_room(tag, page=page):
+        def with_room(tag, page=page, files=files):
             source = re.search(r'src="([^"]+\.png)"', tag[0])
             if not source or "loading=" in tag[0]:
                 return tag[0]
-            with Image.open(page.parent / source[1]) as image:
+            files.add(file := (page.parent / source[1]).resolve())
+            with Image.open(file) as image:
+                image.save(file.with_suffix(".webp"), lossless=True)
                 return f'<img width="{image.width}" height="{image.height}" loading="lazy"{tag[1]}>'
 
-        page.write_text(re.sub(r"<img((?: [^>]*)?)>", with_room, page.read_text(encoding="utf-8")), encoding="utf-8")
+        text = re.sub(r"<img((?: [^>]*)?)>", with_room, page.read_text(encoding="utf-8"))
+        for file in files:
+            text = text.replace(f"/{file.name}", f"/{file.stem}.webp")
+        page.write_text(text, encoding="utf-8")
+        done |= files
+    for file in done:
+        file.unlink()
 
 
 def set_text(app, doctree, name):
