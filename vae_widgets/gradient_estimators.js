@@ -18,13 +18,14 @@ async function renderGradientEstimators({ model, el }) {
   const place = ui.h("div");
   const note = ui.h("p", { class: "vw-heading" });
   const cell = (key) => ui.h("td", {}, ui.output({ "data-key": key }));
+  const sds = [ui.h("th", { scope: "col" }, "s.d. of one"), ui.h("td"), cell("path_sd"), cell("score_sd")];
   const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${colour}` });
   const table = ui.h("table", { class: "vw-numbers" },
-    ui.h("thead", {}, ui.h("tr", {}, ["Gradient", "mean of n", "SD of one"].map((head) => ui.h("th", { scope: "col" }, head)))),
+    ui.h("thead", {}, ui.h("tr", {}, ui.h("th", { scope: "col" }, "gradient"), ui.h("th", { scope: "col" }, "mean of n"), sds[0])),
     ui.h("tbody", {},
-      ui.h("tr", {}, ui.h("th", { scope: "row" }, "exact"), cell("exact"), ui.h("td")),
-      [...LINES].reverse().map(([key, label, colour]) =>
-        ui.h("tr", {}, ui.h("th", { scope: "row", style: "white-space: nowrap" }, swatch(colour), label), cell(`${key}_mean`), cell(`${key}_sd`)))));
+      ui.h("tr", {}, ui.h("th", { scope: "row" }, "exact"), cell("exact"), sds[1]),
+      [...LINES].reverse().map(([key, label, colour], i) =>
+        ui.h("tr", {}, ui.h("th", { scope: "row", style: "white-space: nowrap" }, swatch(colour), label), cell(`${key}_mean`), sds[2 + i]))));
   const ratio = ui.numbers([["ratio", "score-function draws worth one of the other"]], { digits: 1, unit: "" });
   view.body.append(
     ui.h("div", { class: "vw-row" },
@@ -35,7 +36,9 @@ async function renderGradientEstimators({ model, el }) {
         ui.slider(view, model, { trait: "v", name: "variance v", min: 0.1, max: 2 }),
         ui.slider(view, model, { trait: "n", name: "draws n", values: SAMPLES, show: (n) => n.toLocaleString("en") }),
         ui.checkbox(view, model, { trait: "baseline", label: "baseline: take the mean of f from f" }),
-        ui.h("div", {}, ui.button("Draw new ε", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }))))),
+        ui.h("div", { class: "vw-buttons" },
+          ui.answerButton(view, model, "how far one draw is off", [...sds, ratio.table]),
+          ui.button("Draw new ε", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }))))),
   );
 
   let seed;
@@ -49,13 +52,13 @@ async function renderGradientEstimators({ model, el }) {
   }
 
   // Each estimate's mean over the first 1, 2, … draws, and the standard deviation of one draw.
-  function measure() {
+  function measure(of, withBaseline) {
     const [m, v] = [model.get("m"), model.get("v")];
-    const { f, slope } = FUNCTIONS[model.get("f")];
+    const { f, slope } = FUNCTIONS[of];
     const deviation = Math.sqrt(v);
     const z = epsilon().map((e) => m + deviation * e);
     const value = z.map(f);
-    const baseline = model.get("baseline") ? value.reduce((sum, y) => sum + y, 0) / COUNT : 0;
+    const baseline = withBaseline ? value.reduce((sum, y) => sum + y, 0) / COUNT : 0;
     const draws = { path: z.map(slope), score: z.map((at, i) => ((value[i] - baseline) * (at - m)) / v) };
     return Object.fromEntries(Object.entries(draws).map(([key, draw]) => [key, summary(draw)]));
   }
@@ -71,7 +74,9 @@ async function renderGradientEstimators({ model, el }) {
   const steps = [...new Set(ui.range(160).map((i) => Math.round(COUNT ** (i / 159))))];
 
   function draw(results, exact, n) {
-    const widest = Math.max(results.score.sd, results.path.sd, Math.abs(results.path.means[COUNT - 1] - exact));
+    // The same for z² with and without its 10, and with and without the baseline: whose spread grows is to be seen.
+    const alike = model.get("f") === "step" ? ["step"] : ["square", "shifted"];
+    const widest = Math.max(...alike.flatMap((f) => Object.values(measure(f, false))).map(({ sd }) => sd));
     const span = SPANS.find((s) => s >= 1.2 * widest) ?? SPANS.at(-1);
     const axes = ui.axes({
       x: { min: 1, max: COUNT, log: true, ticks: [1, 10, 100, 1000, COUNT], label: "draws n", format: (t) => t.toLocaleString("en") },
@@ -100,7 +105,7 @@ async function renderGradientEstimators({ model, el }) {
     const n = model.get("n");
     const { name, exact: gradient } = FUNCTIONS[model.get("f")];
     const exact = gradient(model.get("m"), model.get("v"));
-    const results = measure();
+    const results = measure(model.get("f"), model.get("baseline"));
     const svg = draw(results, exact, n);
     const shown = {
       exact, path_mean: results.path.means[n - 1], path_sd: results.path.sd,
@@ -113,8 +118,8 @@ async function renderGradientEstimators({ model, el }) {
     }
     ratio.show({ ratio: shown.path_sd > 0 ? (shown.score_sd / shown.path_sd) ** 2 : NaN });
     note.textContent = results.path.sd === 0
-      ? "This f has no slope to follow: the reparameterised estimate is always 0, and wrong."
-      : "Lines: what the first n draws give. Shaded: one standard error, SD / √n.";
+      ? "This f has no slope to follow. The reparameterised estimate is always 0, and wrong."
+      : "A line is what the first n draws give. Shaded is one standard error, s.d. / √n.";
     const words = `For f(z) = ${name}, the gradient is ${ui.format(exact)}; from ${n} draws, reparameterised ` +
       `${ui.format(shown.path_mean)}, by the score function ${ui.format(shown.score_mean)}`;
     svg.setAttribute("aria-label", `Error of both estimates by the number of draws. ${words}.`);
