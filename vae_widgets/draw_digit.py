@@ -7,7 +7,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget, pack_digits
+from .base import ModelWidget, answer_trait, pack_digits
 
 SEEDS = (0, 2**31 - 1)
 SAMPLES = 1000  # of z, from which `elbo` is estimated
@@ -26,7 +26,8 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
 
     pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
     seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
-    state = ("digit", "pixels", "seed")
+    answer = answer_trait()
+    state = ("digit", "pixels", "seed", "answer")
     later = ("encoder", "classifier")  # which a drawing needs, and no test digit
 
     def __init__(self, model, x, labels, *, name="draw", **traits):

@@ -3,7 +3,9 @@
 async function renderGradientEstimators({ model, el }) {
   const SAMPLES = model.get("samples");
   const COUNT = SAMPLES.at(-1);
-  const SPANS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200]; // of the error's axis
+  const SPAN = 200; // of the error's axis, whatever is shown: it is linear within 0.1, logarithmic beyond
+  const bend = (error) => Math.asinh(error / 0.1);
+  const TICKS = [-100, -10, -1, 0, 1, 10, 100];
   // f, its derivative, and d/dm E[f] for z ~ N(m, v).
   const FUNCTIONS = {
     square: { name: "z²", f: (z) => z * z, slope: (z) => 2 * z, exact: (m) => 2 * m },
@@ -14,8 +16,7 @@ async function renderGradientEstimators({ model, el }) {
   const LINES = [["score", "score function", ui.COLOURS.kl], ["path", "reparameterised", ui.COLOURS.elbo]];
   const view = ui.frame(model, el, "Two estimates of a gradient");
 
-  // The place of the picture; the axes change with the size of the errors.
-  const place = ui.h("div");
+  const place = ui.h("div"); // of the picture
   const note = ui.h("p", { class: "vw-heading" });
   const cell = (key) => ui.h("td", {}, ui.output({ "data-key": key }));
   const sds = [ui.h("th", { scope: "col" }, "s.d. of one"), ui.h("td"), cell("path_sd"), cell("score_sd")];
@@ -52,13 +53,13 @@ async function renderGradientEstimators({ model, el }) {
   }
 
   // Each estimate's mean over the first 1, 2, … draws, and the standard deviation of one draw.
-  function measure(of, withBaseline) {
+  function measure() {
     const [m, v] = [model.get("m"), model.get("v")];
-    const { f, slope } = FUNCTIONS[of];
+    const { f, slope } = FUNCTIONS[model.get("f")];
     const deviation = Math.sqrt(v);
     const z = epsilon().map((e) => m + deviation * e);
     const value = z.map(f);
-    const baseline = withBaseline ? value.reduce((sum, y) => sum + y, 0) / COUNT : 0;
+    const baseline = model.get("baseline") ? value.reduce((sum, y) => sum + y, 0) / COUNT : 0;
     const draws = { path: z.map(slope), score: z.map((at, i) => ((value[i] - baseline) * (at - m)) / v) };
     return Object.fromEntries(Object.entries(draws).map(([key, draw]) => [key, summary(draw)]));
   }
@@ -74,16 +75,13 @@ async function renderGradientEstimators({ model, el }) {
   const steps = [...new Set(ui.range(160).map((i) => Math.round(COUNT ** (i / 159))))];
 
   function draw(results, exact, n) {
-    // The same for z² with and without its 10, and with and without the baseline: whose spread grows is to be seen.
-    const alike = model.get("f") === "step" ? ["step"] : ["square", "shifted"];
-    const widest = Math.max(...alike.flatMap((f) => Object.values(measure(f, false))).map(({ sd }) => sd));
-    const span = SPANS.find((s) => s >= 1.2 * widest) ?? SPANS.at(-1);
     const axes = ui.axes({
       x: { min: 1, max: COUNT, log: true, ticks: [1, 10, 100, 1000, COUNT], label: "draws n", format: (t) => t.toLocaleString("en") },
-      y: { min: -span, max: span, ticks: 5, label: "estimate − exact" },
+      y: { min: bend(-SPAN), max: bend(SPAN), ticks: TICKS.map(bend), label: "estimate − exact",
+           format: (value) => String(TICKS[TICKS.map(bend).indexOf(value)]).replace("-", "−") },
       height: 300, left: 58, label: "Error of both estimates by the number of draws",
     });
-    const line = (points, attributes) => ui.s("path", { d: ui.path(points.map(([x, y]) => [axes.x(x), axes.y(y)])), ...attributes });
+    const line = (points, attributes) => ui.s("path", { d: ui.path(points.map(([x, y]) => [axes.x(x), axes.y(bend(y))])), ...attributes });
     axes.plot.append(line([[1, 0], [COUNT, 0]], { stroke: ui.INK }));
     for (const [key, , colour] of LINES) {
       const { means, sd } = results[key];
@@ -94,9 +92,9 @@ async function renderGradientEstimators({ model, el }) {
         line(steps.map((i) => [i, means[i - 1] - exact]), { fill: "none", stroke: colour, "stroke-width": 2 }));
     }
     axes.plot.append(
-      line([[n, -span], [n, span]], { stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" }),
+      line([[n, -SPAN], [n, SPAN]], { stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" }),
       ...LINES.map(([key, , colour]) =>
-        ui.s("circle", { cx: axes.x(n), cy: axes.y(results[key].means[n - 1] - exact), r: 5, fill: colour })));
+        ui.s("circle", { cx: axes.x(n), cy: axes.y(bend(results[key].means[n - 1] - exact)), r: 5, fill: colour })));
     place.replaceChildren(axes.svg);
     return axes.svg;
   }
@@ -105,7 +103,7 @@ async function renderGradientEstimators({ model, el }) {
     const n = model.get("n");
     const { name, exact: gradient } = FUNCTIONS[model.get("f")];
     const exact = gradient(model.get("m"), model.get("v"));
-    const results = measure(model.get("f"), model.get("baseline"));
+    const results = measure();
     const svg = draw(results, exact, n);
     const shown = {
       exact, path_mean: results.path.means[n - 1], path_sd: results.path.sd,
