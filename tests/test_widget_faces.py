@@ -128,7 +128,8 @@ def test_photographs(show_widgets, photo):
 
 
 def test_a_link_carries_the_state(show_widgets, photo):
-    page, trouble = show_widgets([Faces(photo)], query="?faces.n=3&faces.z=1,-1,0.5,2&faces.reveal=true&faces.answer=true&faces.seed=-4")
+    query = "?faces.n=3&faces.z=1,-1,0.5,2&faces.reveal=true&faces.answer=true&faces.seed=-4"
+    page, trouble = show_widgets([Faces(photo)], query=query)
     assert_mine(page, photo, [1, -1, 0.5, 2])
     assert_found(page, photo, 3)
     assert control(page, "reveal").is_checked()

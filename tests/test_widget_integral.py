@@ -41,7 +41,8 @@ def wait_for(page, key, not_before=None):
 
 
 def assert_grid(page, model, x, n):
-    page.wait_for_function(f"document.querySelector('.vw-note').textContent.includes('{n * n:,} points. All were decoded.')")
+    said = f"{n * n:,} points. All were decoded."
+    page.wait_for_function(f"document.querySelector('.vw-note').textContent.includes('{said}')")
     assert_sum(page, model, x, n)
 
 

@@ -278,14 +278,15 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
 FULL = {"Jensen": {"n": 6, "weighted": True}}
 
 # The pictures of a widget, as far as they are seen in what scrolls around them: [top, bottom, what is on it].
-PICTURES = """(place) => [...place.querySelectorAll("canvas, svg:not(svg svg)")].filter((e) => e.checkVisibility()).map((e) => {
+PICTURES = """(place) => [...place.querySelectorAll("canvas, svg:not(svg svg)")].flatMap((e) => {
+    if (!e.checkVisibility()) return [];
     let { top, bottom } = e.getBoundingClientRect();
     for (let box = e.parentElement; box !== place; box = box.parentElement) {
         if (getComputedStyle(box).overflowY === "visible") continue;
         top = Math.max(top, box.getBoundingClientRect().top);
         bottom = Math.min(bottom, box.getBoundingClientRect().bottom);
     }
-    return [top, bottom, e.toDataURL?.() ?? e.innerHTML.replace(/vw-clip-[\\w-]+/g, "")];
+    return [[top, bottom, e.toDataURL?.() ?? e.innerHTML.replace(/vw-clip-[\\w-]+/g, "")]];
 })"""
 
 
