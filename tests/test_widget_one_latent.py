@@ -72,7 +72,7 @@ def test_log_px_stands_still_wherever_q_is(show_widgets, widget):
         press(control(page, trait), key)
         assert page.evaluate(FIXED) == before
         widths.append(float(page.evaluate(bars)))
-    assert len(set(widths)) > 2
+    assert len(set(widths)) > 1
     assert trouble == []
 
 
