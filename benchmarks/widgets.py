@@ -20,7 +20,7 @@ import torch
 from playwright.sync_api import sync_playwright
 
 import vae_core as vc
-from vae_widgets import LatentPlane, LatentTraversal, Sweep
+from vae_widgets import Integral, LatentPlane, LatentTraversal, Sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT / "tests"), str(ROOT / "book/sphinx_ext")]
@@ -150,6 +150,27 @@ def time_python(page, place):
     return times
 
 
+def time_finest(browser, file):
+    """The milliseconds from the key press that asks Integral for its finest grid until the grid's sum is there."""
+    times = []
+    for _ in range(OPENINGS):
+        page, _ = open_page(browser, file.as_uri())
+        wait_until_drawn(page)
+        page.locator(".vw[aria-busy=false]").wait_for()
+        page.evaluate("""() => addEventListener("keydown", async ({ timeStamp }) => {
+            await painted();
+            await painted();
+            const grid = document.querySelector("[data-key=grid]");
+            while (grid.dataset.value === "NaN") await painted();
+            globalThis.summed = await painted() - timeStamp;
+        }, { capture: true, once: true })""")
+        control(page, "n").press("End")
+        page.wait_for_function("globalThis.summed")
+        times.append(page.evaluate("summed"))
+        page.close()
+    return times
+
+
 def report(name, times):
     p95 = statistics.quantiles(times, n=20)[-1]
     print(f"| {name} | {len(times)} | {statistics.median(times):.1f} | {p95:.1f} |", flush=True)
@@ -189,6 +210,9 @@ def main():
         page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [sweep]).as_uri())
         wait_until_drawn(page)
         report("Sweep, a stop whose network is there", time_stops(page))
+        integral = Integral(vc.load_trained("vae-2d"), x[:8], labels[:8])
+        times = time_finest(browser, write_widget_page(Path(scratch) / "widget.html", [integral]))
+        report("Integral, 401 points a side", times)
         with jupyterlab(Path(scratch), [OURS, INTERACT]) as address:
             page, _ = open_page(browser, address)
             notebook = Notebook(page)

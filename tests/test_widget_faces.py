@@ -81,7 +81,7 @@ def test_it_compares_all_faces_at_once(show_widgets, photo, theme):
 
 
 def test_each_latent_draws_as_in_python(show_widgets, photo):
-    page, trouble = show_widgets([Faces(photo, n=2)])
+    page, trouble = show_widgets([Faces(photo, n=2, answer=True)])
     z = [0.0] * 4
     for latent, key in enumerate(["End", "Home", "PageUp", "ArrowRight"]):
         press(control(page, "z", latent), key)
@@ -93,7 +93,7 @@ def test_each_latent_draws_as_in_python(show_widgets, photo):
 
 
 def test_the_number_of_settings(show_widgets, photo):
-    page, trouble = show_widgets([Faces(photo, n=2)])
+    page, trouble = show_widgets([Faces(photo, n=2, answer=True)])
     assert_found(page, photo, 2)
     press(control(page, "n"), "ArrowRight", "ArrowRight")
     assert_found(page, photo, 4)
@@ -105,7 +105,7 @@ def test_the_number_of_settings(show_widgets, photo):
 
 
 def test_photographs(show_widgets, photo):
-    page, trouble = show_widgets([Faces(photo, n=9)])
+    page, trouble = show_widgets([Faces(photo, n=9, answer=True)])
     wait_for_count(page, 9)
     for latent in range(4):
         press(control(page, "z", latent), "End")
@@ -128,7 +128,8 @@ def test_photographs(show_widgets, photo):
 
 
 def test_a_link_carries_the_state(show_widgets, photo):
-    page, trouble = show_widgets([Faces(photo)], query="?faces.n=3&faces.z=1,-1,0.5,2&faces.reveal=true&faces.seed=-4")
+    query = "?faces.n=3&faces.z=1,-1,0.5,2&faces.reveal=true&faces.answer=true&faces.seed=-4"
+    page, trouble = show_widgets([Faces(photo)], query=query)
     assert_mine(page, photo, [1, -1, 0.5, 2])
     assert_found(page, photo, 3)
     assert control(page, "reveal").is_checked()

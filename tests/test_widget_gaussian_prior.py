@@ -22,7 +22,7 @@ def test_independent_at_first_and_not_when_correlated(show_widgets, theme):
     page, trouble = show_widgets([GaussianPrior()], theme=theme)
     assert_shows(page)
     assert number(page, "difference") == 0
-    page.get_by_text("Correlation 0").first.wait_for()
+    page.get_by_text("At correlation 0").first.wait_for()
     before = picture(page, "canvas")
     press(control(page, "rho"), "End")
     assert picture(page, "canvas") != before

@@ -104,6 +104,17 @@ def test_reset_and_link(show_widgets):
     assert trouble == []
 
 
+def test_the_axis_stays(show_widgets):
+    """So that the eye sees whose noise grows."""
+    page, trouble = show_widgets([GradientEstimators()])
+    ticks = "[...document.querySelectorAll('.vw svg text')].map((text) => text.outerHTML)"
+    before = page.evaluate(ticks)
+    for trait, key in (("f", "ArrowRight"), ("baseline", "Space"), ("m", "End"), ("v", "Home")):
+        press(control(page, trait).first, key)
+        assert page.evaluate(ticks) == before
+    assert trouble == []
+
+
 def test_python_side():
     widget = GradientEstimators(m=-0.5, v=2.0)
     assert widget.exact == -1

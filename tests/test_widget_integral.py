@@ -46,7 +46,12 @@ def wait_until_done(page):
 
 
 def assert_grid(page, model, x, n):
-    page.wait_for_function(f"document.querySelector('.vw-note').textContent.includes('{n * n:,} points, all decoded')")
+    said = f"{n * n:,} points. All were decoded."
+    page.wait_for_function(f"document.querySelector('.vw-note').textContent.includes('{said}')")
+    assert_sum(page, model, x, n)
+
+
+def assert_sum(page, model, x, n):
     expected = vc.log_marginal_grid(model, x[None], n).log_px.item()
     assert wait_for(page, "grid") == pytest.approx(expected, abs=NATS)
     assert number(page, "grid_error") == pytest.approx(number(page, "grid") - number(page, "exact"), abs=1e-9)
@@ -92,6 +97,13 @@ def test_the_grid_follows_its_slider(show_widgets, model, digits):
     page, trouble = show_widgets([Integral(model, *digits)])
     press(control(page, "n"), "ArrowRight", "ArrowRight")
     assert_grid(page, model, digits[0][0], 41)
+    press(control(page, "n"), "End")
+    page.wait_for_function("document.querySelector('.vw-note').textContent.includes('At the others')", timeout=60_000)
+    text = page.locator(".vw-note").first.inner_text()
+    few = int(re.search(r"160,801 points\. ([\d,]+) of them were decoded", text)[1].replace(",", ""))
+    assert 51**2 < few < 20_000
+    assert_sum(page, model, digits[0][0], 401)
+    assert number(page, "grid") == pytest.approx(number(page, "exact"), abs=1e-3)
     press(control(page, "n"), "Home")
     assert_grid(page, model, digits[0][0], 3)
     press(control(page, "digit").first, "ArrowRight")
@@ -127,10 +139,11 @@ def test_points_and_costs(show_widgets, model, digits):
     press(control(page, "method").first, "ArrowRight")
     assert picture(page, "canvas.vw-plane") != before
     press(control(page, "latents"), "Home", "ArrowRight")
-    assert "With 2 latents it would have 441:" in page.locator(".vw-note").inner_text()
+    notes = page.locator("div:has(> .vw-note)")
+    assert "With 2 latents it would have 441 points." in notes.inner_text()
     press(control(page, "latents"), "End")
-    assert "With 20 latents it would have 2.8 × 10²⁶:" in page.locator(".vw-note").inner_text()
-    assert re.search("× 10[⁰¹²³⁴⁵⁶⁷⁸⁹]+ years", page.locator(".vw-note").inner_text())
+    assert "With 20 latents it would have 2.8 × 10²⁶ points." in notes.inner_text()
+    assert re.search("× 10[⁰¹²³⁴⁵⁶⁷⁸⁹]+ years", notes.inner_text())
     assert trouble == []
 
 
@@ -140,7 +153,7 @@ def test_a_link_carries_the_state(show_widgets, model, digits):
     assert_grid(page, model, digits[0][2], 21)  # there is no grid of 22
     assert control(page, "m").get_attribute("aria-valuetext") == "30"
     assert control(page, "method").first.is_checked()
-    assert "With 3 latents it would have 9,261" in page.locator(".vw-note").inner_text()
+    assert "With 3 latents it would have 9,261" in page.locator("div:has(> .vw-note)").inner_text()
     assert trouble == []
 
 

@@ -17,6 +17,9 @@ def assert_shows(page, widget):
 def test_it_is_drawn_before_anything_is_touched(show_widgets):
     page, trouble = show_widgets([Jensen()])
     assert_shows(page, Jensen())
+    assert page.locator("svg circle:visible").count() == 5
+    assert "gap" not in page.locator("svg[role=img]").get_attribute("aria-label")
+    press(page.get_by_role("button", name="Show both averages"), "Enter")
     assert "gap 0.60" in page.locator("svg[role=img]").get_attribute("aria-label")
     assert page.locator("svg circle:visible").count() == 6  # five dots, and the one on the curve above the mean
     assert trouble == []
@@ -41,7 +44,7 @@ def test_keys_and_choices(show_widgets):
 
 
 def test_presets(show_widgets):
-    page, trouble = show_widgets([Jensen(n=6)])
+    page, trouble = show_widgets([Jensen(n=6, answer=True)])
     gaps = []
     for preset in ("Far apart", "Close", "All equal"):
         press(page.get_by_role("button", name=preset), "Enter")

@@ -56,6 +56,21 @@ def test_it_is_drawn_before_anything_is_touched(show_widgets, plane, model, digi
     assert trouble == []
 
 
+def test_densities_can_be_left_out(show_widgets, model, digits):
+    """For readers who have not met them, in words, numbers and boxes."""
+    page, trouble = show_widgets([LatentPlane(model, *digits, densities=False)])
+    said = "The place is 0.00 across, 0.00 up"
+    page.wait_for_function(f"document.querySelector('.vw p[aria-live]').textContent === '{said}'")
+    assert page.locator("[data-trait=points], [data-trait=digits]").count() == 2
+    assert page.locator("[data-trait=prior], [data-trait=codes], output[data-key]").count() == 0
+    words = page.locator(".vw").inner_text()
+    assert not any(word in words for word in ("log", "prior", "density", "p(z)", "q(z)"))
+    before = picture(page, "canvas.vw-plane")
+    press(control(page, "digits"), "Space")
+    assert picture(page, "canvas.vw-plane") != before
+    assert trouble == []
+
+
 def test_keys_move_the_sliders(show_widgets, plane, model, digits):
     page, trouble = show_widgets([plane])
     press(control(page, "z", 0), *["ArrowRight"] * 3, "PageUp")

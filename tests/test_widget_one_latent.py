@@ -55,11 +55,34 @@ def test_keys_move_q_and_log_px_stays(show_widgets, widget):
     assert trouble == []
 
 
+STILL = "[...document.querySelectorAll('svg')].at(-1).querySelectorAll('text, line')"
+# Less what stands in a bar or beside it.
+IS_FIXED = "(e) => e.tagName === 'line' || !/^(KL |ELBO −|◂|$)/.test(e.textContent)"
+FIXED = f"[...{STILL}].filter({IS_FIXED}).map((e) => e.outerHTML)"
+
+
+def test_log_px_stands_still_wherever_q_is(show_widgets, widget):
+    """With it the axis: what moves below it are the bars."""
+    page, trouble = show_widgets([widget])
+    before = page.evaluate(FIXED)
+    assert any("log p(x) = −1.56" in part for part in before)
+    bars = "[...document.querySelectorAll('svg')].at(-1).querySelectorAll('rect')[0].getAttribute('width')"
+    widths = [float(page.evaluate(bars))]
+    for trait, key in (("m", "End"), ("s", "Home"), ("m", "Home"), ("s", "End")):
+        press(control(page, trait), key)
+        assert page.evaluate(FIXED) == before
+        widths.append(float(page.evaluate(bars)))
+    assert len(set(widths)) > 1
+    assert trouble == []
+
+
 def test_buttons_take_q_to_the_summits(show_widgets, widget):
     page, trouble = show_widgets([widget])
+    assert page.get_by_role("button", name="Second summit").is_hidden()
+    press(page.get_by_role("button", name="Show the best q"), "Enter")
     elbos = []
     for name, (m, s) in zip(("Best q", "Second summit", "Third summit"), widget.summits, strict=True):
-        press(page.get_by_role("button", name=name), "Enter")
+        press(page.get_by_role("button", name=name, exact=True), "Enter")
         assert_shows(page, widget, m, s)
         elbos.append(number(page, "elbo"))
     assert elbos == sorted(elbos, reverse=True)

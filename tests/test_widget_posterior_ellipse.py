@@ -64,10 +64,11 @@ def test_it_is_drawn_with_the_encoder_s_q(show_widgets, widget):
 
 def test_buttons_and_another_digit(show_widgets, widget):
     page, trouble = show_widgets([widget])
+    press(page.get_by_role("button", name="Show the best q"), "Enter")
     for digit in range(3):
         press(control(page, "digit").nth(digit), "Space")
         assert_shows(page, widget, digit, widget.encoder[digit][:2], widget.encoder[digit][2:])
-        press(page.get_by_role("button", name="Best q"), "Enter")
+        press(page.get_by_role("button", name="Best q", exact=True), "Enter")
         assert_shows(page, widget, digit, widget.best[digit][:2], widget.best[digit][2:])
         assert number(page, "kl") == pytest.approx(number(page, "approximation"), abs=1e-6)
         press(page.get_by_role("button", name="The encoder’s q"), "Enter")
@@ -79,13 +80,16 @@ def test_buttons_and_another_digit(show_widgets, widget):
 def test_keys_move_q_and_it_stays_in_the_picture(show_widgets, widget):
     page, trouble = show_widgets([widget])
     log_px = number(page, "log_px")
-    press(page.get_by_role("button", name="Best q"), "Enter")
+    press(page.get_by_role("button", name="Show the best q"), "Enter")
+    press(page.get_by_role("button", name="Best q", exact=True), "Enter")
+    axis = page.locator("svg line").evaluate_all("(lines) => lines.map((line) => line.outerHTML)")
     seen = {picture(page, "canvas.vw-plane")}
     for trait, index, key in (("m", 0, "End"), ("m", 1, "Home"), ("sd", 0, "Home"), ("sd", 1, "Home"),
                               ("m", 0, "PageDown"), ("sd", 0, "End")):  # fmt: skip
         press(control(page, trait, index), key)
         seen.add(picture(page, "canvas.vw-plane"))
         assert number(page, "log_px") == log_px
+        assert page.locator("svg line").evaluate_all("(lines) => lines.map((line) => line.outerHTML)") == axis
         assert number(page, "elbo") + number(page, "kl") == pytest.approx(log_px, abs=1e-6)
         assert number(page, "kl") >= number(page, "approximation")
     assert len(seen) == 7

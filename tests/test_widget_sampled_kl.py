@@ -87,9 +87,11 @@ def test_the_mixture_and_other_digits(show_widgets, widget):
 def test_new_draws(show_widgets, widget):
     page, trouble = show_widgets([widget])
     before = number(page, "mean")
+    axis = page.locator(f"{SPREAD} text").evaluate_all("(texts) => texts.map((text) => text.outerHTML)")
     page.get_by_role("button", name="Draw anew").press("Enter")
     wait_for_frame(page)
     assert number(page, "mean") != before
+    assert page.locator(f"{SPREAD} text").evaluate_all("(texts) => texts.map((text) => text.outerHTML)") == axis
     assert_shows(page, widget, seed=1)
     assert trouble == []
 

@@ -21,6 +21,7 @@ from widget_pages import (
     look,
     press,
     settled_look,
+    wait_for_frame,
     wait_for_look,
     wait_until_drawn,
 )
@@ -286,6 +287,89 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
     assert [stop for stop in stops if not (stop["ring"] and stop["seen"])] == []
     buttons = page.locator(".vw :is(button:enabled:not([tabindex='-1']), summary):visible").count()
     assert len(stops) == len(controls(page.locator(".vw"))) + buttons
+    assert trouble == []
+
+
+# A widget with all that it can show, and the most sliders that it can have.
+FULL = {"Jensen": {"n": 6, "weighted": True}}
+
+# The pictures of a widget, as far as they are seen in what scrolls around them: [top, bottom, what is on it].
+PICTURES = """(place) => [...place.querySelectorAll("canvas, svg:not(svg svg)")].flatMap((e) => {
+    if (!e.checkVisibility()) return [];
+    let { top, bottom } = e.getBoundingClientRect();
+    for (let box = e.parentElement; box !== place; box = box.parentElement) {
+        if (getComputedStyle(box).overflowY === "visible") continue;
+        top = Math.max(top, box.getBoundingClientRect().top);
+        bottom = Math.min(bottom, box.getBoundingClientRect().bottom);
+    }
+    return [[top, bottom, e.toDataURL?.() ?? e.innerHTML.replace(/vw-clip-[\\w-]+/g, "")]];
+})"""
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"TrainVAE"}))
+def test_a_slider_and_the_pictures_that_it_moves_share_a_phone_s_screen(show_widgets, name):
+    """844 pixels, less 60 of the page's header; TrainVAE's sliders set up a run, and move no picture."""
+    widget = EXAMPLES[name]()
+    for trait, value in {**FULL.get(name, {}), **({"answer": True} if widget.has_trait("answer") else {})}.items():
+        setattr(widget, trait, value)
+    page, trouble = show_widgets([widget], width=390, touch=True)
+    page.set_viewport_size({"width": 390, "height": 784})
+    place, apart, moved = page.locator(".vw"), [], 0
+    settled_look(place)
+    for slider in place.locator("input[type=range]:visible").all():
+        before = place.evaluate(PICTURES)
+        press(slider, "ArrowLeft" if slider.input_value() == slider.get_attribute("max") else "ArrowRight")
+        settled_look(place, pause=40)
+        seen = []
+        for block in ("start", "end"):
+            slider.evaluate("(slider, block) => slider.scrollIntoView({ block, behavior: 'instant' })", block)
+            wait_for_frame(page)
+            seen.append(place.evaluate(PICTURES))
+        for i, (old, *places) in enumerate(zip(before, *seen, strict=True)):
+            if old[2] == places[0][2]:
+                continue
+            moved += 1
+            if not any(top >= -1 and bottom <= 785 for top, bottom, _ in places):
+                apart.append((slider.get_attribute("data-trait"), i, places))
+    assert apart == []
+    assert moved or not place.locator("input[type=range]").count()
+    assert trouble == []
+
+
+# The traits that make an answer, and words that are seen only with it.
+ANSWERS = {
+    "DrawDigit": None,
+    "Faces": "best guess",
+    "GradientEstimators": "s.d. of one",
+    "Integral": "log p(x), exact",
+    "Jensen": "gap between the two",
+    "OneLatent": "Second summit",
+    "PosteriorEllipse": "amortisation gap",
+    "Reparameterise": "∂z/∂v",
+    "SampledKl": "σ / √S",
+}
+
+
+def test_every_answer_is_named_here():
+    assert sorted(ANSWERS) == sorted(name for name in EXAMPLES if EXAMPLES[name]().has_trait("answer"))
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if ANSWERS[name]])
+def test_an_answer_is_covered_until_it_is_asked_for(show_widgets, name):
+    page, trouble = show_widgets([EXAMPLES[name]()])
+    place = page.locator(".vw")
+    settled_look(place)
+    words = place.get_by_text(ANSWERS[name]).first
+    show = place.get_by_role("button", name=re.compile("^(Show|Hide) "))
+    assert words.is_hidden() and show.get_attribute("aria-expanded") == "false"
+    press(show, "Enter")
+    assert words.is_visible() and show.inner_text().startswith("Hide ")
+    press(place.get_by_role("button", name="Reset"), "Enter")
+    assert words.is_hidden()
+    page.goto(f"{page.url}?{EXAMPLES[name]().name}.answer=true")
+    wait_until_drawn(page)
+    settled_look(place)
+    assert words.is_visible()
     assert trouble == []
 
 

@@ -139,6 +139,11 @@ def references(kind):
     return traitlets.List(held).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
+def answer_trait():
+    """A trait for what a reader is asked to find: a front end shows it from the start if True, else at a button."""
+    return traitlets.Bool(False, help="show the answer").tag(sync=True)
+
+
 class BookWidget(anywidget.AnyWidget):
     """The base of every widget of the book.
 

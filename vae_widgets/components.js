@@ -150,13 +150,14 @@ async function renderComponents({ model, el }) {
   const centre = average((c) => m[c]);
   const spread = average((c, i) => v[c] + (m[c] - centre[i]) ** 2).map(Math.sqrt);
   const deviations = (component) => Array.from(of(v, component), Math.sqrt);
+  // How far the axis reaches: as far as every component, so that the mixture's bars stand still.
+  const furthest = Math.max(...Array.from(m, (mean, c) => Math.abs(mean) + Math.sqrt(v[c])), ...centre.map((mean, i) => Math.abs(mean) + spread[i]));
 
   // --- drawing ---
 
   function drawSpreads(component, z) {
     const [own, sd] = [of(m, component), deviations(component)];
-    const ends = ui.range(dim).flatMap((i) => [Math.abs(centre[i]) + spread[i], Math.abs(own[i]) + sd[i], Math.abs(z[i])]);
-    const extent = Math.ceil(0.5 + Math.max(...ends));
+    const extent = Math.ceil(0.5 + Math.max(furthest, ...z.map(Math.abs)));
     const axes = ui.axes({
       width: 330, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4, label: "z" },
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },

@@ -93,7 +93,7 @@ async function renderDrawDigit({ model, el }) {
   const rebuilt = ui.digit();
   const samples = ui.range(SAMPLES).map(() => ui.digit("small"));
   const numbers = ui.numbers([
-    ["rec", `rec, mean of ${SAMPLES} samples`, "rec"],
+    ["rec", `reconstruction, rec, from ${SAMPLES} samples`, "rec"],
     ["kl", cls ? "KL of y and z, from the samples" : prior ? "KL(q ‖ p), from the samples" : "KL(q ‖ p), exact", "kl"],
     ["elbo", "ELBO = −(rec + KL)", "elbo"],
   ]);
@@ -104,6 +104,9 @@ async function renderDrawDigit({ model, el }) {
   const code = ui.h("div");
   const classes = ui.h("div");
   const bounds = ui.h("div");
+  const reading = ui.h("div", {},
+    ui.h("p", { class: "vw-heading" }, "q(y|x): which digit is it?"), classes,
+    ui.h("p", { class: "vw-heading" }, "Bound of log p(x, y), in nats under the best y"), bounds);
   const sampled = ui.h("div", { class: "vw-column" },
     ui.h("p", { class: "vw-heading" }, `${SAMPLES} draws ${cls ? "of y and z" : "of z"} from q, decoded`),
     ui.h("div", { class: "vw-samples" }, samples),
@@ -119,9 +122,7 @@ async function renderDrawDigit({ model, el }) {
         ui.h("p", { class: "vw-heading" }, "As in MNIST, a drawing is scaled to 20 × 20 pixels and centred by its mass. "
           + "A pixel is on where ink covers half of it or more."))),
     ui.h("div", { class: "vw-row" },
-      cls && ui.h("div", { class: "vw-grow" },
-        ui.h("p", { class: "vw-heading" }, "q(y|x): which digit is it?"), classes,
-        ui.h("p", { class: "vw-heading" }, "Bound of log p(x, y), in nats under the best y"), bounds),
+      cls && ui.h("div", { class: "vw-grow vw-column" }, ui.h("div", {}, ui.answerButton(view, model, "which digit it reads", [reading])), reading),
       ui.h("div", { class: "vw-grow" }, codeTitle, code, cls && sampled),
       !cls && ui.h("div", { class: "vw-grow" }, sampled)),
   );
@@ -256,9 +257,14 @@ async function renderDrawDigit({ model, el }) {
 
   const p = priorMoments();
 
+  // How far an axis of z reaches both ways: as far as the test digits need, and further only where a drawing does, so that
+  // the prior stands still. `deviations` beyond the mean are to be seen.
+  const reach = (all, deviations) => Math.max(...all.map(({ m, v }) => Math.max(...m.map((mean, i) => Math.abs(mean) + deviations * Math.sqrt(v[i])))));
+  const extentFor = (q, deviations) => Math.max(Math.ceil(Math.max(3.5, reach(proposals, deviations))), Math.ceil(reach([q], deviations)));
+
   // q(z|x) of two latents: its ellipses on the plane, and the samples.
   function drawPlane({ m, v }, z) {
-    const extent = Math.max(3.5, Math.ceil(Math.max(...[0, 1].map((i) => Math.abs(m[i]) + 2 * Math.sqrt(v[i])))));
+    const extent = extentFor({ m, v }, 2);
     const axis = (label) => ({ min: -extent, max: extent, ticks: 4, label });
     const axes = ui.axes({ width: 300, height: 290, left: 42, x: axis("z₁"), y: axis("z₂") });
     const ellipse = (of, n, colour, opacity) => ui.s("ellipse", {
@@ -275,7 +281,7 @@ async function renderDrawDigit({ model, el }) {
 
   // q(z|x) of many: mean ± sd of each latent, over the prior's.
   function drawBars({ m, v }) {
-    const extent = Math.max(3.5, Math.ceil(Math.max(...m.map((mean, i) => Math.abs(mean) + Math.sqrt(v[i])))));
+    const extent = extentFor({ m, v }, 1);
     const axes = ui.axes({
       width: 360, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4, label: "z" },
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
@@ -307,7 +313,7 @@ async function renderDrawDigit({ model, el }) {
   // The bound of log p(x, y) for each class, from samples of z: bars hang from the best.
   function drawBounds(bound) {
     const best = Math.max(...bound);
-    const depth = Math.max(1, 1.1 * (best - Math.min(...bound)));
+    const depth = ui.reach(best - Math.min(...bound)); // in steps, so that the axis stays while a digit is drawn
     const axes = ui.axes({ width: 360, height: 170, left: 42, x: { min: -0.6, max: bound.length - 0.4, ticks: bound.map((_, y) => y), label: "y" },
                            y: { min: -depth, max: 0, ticks: 3 } });
     const width = axes.x(0.7) - axes.x(0);
@@ -369,7 +375,8 @@ async function renderDrawDigit({ model, el }) {
     numbers.show(shown);
     // Not `disabled`: whoever has just pressed one with a key would lose their place.
     for (const button of [undo, clear]) button.setAttribute("aria-disabled", strokes.length === 0);
-    codeName.textContent = `q(z|x${cls ? `, y = ${likely}` : ""}), ${dim === 2 ? "1 and 2 s.d., samples" : "mean ± s.d."}`;
+    const told = cls && model.get("answer");
+    codeName.textContent = `q(z|x${told ? `, y = ${likely}` : cls ? ", y" : ""}), ${dim === 2 ? "1 and 2 s.d., samples" : "mean ± s.d."}`;
     const picture = dim === 2 ? drawPlane(q, z) : drawBars(q);
     code.replaceChildren(picture);
     picture.setAttribute("aria-label", `q(z|x): ${ui.range(Math.min(dim, 10)).map((i) => `z${ui.subscript(i + 1)} ${ui.format(q.m[i])} ± ${ui.format(Math.sqrt(q.v[i]))}`).join(", ")}`);
@@ -388,7 +395,7 @@ async function renderDrawDigit({ model, el }) {
     canvas.setAttribute("aria-label", strokes.length ? `Your drawing, ${strokes.length} ${strokes.length === 1 ? "stroke" : "strokes"}` : "An empty canvas to draw on");
     seen.setAttribute("aria-label", `What the model sees: ${what}, ${x.reduce((sum, on) => sum + on, 0)} pixels on`);
     rebuilt.setAttribute("aria-label", "What the mean of q(z|x) decodes to");
-    view.say(`${what}${cls ? `, read as ${likely}` : ""}: rec ${ui.format(shown.rec)}, KL ${ui.format(shown.kl)}, ELBO ${ui.format(shown.elbo)} nats`);
+    view.say(`${what}${told ? `, read as ${likely}` : ""}: rec ${ui.format(shown.rec)}, KL ${ui.format(shown.kl)}, ELBO ${ui.format(shown.elbo)} nats`);
   }
 
   // One or the other: a test digit or pixels from elsewhere.
@@ -406,7 +413,7 @@ async function renderDrawDigit({ model, el }) {
   view.signal.addEventListener("abort", () => observer.disconnect());
   if (model.get("pixels") || model.get("digit") < 0) await fetchEncoders().catch(() => {}); // update() says why
   ui.onceSeen(view, () => fetchEncoders().catch(() => {}));
-  view.watch(["digit", "pixels", "seed"], update);
+  view.watch(["digit", "pixels", "seed", "answer"], update);
   return view.stop;
 }
 

@@ -7,7 +7,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget, Network, pack_digits, reference
+from .base import ModelWidget, Network, answer_trait, pack_digits, reference
 
 SEEDS = (0, 2**31 - 1)
 SAMPLES = 1000  # of z, from which `elbo` is estimated
@@ -26,7 +26,8 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
 
     pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
     seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
-    state = ("digit", "pixels", "seed")
+    answer = answer_trait()
+    state = ("digit", "pixels", "seed", "answer")
     encoder = reference(Network)
     classifier = reference(Network)
     later = ("encoder", "classifier")  # which a drawing needs, and no test digit

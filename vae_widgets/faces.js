@@ -65,12 +65,12 @@ async function renderFaces({ model, el }) {
   const mine = ui.digit("photo", SHARP), photoPicture = ui.digit("photo", SIZE), best = ui.digit("photo", SHARP);
   const bestCaption = ui.h("span");
   const numbers = ui.numbers([
-    ["mine", "log p(x | z), your face"],
-    ["best", "log p(x | z), the most probable face"],
-    ["log_px", "log p(x), the sum over all faces"],
+    ["mine", "fit of your face, log p(x | z)"],
+    ["best", "fit of the best guess, log p(x | z)"],
+    ["log_px", "all faces together, log p(x)"],
   ]);
-  const counts = ui.sentence("{n} settings of each of 4 latents: {faces} faces, compared in {time}. It takes {needed} of them to gather 90% of "
-    + "the probability. Five latents would make {five} combinations, ten {ten}: {wait} at this pace. Even ten switches, on or off, make {switches}.");
+  const counts = ui.sentence("{n} settings of each of 4 latents make {faces} faces. Comparing them took {time}. It takes {needed} of them to gather "
+    + "90% of the probability. Five latents would make {five} faces. Ten would make {ten} and take {wait}. Even ten switches, on or off, make {switches}.");
   const bars = names.map((name) => ui.s("svg", { role: "img", viewBox: "0 0 200 44", preserveAspectRatio: "none",
     style: "height:2.75rem; overflow:hidden" }));
 
@@ -86,24 +86,28 @@ async function renderFaces({ model, el }) {
     return names.map(() => Math.min(reach, Math.max(-reach, Math.round(10 * normals.next()) / 10)));
   };
 
+  const guess = ui.captioned(best, bestCaption);
+  const barsSay = ui.h("p", { class: "vw-heading" }, "A bar says how probable a setting is, given the photo.");
+  const fineness = ui.h("div", { style: "--vw-label: 5.2rem" },
+    ui.slider(view, model, { trait: "n", name: "settings", label: "settings of each latent", min: 2, max: 15, step: 1, digits: 0 }));
+  const mark = ui.checkbox(view, model, { trait: "reveal", label: "mark what was photographed" });
   view.body.append(
-    ui.h("div", { class: "vw-row vw-trio" },
-      ui.captioned(mine, "your face"), ui.captioned(photoPicture, "the photo x"), ui.captioned(best, bestCaption)),
+    ui.h("div", { class: "vw-row vw-trio" }, ui.captioned(mine, "your face"), ui.captioned(photoPicture, "the photo x"), guess),
+    ui.h("p", { class: "vw-heading" }, "The sliders set the latents z of your face."),
+    ui.h("div", { class: "vw-row", style: "gap: 0.2rem 1.6rem; --vw-label: 5.2rem" }, rows),
+    ui.h("div", {}, numbers.table),
+    ui.h("div", {}, ui.answerButton(view, model, "what comparing every face finds",
+      [guess, ...bars, barsSay, fineness, mark, numbers.rows.best, numbers.rows.log_px, counts.line])),
+    barsSay, fineness, counts.line,
     ui.h("div", { class: "vw-row", style: "gap: 0.5rem" },
       ui.button("Photograph your face", photographNext(() => [...model.get("z")])),
-      ui.button("Photograph a stranger", photographNext(stranger)),
-      ui.checkbox(view, model, { trait: "reveal", label: "mark what was photographed" })),
-    ui.h("p", { class: "vw-heading" }, "Sliders: the latents z of your face. Bars: how probable each setting is, given the photo."),
-    ui.h("div", { class: "vw-row", style: "gap: 0.2rem 1.6rem; --vw-label: 5.2rem" }, rows),
-    ui.h("div", { style: "--vw-label: 5.2rem" },
-      ui.slider(view, model, { trait: "n", name: "settings", min: 2, max: 15, step: 1, digits: 0 })),
-    ui.h("div", {}, numbers.table),
-    counts.line,
+      ui.button("Photograph a stranger", photographNext(stranger)), mark),
   );
 
   // --- every combination ---
 
   let photo, stop, found; // found: of the last finished comparison
+  counts.line.style.visibility = "hidden"; // until there is one
 
   function compare() {
     stop?.();
@@ -158,6 +162,7 @@ async function renderFaces({ model, el }) {
 
   function showFound() {
     const { n, settings, marginals, needed, busy, log_px, share, z } = found;
+    counts.line.style.visibility = "visible";
     ui.paint(best, face(z, SHARP));
     bestCaption.textContent = `best guess, ${ui.format(100 * share, 1)}%`;
     best.setAttribute("aria-label", `The most probable face: ${sentence(z)}`);
@@ -184,7 +189,7 @@ async function renderFaces({ model, el }) {
 
   const sentence = (z) => names.map((name, i) => `${name} ${ui.format(z[i], 1)}`).join(", ");
   function say() {
-    const others = found ? ` Of ${(found.n ** 4).toLocaleString("en")} faces the most probable one has ${sentence(found.z)}.` : "";
+    const others = found && model.get("answer") ? ` Of ${(found.n ** 4).toLocaleString("en")} faces the most probable one has ${sentence(found.z)}.` : "";
     view.say(`Your face has ${sentence(model.get("z"))}.${others}`);
   }
 
@@ -205,7 +210,7 @@ async function renderFaces({ model, el }) {
   view.watch(["truth", "seed"], takePhoto);
   view.watch(["z", "truth", "seed"], drawMine);
   view.watch(["n", "truth", "seed"], compare);
-  view.watch(["reveal"], () => found && showFound());
+  view.watch(["reveal", "answer"], () => found && showFound());
   return view.stop;
 }
 

@@ -1,7 +1,7 @@
 import torch
 import traitlets
 
-from .base import BookWidget
+from .base import BookWidget, answer_trait
 
 LATENTS = ["light angle", "expression", "tilt", "intensity"]
 SIZE = 24  # of a photo, in pixels a side
@@ -41,7 +41,8 @@ class Faces(BookWidget, script="faces.js"):
     truth = traitlets.List(traitlets.Float(), [1.1, 1.3, -0.9, -0.6]).tag(sync=True)
     seed = traitlets.Int(0).tag(sync=True)
     reveal = traitlets.Bool(False, help="mark the latents that were photographed").tag(sync=True)
-    state = ("z", "n", "truth", "seed", "reveal")
+    answer = answer_trait()
+    state = ("z", "n", "truth", "seed", "reveal", "answer")
 
     names = traitlets.List(traitlets.Unicode(), LATENTS).tag(sync=True)
     reach = traitlets.Float(REACH).tag(sync=True)

@@ -6,10 +6,10 @@ async function renderGaussianPrior({ model, el }) {
   const epsilon = engine.normals(1).fill(new Float64Array(2 * DRAWS));
 
   const numbers = ui.numbers([
-    ["log_1", "log p(z₁)"],
-    ["log_2", "log p(z₂)"],
-    ["product", "log p(z₁) + log p(z₂), the product", "muted"],
-    ["joint", "log p(z₁, z₂), the joint", "prior"],
+    ["log_1", "z₁ by itself, log p(z₁)"],
+    ["log_2", "z₂ by itself, log p(z₂)"],
+    ["product", "the product, log p(z₁) + log p(z₂)", "muted"],
+    ["joint", "the joint, log p(z₁, z₂)", "prior"],
     ["difference", "joint less product"],
   ]);
   const verdict = ui.h("p", { class: "vw-note" });
@@ -28,7 +28,7 @@ async function renderGaussianPrior({ model, el }) {
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow", style: "max-width: 28rem" }, plane.canvas,
         ui.h("p", { class: "vw-heading" },
-          "Rings hold 50, 80 and 95%: full for the joint, dashed for the product of its marginals. At the edges, each latent by itself.")),
+          "Rings hold 50, 80 and 95%. Full ones are the joint’s, dashed ones the product’s. At the edges stands each latent by itself.")),
       ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
         ui.slider(view, model, { trait: "rho", name: "correlation", min: -0.95, max: 0.95 }),
         pair("m", "mean of z", { min: -2, max: 2 }),
@@ -111,8 +111,8 @@ async function renderGaussianPrior({ model, el }) {
     numbers.show(shown);
     plane.redraw();
     verdict.textContent = model.get("rho") === 0
-      ? "Correlation 0: the latents are independent, and the joint is the product at every point."
-      : `Correlated: the product is no longer the joint. At this point it is ${gap} nats too ${shown.difference < 0 ? "high" : "low"}.`;
+      ? "At correlation 0 the latents are independent. The joint is the product at every point."
+      : `The latents are correlated. The product is no longer the joint: at this point it is ${gap} nats too ${shown.difference < 0 ? "high" : "low"}.`;
     const at = model.get("z").map((value) => ui.format(value)).join(", ");
     plane.canvas.setAttribute("aria-label", `A bivariate normal with correlation ${ui.format(model.get("rho"))}, and the point (${at})`);
     view.say(`At (${at}), log p(z₁, z₂) = ${ui.format(shown.joint)} nats. ${verdict.textContent}`);

@@ -3,7 +3,9 @@
 async function renderGradientEstimators({ model, el }) {
   const SAMPLES = model.get("samples");
   const COUNT = SAMPLES.at(-1);
-  const SPANS = [0.5, 1, 2, 5, 10, 20, 50, 100, 200]; // of the error's axis
+  const SPAN = 200; // of the error's axis, whatever is shown: it is linear within 0.1, logarithmic beyond
+  const bend = (error) => Math.asinh(error / 0.1);
+  const TICKS = [-100, -10, -1, 0, 1, 10, 100];
   // f, its derivative, and d/dm E[f] for z ~ N(m, v).
   const FUNCTIONS = {
     square: { name: "z²", f: (z) => z * z, slope: (z) => 2 * z, exact: (m) => 2 * m },
@@ -14,17 +16,17 @@ async function renderGradientEstimators({ model, el }) {
   const LINES = [["score", "score function", ui.COLOURS.one], ["path", "reparameterised", ui.COLOURS.other]];
   const view = ui.frame(model, el, "Two estimates of a gradient");
 
-  // The place of the picture; the axes change with the size of the errors.
-  const place = ui.h("div");
+  const place = ui.h("div"); // of the picture
   const note = ui.h("p", { class: "vw-heading" });
   const cell = (key) => ui.h("td", {}, ui.output({ "data-key": key }));
+  const sds = [ui.h("th", { scope: "col" }, "s.d. of one"), ui.h("td"), cell("path_sd"), cell("score_sd")];
   const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${colour}` });
   const table = ui.h("table", { class: "vw-numbers" },
-    ui.h("thead", {}, ui.h("tr", {}, ["Gradient", "mean of n", "SD of one"].map((head) => ui.h("th", { scope: "col" }, head)))),
+    ui.h("thead", {}, ui.h("tr", {}, ui.h("th", { scope: "col" }, "gradient"), ui.h("th", { scope: "col" }, "mean of n"), sds[0])),
     ui.h("tbody", {},
-      ui.h("tr", {}, ui.h("th", { scope: "row" }, "exact"), cell("exact"), ui.h("td")),
-      [...LINES].reverse().map(([key, label, colour]) =>
-        ui.h("tr", {}, ui.h("th", { scope: "row", style: "white-space: nowrap" }, swatch(colour), label), cell(`${key}_mean`), cell(`${key}_sd`)))));
+      ui.h("tr", {}, ui.h("th", { scope: "row" }, "exact"), cell("exact"), sds[1]),
+      [...LINES].reverse().map(([key, label, colour], i) =>
+        ui.h("tr", {}, ui.h("th", { scope: "row", style: "white-space: nowrap" }, swatch(colour), label), cell(`${key}_mean`), sds[2 + i]))));
   const ratio = ui.numbers([["ratio", "score-function draws worth one of the other"]], { digits: 1, unit: "" });
   view.body.append(
     ui.h("div", { class: "vw-row" },
@@ -35,7 +37,9 @@ async function renderGradientEstimators({ model, el }) {
         ui.slider(view, model, { trait: "v", name: "variance v", min: 0.1, max: 2 }),
         ui.slider(view, model, { trait: "n", name: "draws n", values: SAMPLES, show: (n) => n.toLocaleString("en") }),
         ui.checkbox(view, model, { trait: "baseline", label: "baseline: take the mean of f from f" }),
-        ui.h("div", {}, ui.button("Draw new ε", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }))))),
+        ui.h("div", { class: "vw-buttons" },
+          ui.answerButton(view, model, "how far one draw is off", [...sds, ratio.table]),
+          ui.button("Draw new ε", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }))))),
   );
 
   let seed;
@@ -71,14 +75,13 @@ async function renderGradientEstimators({ model, el }) {
   const steps = [...new Set(ui.range(160).map((i) => Math.round(COUNT ** (i / 159))))];
 
   function draw(results, exact, n) {
-    const widest = Math.max(results.score.sd, results.path.sd, Math.abs(results.path.means[COUNT - 1] - exact));
-    const span = SPANS.find((s) => s >= 1.2 * widest) ?? SPANS.at(-1);
     const axes = ui.axes({
       x: { min: 1, max: COUNT, log: true, ticks: [1, 10, 100, 1000, COUNT], label: "draws n", format: (t) => t.toLocaleString("en") },
-      y: { min: -span, max: span, ticks: 5, label: "estimate − exact" },
+      y: { min: bend(-SPAN), max: bend(SPAN), ticks: TICKS.map(bend), label: "estimate − exact",
+           format: (value) => String(TICKS[TICKS.map(bend).indexOf(value)]).replace("-", "−") },
       height: 300, left: 58, label: "Error of both estimates by the number of draws",
     });
-    const line = (points, attributes) => ui.s("path", { d: ui.path(points.map(([x, y]) => [axes.x(x), axes.y(y)])), ...attributes });
+    const line = (points, attributes) => ui.s("path", { d: ui.path(points.map(([x, y]) => [axes.x(x), axes.y(bend(y))])), ...attributes });
     axes.plot.append(line([[1, 0], [COUNT, 0]], { stroke: ui.INK }));
     for (const [key, , colour] of LINES) {
       const { means, sd } = results[key];
@@ -89,9 +92,9 @@ async function renderGradientEstimators({ model, el }) {
         line(steps.map((i) => [i, means[i - 1] - exact]), { fill: "none", stroke: colour, "stroke-width": 2 }));
     }
     axes.plot.append(
-      line([[n, -span], [n, span]], { stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" }),
+      line([[n, -SPAN], [n, SPAN]], { stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" }),
       ...LINES.map(([key, , colour]) =>
-        ui.s("circle", { cx: axes.x(n), cy: axes.y(results[key].means[n - 1] - exact), r: 5, fill: colour })));
+        ui.s("circle", { cx: axes.x(n), cy: axes.y(bend(results[key].means[n - 1] - exact)), r: 5, fill: colour })));
     place.replaceChildren(axes.svg);
     return axes.svg;
   }
@@ -113,8 +116,8 @@ async function renderGradientEstimators({ model, el }) {
     }
     ratio.show({ ratio: shown.path_sd > 0 ? (shown.score_sd / shown.path_sd) ** 2 : NaN });
     note.textContent = results.path.sd === 0
-      ? "This f has no slope to follow: the reparameterised estimate is always 0, and wrong."
-      : "Lines: what the first n draws give. Shaded: one standard error, SD / √n.";
+      ? "This f has no slope to follow. The reparameterised estimate is always 0, and wrong."
+      : "A line is what the first n draws give. Shaded is one standard error, s.d. / √n.";
     const words = `For f(z) = ${name}, the gradient is ${ui.format(exact)}; from ${n} draws, reparameterised ` +
       `${ui.format(shown.path_mean)}, by the score function ${ui.format(shown.score_mean)}`;
     svg.setAttribute("aria-label", `Error of both estimates by the number of draws. ${words}.`);

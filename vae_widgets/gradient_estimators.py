@@ -3,7 +3,7 @@ import math
 import torch
 import traitlets
 
-from .base import BookWidget
+from .base import BookWidget, answer_trait
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
 FUNCTIONS = ["square", "shifted", "step"]
@@ -23,7 +23,8 @@ class GradientEstimators(BookWidget, script="gradient_estimators.js"):
     baseline = traitlets.Bool(False, help="subtract the mean of f in the score function").tag(sync=True)
     n = traitlets.Int(100).tag(sync=True)
     seed = traitlets.Int(1).tag(sync=True)
-    state = ("f", "m", "v", "baseline", "n", "seed")
+    answer = answer_trait()
+    state = ("f", "m", "v", "baseline", "n", "seed", "answer")
 
     samples = traitlets.List(traitlets.Int(), SAMPLES).tag(sync=True)
     functions = traitlets.List(traitlets.Unicode(), FUNCTIONS).tag(sync=True)

@@ -9,6 +9,7 @@ async function renderIntegral({ model, el }) {
   const SHOWN = 51; // grid points along a side of the plane's picture; the grids up to it are always computed
   const CLOSE = 41; // and of the close-up's
   const BATCH = 32; // decodes in one slice
+  const MARGIN = 100; // nats below the peak: what lies deeper in the grid of SHOWN is not looked at more finely
   // A link may ask for what is not on the sliders.
   for (const [trait, allowed] of [["n", sizes], ["m", counts], ["method", ["grid", "samples"]]]) {
     if (!allowed.includes(model.get(trait))) model.set(trait, model.get("_defaults")[trait]);
@@ -21,13 +22,15 @@ async function renderIntegral({ model, el }) {
   const near = ui.plane({ extent: 1, draw: drawNear, signal: view.signal, label: "The integrand where it is largest" });
   const numbers = ui.numbers([
     ["exact", "log p(x), exact", "truth"],
-    ["grid", "by the grid", "one"],
-    ["grid_error", "its error"],
-    ["samples", "by the samples", "prior"],
-    ["samples_error", "its error"],
+    ["grid", "log p(x) by the grid", "one"],
+    ["grid_error", "error of the grid"],
+    ["samples", "log p(x) by the samples", "prior"],
+    ["samples_error", "error of the samples"],
   ]);
-  const work = ui.sentence("The grid has {n} × {n2} = {points} points, {state}; a decode takes {each} here. With {latents} latents it "
-    + "would have {count}: {wait}.");
+  const work = ui.sentence("The grid has {n} × {n2} = {points} points. {state}");
+  const more = ui.sentence("With {latents} latents it would have {count} points.");
+  const time = ui.sentence("One decode takes {each} here, and all of those {wait}.");
+  time.line.hidden = true; // until one has been timed
 
   // Errors of thousands and of thousandths in one picture: linear within 0.1, logarithmic beyond.
   const bend = (error) => Math.asinh(error / 0.1);
@@ -42,12 +45,14 @@ async function renderIntegral({ model, el }) {
   const curves = ui.s("g");
   plot.plot.append(curves);
 
+  const errors = ui.h("div", { class: "vw-grow" }, plot.svg,
+    ui.keys([["one", "error of each grid"], ["prior", "error of the samples, as they come"]]));
   view.body.append(
     ui.digitChoice(view, model, digits, { labels, legend: "The digit x" }),
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow", style: "max-width: 22rem" }, wide.canvas,
-        ui.h("p", { class: "vw-heading" }, "log p(x | z) p(z) over the plane, down to 60 nats below its peak. Rings: the prior.")),
-      ui.h("div", { class: "vw-grow", style: "max-width: 22rem" }, near.canvas,
+    ui.h("div", { class: "vw-row vw-two" },
+      ui.h("div", {}, wide.canvas,
+        ui.h("p", { class: "vw-heading" }, "log p(x | z) p(z) over the plane, down to 60 nats below its peak. The rings are the prior.")),
+      ui.h("div", {}, near.canvas,
         ui.h("p", { class: "vw-heading" }, "p(x | z) p(z) in the small square. What falls in here makes the sum."))),
     ui.radio(view, model, { trait: "method", legend: "Show the points of", options: [["grid", "the grid"], ["samples", "the samples"]] }),
     ui.h("div", { class: "vw-row" },
@@ -55,11 +60,12 @@ async function renderIntegral({ model, el }) {
         ui.slider(view, model, { trait: "n", name: "grid, a side", values: sizes, digits: 0 }),
         ui.slider(view, model, { trait: "m", name: "samples", values: counts, show: (value) => value.toLocaleString("en") }),
         ui.slider(view, model, { trait: "latents", name: "latents", min: 1, max: 20, step: 1, digits: 0 }),
-        ui.h("div", {}, ui.button("Other samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
+        ui.h("div", { class: "vw-buttons" },
+          ui.button("Other samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+          ui.answerButton(view, model, "the exact value", [errors, numbers.rows.exact, numbers.rows.grid_error, numbers.rows.samples_error])),
         ui.h("div", {}, numbers.table)),
-      ui.h("div", { class: "vw-grow" }, plot.svg,
-        ui.keys([["one", "error of each grid"], ["prior", "error of the samples, as they come"]]))),
-    work.line,
+      errors),
+    ui.h("div", {}, work.line, more.line, time.line),
   );
 
   // --- the integrand, point by point: every decode serves all digits ---
@@ -79,10 +85,10 @@ async function renderIntegral({ model, el }) {
 
   // The finest grid, of which the others are a part: what is known of it so far.
   const known = new Uint8Array(FINEST * FINEST);
-  const lattice = digits.map(() => new Float32Array(FINEST * FINEST));
+  const lattice = digits.map(() => new Float32Array(FINEST * FINEST).fill(NaN));
   const at = (index) => -limit + (2 * limit * index) / (FINEST - 1);
   const progress = Object.fromEntries(sizes.map((n) => [n, 0])); // points of each grid that have been looked at
-  const isDone = (n) => progress[n] === n * n;
+  const isDone = (n, digit = model.get("digit")) => progress[n] === n * n || refined.get(`${digit} ${n}`)?.isDone;
   const place = (n, i) => {
     const step = (FINEST - 1) / (n - 1);
     return step * Math.floor(i / n) * FINEST + step * (i % n); // rows: z₂, columns: z₁
@@ -100,13 +106,59 @@ async function renderIntegral({ model, el }) {
     batch.forEach((index) => (known[index] = 1));
   }
 
-  const sums = new Map(); // [digit, n] -> log p(x) by that grid
+  // A grid that is the one of SHOWN with its spacing halved once or more is looked at where that one is high: what is
+  // left out, of one digit, adds less than 10⁻⁹ to its sum. Spacing by spacing, the neighbours of what lies near the peak.
+  const COARSE = (FINEST - 1) / (SHOWN - 1); // its spacing, in points of the finest grid
+  const isRefined = (n) => n > SHOWN && Number.isInteger(Math.log2((n - 1) / (SHOWN - 1)));
+  const refined = new Map(); // [digit, n] -> { spacing, todo: indices, isDone }
+
+  function neighbours(values, spacing) {
+    const found = new Set(), half = spacing / 2;
+    let top = -Infinity;
+    for (let row = 0; row < FINEST; row += spacing) {
+      for (let column = 0; column < FINEST; column += spacing) {
+        const value = values[FINEST * row + column];
+        if (value > top) top = value;
+      }
+    }
+    const least = top - (MARGIN * spacing) / COARSE;
+    for (let row = 0; row < FINEST; row += spacing) {
+      for (let column = 0; column < FINEST; column += spacing) {
+        if (!(values[FINEST * row + column] >= least)) continue;
+        for (const r of [row - half, row, row + half]) {
+          for (const c of [column - half, column, column + half]) {
+            if (r >= 0 && c >= 0 && r < FINEST && c < FINEST && Number.isNaN(values[FINEST * r + c])) found.add(FINEST * r + c);
+          }
+        }
+      }
+    }
+    return [...found];
+  }
+
+  function refineGrid(digit, n) {
+    const key = `${digit} ${n}`;
+    if (!refined.has(key)) refined.set(key, { spacing: COARSE, todo: [], isDone: false });
+    const state = refined.get(key);
+    while (!state.todo.length && state.spacing > (FINEST - 1) / (n - 1)) {
+      state.todo = neighbours(lattice[digit], state.spacing);
+      state.spacing /= 2;
+    }
+    const batch = state.todo.splice(0, BATCH);
+    state.isDone = !batch.length;
+    if (state.isDone) return;
+    const z = Float32Array.from(batch.flatMap((index) => [at(index % FINEST), at(Math.floor(index / FINEST))]));
+    const [joint] = logJoints(z, [digits[digit]]);
+    batch.forEach((index, i) => (lattice[digit][index] = joint[i]));
+  }
+
+  const sums = new Map(); // [digit, n] -> log p(x) by that grid, and how many of its points were decoded
   function gridSum(digit, n) {
-    if (!isDone(n)) return NaN;
+    if (!isDone(n, digit)) return { log_px: NaN, count: 0 };
     const key = `${digit} ${n}`;
     if (!sums.has(key)) {
-      const terms = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, i)]);
-      sums.set(key, engine.logMeanExp(terms) + 2 * Math.log(n) + 2 * Math.log((2 * limit) / (n - 1)));
+      const terms = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, i)]).filter((term) => !Number.isNaN(term));
+      const count = terms.length;
+      sums.set(key, { count, log_px: engine.logMeanExp(terms) + Math.log(count) + 2 * Math.log((2 * limit) / (n - 1)) });
     }
     return sums.get(key);
   }
@@ -130,11 +182,11 @@ async function renderIntegral({ model, el }) {
     running = true;
     ui.slices(view, () => {
       const digit = model.get("digit"), n = model.get("n");
-      const small = sizes.find((size) => size <= SHOWN && !isDone(size));
+      const small = sizes.find((size) => size <= SHOWN && !isDone(size, digit));
       if (small < 30) extendGrid(small);
       else if (closeUps[digit].filled < CLOSE * CLOSE) extendCloseUp(digit);
       else if (small) extendGrid(small);
-      else if (!isDone(n)) extendGrid(n);
+      else if (!isDone(n)) (isRefined(n) ? refineGrid(digit, n) : extendGrid(n));
       else running = false;
       redraw(running ? 100 : 0);
       return !running;
@@ -252,7 +304,7 @@ async function renderIntegral({ model, el }) {
 
   function drawCurves() {
     const digit = model.get("digit"), n = model.get("n"), truth = exact[digit];
-    const grids = sizes.filter(isDone).map((size) => [size, [plot.x(size * size), plot.y(bend(gridSum(digit, size) - truth))]]);
+    const grids = sizes.filter((size) => isDone(size)).map((size) => [size, [plot.x(size * size), plot.y(bend(gridSum(digit, size).log_px - truth))]]);
     const samples = Math.min(drawn.count, model.get("m"));
     const steps = [...new Set(ui.range(240).map((i) => Math.floor(samples ** (i / 239))))].filter((step) => step >= 1 && step <= samples);
     const paths = steps.map((step) => [plot.x(step), plot.y(bend(drawn.estimate[step - 1] - truth))]);
@@ -269,21 +321,23 @@ async function renderIntegral({ model, el }) {
 
   function update() {
     const digit = model.get("digit"), n = model.get("n"), m = model.get("m"), latents = model.get("latents");
-    const truth = exact[digit], grid = gridSum(digit, n), count = Math.min(m, drawn.count);
+    const truth = exact[digit], { log_px: grid, count: looked } = gridSum(digit, n), count = Math.min(m, drawn.count);
     const samples = count ? drawn.estimate[count - 1] : NaN;
     numbers.show({ exact: truth, grid, grid_error: grid - truth, samples, samples_error: samples - truth });
     wide.redraw();
     near.redraw();
     drawCurves();
     const each = busy / decoded / 1000;
-    work.show({
-      n, n2: n, points: n * n, latents, each: decoded ? ui.duration(each) : "…",
-      state: isDone(n) ? "all decoded" : `${Math.floor((100 * progress[n]) / (n * n))}% of them decoded`,
-      count: ui.grand(n ** latents), wait: decoded ? ui.duration(each * n ** latents) : "…",
-    });
+    const few = "of them were decoded. At the others the integrand is too small to count.";
+    const state = !isDone(n) ? "They are being decoded." : looked === n * n ? "All were decoded." : `${looked.toLocaleString("en")} ${few}`;
+    work.show({ n, n2: n, points: n * n, state });
+    more.show({ latents, count: ui.grand(n ** latents) });
+    time.line.hidden = !decoded;
+    if (decoded) time.show({ each: ui.duration(each), wait: ui.duration(each * n ** latents) });
     view.root.setAttribute("aria-busy", running || count < m);
-    const words = `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) is ${ui.format(truth)} nats; by a grid of ${n} by ${n} points `
-      + `${ui.format(grid)}, by ${m.toLocaleString("en")} samples from the prior ${ui.format(samples)}.`;
+    const by = (value) => (Number.isNaN(value) ? "being computed" : `${ui.format(value)} nats`);
+    const words = `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) ${model.get("answer") ? `is ${by(truth)}; ` : ""}by a grid of ${n} by ${n} points: `
+      + `${by(grid)}, by ${m.toLocaleString("en")} samples from the prior: ${by(samples)}.`;
     wide.canvas.setAttribute("aria-label", `The integrand over the latent plane. ${words}`);
     near.canvas.setAttribute("aria-label", `The integrand of test digit ${digit + 1} where it is largest`);
     view.say(words);
@@ -301,7 +355,7 @@ async function renderIntegral({ model, el }) {
 
   view.watch(["digit", "seed", "m"], sample);
   view.watch(["digit", "n"], workOn);
-  view.watch(["digit", "n", "m", "seed", "method", "latents"], update);
+  view.watch(["digit", "n", "m", "seed", "method", "latents", "answer"], update);
   return view.stop;
 }
 

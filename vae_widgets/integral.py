@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, check_model, pack_digits, pack_labels, reference
+from .base import BookWidget, Network, answer_trait, check_model, pack_digits, pack_labels, reference
 
 LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
 FINEST = 401  # points along each latent of the grid that is as good as exact
@@ -28,7 +28,8 @@ class Integral(BookWidget, script="integral.js"):
     seed = traitlets.Int(1).tag(sync=True)
     method = traitlets.Enum(["grid", "samples"], "grid").tag(sync=True)
     latents = traitlets.Int(10).tag(sync=True)
-    state = ("digit", "n", "m", "seed", "method", "latents")
+    answer = answer_trait()
+    state = ("digit", "n", "m", "seed", "method", "latents", "answer")
 
     decoder = reference(Network)
     digits = traitlets.Bytes().tag(sync=True)

@@ -17,15 +17,15 @@ async function renderIwaeBound({ model, el }) {
   // --- elements ---
 
   const numbers = ui.numbers([
-    ["bound", "bound, mean of groups", "iwae"],
+    ["bound", "bound, the mean of the groups", "iwae"],
     ["spread", "s.d. of the groups"],
-    ["elbo", "ELBO, mean of log w", "elbo"],
+    ["elbo", "ELBO, the mean of log w", "elbo"],
     exacts.length && ["exact", "log p(x), exact", "truth"],
-    exacts.length && ["gap", "exact − bound", "gap"],
+    exacts.length && ["gap", "gap, log p(x) − bound", "gap"],
   ].filter(Boolean));
   const few = ui.numbers([
     ["groups", "groups of m weights", null, { digits: 0 }],
-    ["ess", "effective size, first m", null, { digits: 1 }],
+    ["ess", "effective size of the first m", null, { digits: 1 }],
     ["share", "as a share of m", null, { digits: 1, unit: "%" }],
   ], { unit: "" });
   const progress = ui.h("progress", { max: WEIGHTS, "aria-label": "weights drawn" });
@@ -100,6 +100,15 @@ async function renderIwaeBound({ model, el }) {
   const line = (x1, y1, x2, y2, colour, more) => ui.s("line", { x1, y1, x2, y2, stroke: ui.COLOURS[colour], "stroke-width": 2, ...more });
   const across = ({ box, y }, value, colour, dash) => line(box.left, y(value), box.right, y(value), colour, { "stroke-dasharray": dash });
 
+  // The axis in nats is of the digit: it grows where a weight needs room, and else stays, so that log p(x) does.
+  const rooms = new Map();
+  function roomFor(bottom, top) {
+    const digit = model.get("digit"), { min, max } = rooms.get(digit) ?? { min: bottom, max: top };
+    const above = top > max || !rooms.has(digit) ? top + 0.2 * (top - bottom) : max; // some room, for those still to come
+    rooms.set(digit, { min: Math.min(min, bottom), max: above });
+    return rooms.get(digit);
+  }
+
   // Everything that changes with the weights.
   function drawPool() {
     const exact = exacts[model.get("digit")];
@@ -109,7 +118,7 @@ async function renderIwaeBound({ model, el }) {
     const elbo = sizes[0].mean;
     const top = Math.max(sorted[drawn - 1], exact ?? -Infinity);
     const bottom = Math.min(elbo - sizes[0].spread / 2, sorted[Math.floor(drawn / 10)]);
-    const y = { min: bottom, max: top + 0.05 * (top - bottom), label: "nats" };
+    const y = { ...roomFor(bottom, top), label: "nats" };
     const frame = { width: 360, height: 280, left: 58, y };
 
     const left = ui.axes({ ...frame, x: { min: 0.85, max: 6000, log: true, ticks: [1, 10, 100, 1000, 5000], format: count, label: "m, weights averaged" } });

@@ -1,7 +1,7 @@
 import torch
 import traitlets
 
-from .base import BookWidget
+from .base import BookWidget, answer_trait
 
 MOST = 6  # values on the curve
 
@@ -19,7 +19,8 @@ class Jensen(BookWidget, script="jensen.js"):
     weights = traitlets.List(traitlets.Float(), [0.5] * MOST).tag(sync=True)
     weighted = traitlets.Bool(False, help="with probabilities of their own, or all equal").tag(sync=True)
     tangent = traitlets.Bool(False, help="show the tangent above the mean").tag(sync=True)
-    state = ("n", "values", "weights", "weighted", "tangent")
+    answer = answer_trait()
+    state = ("n", "values", "weights", "weighted", "tangent", "answer")
 
     def __init__(self, *, name="jensen", **traits):
         limits = {"n": (3, MOST), "values": (0.1, 6, MOST), "weights": (0.05, 1, MOST)}

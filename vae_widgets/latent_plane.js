@@ -7,10 +7,14 @@ async function renderLatentPlane({ model, el }) {
   const m = ui.floats(model.get("codes_m"));
   const v = ui.floats(model.get("codes_v"));
   const view = ui.frame(model, el, "The latent plane");
-  const stochastic = v.some((variance) => variance > 0);
+  const densities = model.get("densities");
+  const stochastic = densities && v.some((variance) => variance > 0);
 
   const picture = ui.digit();
-  const numbers = ui.numbers([["log_p", "log p(z)", "prior"], stochastic && ["log_q", "log q(z), all codes", "q"]].filter(Boolean));
+  const numbers = densities && ui.numbers([
+    ["log_p", "density of the prior, log p(z)", "prior"],
+    stochastic && ["log_q", "density of all codes, log q(z)", "q"],
+  ].filter(Boolean));
   const plane = ui.plane({
     extent,
     draw,
@@ -24,14 +28,14 @@ async function renderLatentPlane({ model, el }) {
   view.body.append(
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow", style: "max-width: 30rem" }, plane.canvas,
-        ui.h("p", { class: "vw-heading" }, "Contours hold 50, 80 and 95% of a density. Drag anywhere.")),
-      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 1.6rem" },
-        ui.captioned(picture, "what z draws"),
-        [0, 1].map((index) => ui.slider(view, model, { trait: "z", index, name: `z${ui.subscript(index + 1)}`, min: -extent, max: extent })),
-        numbers.table,
+        ui.h("p", { class: "vw-heading" }, `Drag anywhere.${densities ? " Rings hold 50, 80 and 95% of a density." : ""}`)),
+      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
+        ui.captioned(picture, "what this place draws"),
+        ["across, z₁", "up, z₂"].map((name, index) => ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent })),
+        numbers && numbers.table,
         ui.h("fieldset", {}, ui.h("legend", {}, "Show"),
-          labels.length > 0 && layer("points", "test digits"), stochastic && layer("codes", "all codes, q(z)"),
-          layer("prior", "prior, p(z)"), layer("digits", "what each z draws")))),
+          labels.length > 0 && layer("points", "test digits"), stochastic && layer("codes", "density of all codes, q(z)"),
+          densities && layer("prior", "the prior, p(z)"), layer("digits", "what each place draws")))),
   );
 
   // --- what lies under the pointer ---
@@ -142,7 +146,7 @@ async function renderLatentPlane({ model, el }) {
         context.stroke();
       }
     }
-    if (model.get("prior")) {
+    if (densities && model.get("prior")) {
       // Of N(0, I) in two dimensions, the share s lies within radius sqrt(-2 log(1 - s)).
       context.strokeStyle = ui.COLOURS.prior;
       context.lineWidth = 2;
@@ -159,12 +163,10 @@ async function renderLatentPlane({ model, el }) {
     const ink = engine.sigmoid(engine.forward(decoder, Float32Array.from(z)));
     ui.paint(picture, ink);
     const [log_p] = engine.logNormal(Float32Array.from(z), new Float32Array(2), new Float32Array(2).fill(1), 2, 1);
-    const shown = { log_p };
-    if (stochastic) shown.log_q = logDensity(...z);
-    numbers.show(shown);
+    if (densities) numbers.show({ log_p, ...(stochastic && { log_q: logDensity(...z) }) });
     plane.move();
     const at = z.map((value) => ui.format(value)).join(", ");
-    const words = `z = (${at}), log p(z) = ${ui.format(log_p)} nats`;
+    const words = densities ? `z = (${at}), log p(z) = ${ui.format(log_p)} nats` : `The place is ${ui.format(z[0])} across, ${ui.format(z[1])} up`;
     picture.setAttribute("aria-label", `The digit that z = (${at}) decodes to`);
     plane.canvas.setAttribute("aria-label", `The plane of the two latents with z at (${at})`);
     view.say(words);

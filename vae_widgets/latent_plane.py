@@ -14,7 +14,8 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
     model: a VAE or Autoencoder with z_dim = 2. x, labels: binary images (n, 784) and their class ids, whose
     codes are shown as coloured digits (at most 2,000), with contours of all codes' density, or none.
     Traits: z, two numbers within ±extent; points, codes, prior and digits, what is shown. `image` is the decoded
-    picture. precision: of the decoder in the page; "int8" takes half the room. Raises ValueError for another
+    picture. densities=False leaves the prior and the density of all codes out, for readers who have not met them.
+    precision: of the decoder in the page; "int8" takes half the room. Raises ValueError for another
     model or number of latents, or if x is not binary or does not fit the labels.
     """
 
@@ -25,6 +26,7 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
     digits = traitlets.Bool(False, help="show what each z draws").tag(sync=True)
     state = ("z", "points", "codes", "prior", "digits")
 
+    densities = traitlets.Bool(True, help="whether the prior and the density of all codes are there").tag(sync=True)
     extent = traitlets.Float().tag(sync=True)
     decoder = reference(Network)
     labels = traitlets.Bytes().tag(sync=True)

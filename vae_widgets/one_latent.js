@@ -32,6 +32,11 @@ async function renderOneLatent({ model, el }) {
     return { log_px: logPx, elbo, kl, rec, kl_prior: engine.klNormal([m], [sd * sd]) };
   }
 
+  // Where the bars begin, whatever q is, so that log p(x) stands still: far enough for each q that has a name here.
+  const named = [[0, 1], [model.get("_defaults").m, model.get("_defaults").s], ...summits].map(([m, sd]) => bound(m, sd));
+  const low = logPx - ui.reach(Math.max(3, ...named.map(({ kl }) => kl)));
+  const high = Math.max(logPx, ...named.map(({ rec }) => rec)) + 0.02 * (logPx - low);
+
   // --- the picture: densities over z, and below them q's mean and width as handles ---
 
   const shown = ui.range(n).filter((i) => Math.abs(z[i]) <= mMax);
@@ -52,11 +57,11 @@ async function renderOneLatent({ model, el }) {
   const mean = s("circle", { r: 7, fill: ui.COLOURS.q, stroke: "#fff", "stroke-width": 1.5, cy: strip });
   const ends = [-1, 1].map(() => s("rect", { width: 9, height: 15, rx: 2, y: strip - 7.5, fill: ui.COLOURS.q, stroke: "#fff", "stroke-width": 1.5 }));
   const dashed = (colour) => ({ fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 1.5, "stroke-dasharray": "5 4" });
+  const bestQ = s("path", { d: summits.length ? line(normal(...summits[0])) : "", ...dashed("q") });
   axes.plot.append(
     s("path", { d: area((i) => Math.exp(logPosterior[i])), fill: ui.INK, "fill-opacity": 0.3 }),
     s("path", { d: line(normal(0, 1)), ...dashed("prior") }),
-    q,
-    ...summits.slice(0, 1).map((best) => s("path", { d: line(normal(...best)), ...dashed("q") })),
+    q, bestQ,
     s("line", { x1: axes.x(mMin), x2: axes.x(mMax), y1: baseline, y2: baseline, stroke: ui.COLOURS.muted }),
     width, ...ends, mean,
   );
@@ -64,22 +69,24 @@ async function renderOneLatent({ model, el }) {
   const numbers = ui.numbers([
     ["log_px", "log p(x)", "truth"],
     ["elbo", "ELBO", "elbo"],
-    ["kl", "KL(q‖p(z∣x))", "gap"],
-    ["rec", "mean log p(x∣z)", "rec"],
-    ["kl_prior", "KL(q‖p(z))", "kl"],
+    ["kl", "KL to the posterior, KL(q‖p(z∣x))", "gap"],
+    ["rec", "mean log p(x∣z) under q", "rec"],
+    ["kl_prior", "KL to the prior, KL(q‖p(z))", "kl"],
   ]);
   const widths = ui.range(101).map((i) => sMin * (sMax / sMin) ** (i / 100));
   const label = (i) => ["Best q", "Second summit", "Third summit"][i] ?? `Summit ${i + 1}`;
   const button = (name, [m, sd]) => ui.button(name, () => ui.set(model, { m, s: sd }));
+  const summitButtons = summits.slice(0, 3).map((best, i) => button(label(i), best));
+  const bestKey = ui.keys([["q", "the best q", true]]);
   view.body.append(
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, axes.svg,
-        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "best q", true], ["prior", "prior p(z)", true]]),
+        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["prior", "prior p(z)", true]]), bestKey,
         ui.h("div", { style: "--vw-label: 5.2rem" },
           ui.slider(view, model, { trait: "m", name: "mean of q", min: mMin, max: mMax }),
-          ui.slider(view, model, { trait: "s", name: "width of q", label: "standard deviation of q", values: widths })),),
+          ui.slider(view, model, { trait: "s", name: "width of q", label: "standard deviation of q", values: widths }))),
       ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem" }, bars.svg,
-        ui.h("div", { class: "vw-buttons" }, button("The prior", [0, 1]), summits.slice(0, 3).map((best, i) => button(label(i), best))),
+        ui.h("div", { class: "vw-buttons" }, button("The prior", [0, 1]), ui.answerButton(view, model, "the best q", [bestKey, ...summitButtons]), summitButtons),
         numbers.table)),
   );
 
@@ -108,23 +115,21 @@ async function renderOneLatent({ model, el }) {
     ui.put(mean, { cx: axes.x(m) });
     ends.forEach((end, i) => ui.put(end, { x: axes.x(m + (i ? sd : -sd)) - 4.5 }));
     const { elbo, kl, rec, kl_prior } = found;
-    const low = logPx - ui.reach(Math.max(kl, 3));
     const f = ui.format;
     bars.show({
-      low, high: Math.max(logPx, ...[rec].filter((value) => value < logPx + 8)) + 0.02 * (logPx - low),
-      mark: [logPx, `log p(x) = ${f(logPx)}`],
-      rows: [
+      low, high, mark: [logPx, `log p(x) = ${f(logPx)}`], rows: [
         { name: "log p(x) = ELBO + KL(q‖p(z∣x))", parts: [[low, elbo, "elbo", `ELBO ${f(elbo)}`], [elbo, logPx, "gap"]], note: `KL ${f(kl)}` },
         { name: "ELBO = mean log p(x∣z) − KL(q‖p(z))", parts: [[low, elbo, "rec"], [elbo, rec, "kl"]], note: `KL ${f(kl_prior)}` },
       ],
     });
     const words = `q with mean ${f(m)} and standard deviation ${f(sd)}: log p(x) ${f(logPx)} = ELBO ${f(elbo)} + KL ${f(kl)} nats`;
+    ui.put(bestQ, { visibility: model.get("answer") ? "visible" : "hidden" });
     axes.svg.setAttribute("aria-label", `The exact posterior, with ${words}`);
     bars.svg.setAttribute("aria-label", `Bars: ${words}; ELBO = ${f(rec)} − ${f(kl_prior)}`);
     view.say(words);
   }
 
-  view.watch(["m", "s"], update);
+  view.watch(["m", "s", "answer"], update);
   return view.stop;
 }
 

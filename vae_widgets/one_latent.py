@@ -5,7 +5,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget
+from .base import BookWidget, answer_trait
 
 
 class OneLatent(BookWidget, script="one_latent.js"):
@@ -19,7 +19,8 @@ class OneLatent(BookWidget, script="one_latent.js"):
 
     m = traitlets.Float(0.3, help="mean of q").tag(sync=True)
     s = traitlets.Float(0.6, help="standard deviation of q").tag(sync=True)
-    state = ("m", "s")
+    answer = answer_trait()
+    state = ("m", "s", "answer")
 
     summits = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     span = traitlets.List(traitlets.Float(), help="first and last z").tag(sync=True)

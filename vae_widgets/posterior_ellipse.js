@@ -103,6 +103,8 @@ async function renderPosteriorEllipse({ model, el }) {
     ["approximation", "approximation gap", "gap"],
     ["amortisation", "amortisation gap", AMORTISATION],
   ]);
+  const bestKey = ui.keys([["q", "the best q, dotted", true]]);
+  const toBest = ui.button("Best q", () => take("best"));
   const digit = ui.digit("small");
   const drawn = ui.digit("small");
   const here = () => windows[model.get("digit")];
@@ -121,16 +123,16 @@ async function renderPosteriorEllipse({ model, el }) {
     ui.digitChoice(view, model, digits, { labels }),
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow vw-column", style: "max-width: 26rem" }, plane.canvas,
-        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "the encoder’s", true], ["q", "best, dotted", true]]),
-        ui.h("p", { class: "vw-heading" }, "Drag the middle, or a square. Ellipses: 1 and 2 standard deviations.")),
-      ui.h("div", { class: "vw-grow vw-column" }, bars.svg, numbers.table)),
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow", style: "--vw-label: 5rem" },
-        slider("m", 0, "mean, z₁"), slider("m", 1, "mean, z₂"),
-        slider("sd", 0, "width, z₁", "standard deviation of q along z₁"), slider("sd", 1, "width, z₂", "standard deviation of q along z₂")),
-      ui.h("div", { class: "vw-grow vw-column" },
-        ui.h("div", { class: "vw-buttons" }, ui.button("The encoder’s q", () => take("encoder")), ui.button("Best q", () => take("best"))),
-        ui.h("div", { class: "vw-pair" }, ui.captioned(digit, "the digit, x"), ui.captioned(drawn, "what q’s mean draws")))),
+        ui.h("div", { style: "--vw-label: 5rem" },
+          slider("m", 0, "mean, z₁"), slider("m", 1, "mean, z₂"),
+          slider("sd", 0, "width, z₁", "standard deviation of q along z₁"), slider("sd", 1, "width, z₂", "standard deviation of q along z₂")),
+        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "the encoder’s q", true]]), bestKey,
+        ui.h("p", { class: "vw-heading" }, "Drag the middle, or a square. The ellipses lie 1 and 2 standard deviations out.")),
+      ui.h("div", { class: "vw-grow vw-column" }, bars.svg,
+        ui.h("div", { class: "vw-pair" }, ui.captioned(digit, "the digit, x"), ui.captioned(drawn, "what q’s mean draws")),
+        ui.h("div", { class: "vw-buttons" }, ui.button("The encoder’s q", () => take("encoder")),
+          ui.answerButton(view, model, "the best q", [bestKey, toBest, numbers.rows.approximation, numbers.rows.amortisation]), toBest),
+        numbers.table)),
   );
 
   // Another digit, and q starts from the encoder's answer.
@@ -208,7 +210,7 @@ async function renderPosteriorEllipse({ model, el }) {
       context.setLineDash([]);
     };
     outline("encoder", [7, 4]);
-    outline("best", [2, 3]);
+    if (model.get("answer")) outline("best", [2, 3]);
     const { m, sd } = inBounds();
     for (const [width, colour] of [[5, "#fff"], [2.8, ui.COLOURS.q]]) {
       context.lineWidth = width;
@@ -242,15 +244,16 @@ async function renderPosteriorEllipse({ model, el }) {
     ui.paint(drawn, engine.sigmoid(engine.forward(decoder, Float32Array.from(m))));
     plane.redraw();
 
-    const f = ui.format;
-    const low = logPx - ui.reach(Math.max(kl, encoder.kl));
+    const f = ui.format, shown = model.get("answer");
+    const low = logPx - ui.reach(encoder.kl); // of the digit alone: whatever q is, log p(x) stands still
     const bar = (value) => [low, value, "elbo", `ELBO ${f(value)}`];
+    const lost = shown ? [[encoder.elbo, best.elbo, AMORTISATION], [best.elbo, logPx, "gap"]] : [[encoder.elbo, logPx, "gap"]];
     bars.show({
       low, high: logPx + 0.02 * (logPx - low), mark: [logPx, `log p(x) = ${f(logPx)}`],
       rows: [
-        { name: "the encoder’s q", parts: [bar(encoder.elbo), [encoder.elbo, best.elbo, AMORTISATION], [best.elbo, logPx, "gap"]], note: `KL ${f(encoder.kl)}` },
-        { name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "gap"]], note: `KL ${f(best.kl)}` },
+        { name: "the encoder’s q", parts: [bar(encoder.elbo), ...lost], note: `KL ${f(encoder.kl)}` },
         { name: "your q", parts: [bar(elbo), [elbo, logPx, "gap"]], note: `KL ${f(kl)}` },
+        ...(shown ? [{ name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "gap"]], note: `KL ${f(best.kl)}` }] : []),
       ],
     });
     const at = m.map((value) => f(value)).join(", ");
@@ -258,11 +261,11 @@ async function renderPosteriorEllipse({ model, el }) {
       `log p(x) ${f(logPx)} = ELBO ${f(elbo)} + KL ${f(kl)} nats`;
     drawn.setAttribute("aria-label", `The digit that z = (${at}) decodes to`);
     plane.canvas.setAttribute("aria-label", `The exact posterior of a ${labels[chosen]}, and ${words}`);
-    bars.svg.setAttribute("aria-label", `Bars: KL ${f(encoder.kl)} for the encoder's q, ${f(best.kl)} for the best, ${f(kl)} for yours`);
+    bars.svg.setAttribute("aria-label", `Bars: KL ${f(encoder.kl)} for the encoder's q, ${f(kl)} for yours` + (shown ? `, ${f(best.kl)} for the best` : ""));
     view.say(words);
   }
 
-  view.watch(["digit", "m", "sd"], update);
+  view.watch(["digit", "m", "sd", "answer"], update);
   return view.stop;
 }
 

@@ -5,7 +5,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, check_model, pack_digits, reference
+from .base import BookWidget, Network, answer_trait, check_model, pack_digits, reference
 
 MOST = 42  # spacings from the middle of a picture to its side, so that a digit has at most 114 kB in the page
 MARGIN = 1.06  # for the handles of a q at the side
@@ -26,7 +26,8 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
     digit = traitlets.Int(0).tag(sync=True)
     m = traitlets.List(traitlets.Float(), help="means of q").tag(sync=True)
     sd = traitlets.List(traitlets.Float(), help="standard deviations of q").tag(sync=True)
-    state = ("digit", "m", "sd")
+    answer = answer_trait()
+    state = ("digit", "m", "sd", "answer")
 
     encoder = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)
     best = traitlets.List(traitlets.List(traitlets.Float())).tag(sync=True)

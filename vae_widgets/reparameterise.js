@@ -32,18 +32,21 @@ async function renderReparameterise({ model, el }) {
     moving);
 
   const numbers = ui.numbers(
-    [["epsilon", "ε"], ["z", "z = m + √v ε"], ["dz_dm", "∂z/∂m = 1"], ["dz_dv", "∂z/∂v = ε / 2√v"]], { unit: "" });
+    [["epsilon", "noise, ε"], ["z", "draw, z = m + √v ε"], ["dz_dm", "∂z/∂m = 1"], ["dz_dv", "∂z/∂v = ε / 2√v"]], { unit: "" });
+  const arrowsSay = ui.h("p", { class: "vw-heading" }, "An arrow is as long as z goes if m, or v, grows by 1.");
   view.body.append(
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow", style: "flex-basis: 20rem" }, svg,
-        ui.h("p", { class: "vw-heading" }, "Arrows: how far z goes for each unit of m, and of v. Click a draw to look at it.")),
+        ui.h("p", { class: "vw-heading" }, "Click a draw to look at it."), arrowsSay),
       ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 6.5rem" },
         ui.slider(view, model, { trait: "m", name: "mean m", min: -2, max: 2 }),
         ui.slider(view, model, { trait: "v", name: "variance v", min: 0.1, max: 2 }),
         ui.slider(view, model, { trait: "draw", name: "look at draw", min: 0, max: COUNT - 1, step: 1,
                                  show: (i) => `${i + 1} of ${COUNT}` }),
         numbers.table,
-        ui.h("div", {}, ui.button("Draw new ε", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }))))),
+        ui.h("div", { class: "vw-buttons" },
+          ui.answerButton(view, model, "the derivatives", [arrowsSay, numbers.rows.dz_dm, numbers.rows.dz_dv]),
+          ui.button("Draw new ε", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }))))),
   );
 
   // A click looks at the nearest draw, of z or of epsilon.
@@ -87,7 +90,7 @@ async function renderReparameterise({ model, el }) {
 
   function update() {
     const [m, v, chosen] = ["m", "v", "draw"].map((trait) => model.get(trait));
-    const z = draws();
+    const z = draws(), shown = model.get("answer"), derivative = epsilon[chosen] / (2 * Math.sqrt(v));
     curve.setAttribute("d", density(m, v, LOWER));
     formula.setAttribute("x", m < 0 ? WIDTH - 4 : 4); // on the side where there is room
     formula.setAttribute("text-anchor", m < 0 ? "end" : "start");
@@ -103,18 +106,17 @@ async function renderReparameterise({ model, el }) {
           dot(epsilon[i], UPPER), dot(z[i], LOWER),
         ];
       }),
-      ...arrow(z[chosen], 1, 284, "∂z/∂m"),
-      ...arrow(z[chosen], epsilon[chosen] / (2 * Math.sqrt(v)), 312, "∂z/∂v"),
+      ...(shown ? arrow(z[chosen], 1, 284, "∂z/∂m") : []),
+      ...(shown ? arrow(z[chosen], derivative, 312, "∂z/∂v") : []),
     );
-    const shown = { epsilon: epsilon[chosen], z: z[chosen], dz_dm: 1, dz_dv: epsilon[chosen] / (2 * Math.sqrt(v)) };
-    numbers.show(shown);
-    const words = `m = ${ui.format(m)}, v = ${ui.format(v)}: draw ${chosen + 1} is at z = ${ui.format(shown.z)}, ` +
-      `and moves by ${ui.format(shown.dz_dv)} for each unit of v`;
+    numbers.show({ epsilon: epsilon[chosen], z: z[chosen], dz_dm: 1, dz_dv: derivative });
+    const words = `m = ${ui.format(m)}, v = ${ui.format(v)}: draw ${chosen + 1} is at z = ${ui.format(z[chosen])}` +
+      (shown ? `, and moves by ${ui.format(derivative)} for each unit of v` : "");
     svg.setAttribute("aria-label", `Twelve draws ε, each joined to its z = m + √v ε. With ${words}.`);
     view.say(words);
   }
 
-  view.watch(["m", "v", "draw", "seed"], update);
+  view.watch(["m", "v", "draw", "seed", "answer"], update);
   return view.stop;
 }
 

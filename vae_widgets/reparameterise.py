@@ -1,7 +1,7 @@
 import torch
 import traitlets
 
-from .base import BookWidget
+from .base import BookWidget, answer_trait
 
 DRAWS = 12
 SEEDS = (1, 1_000_000)
@@ -18,7 +18,8 @@ class Reparameterise(BookWidget, script="reparameterise.js"):
     v = traitlets.Float(0.5).tag(sync=True)
     draw = traitlets.Int(9).tag(sync=True)
     seed = traitlets.Int(7).tag(sync=True)
-    state = ("m", "v", "draw", "seed")
+    answer = answer_trait()
+    state = ("m", "v", "draw", "seed", "answer")
 
     epsilon = traitlets.List(traitlets.Float(), help="the noise of this seed, from the front end").tag(sync=True)
 

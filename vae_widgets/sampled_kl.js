@@ -22,13 +22,15 @@ async function renderSampledKl({ model, el }) {
     ["sd", "their standard deviation"],
     ["law", "σ / √S"],
   ]);
+  const lawKey = ui.keys([["line", "KL ± σ / √S"]]);
   view.body.append(
     ui.radio(view, model, { trait: "prior", legend: "Prior", options: model.get("names").map((name, i) => [i, name]) }),
     ui.digitChoice(view, model, digits, { labels }),
     ui.slider(view, model, { trait: "samples", name: "S", label: "S, the samples that one estimate averages", values: SIZES, show: count }),
     ui.h("div", { class: "vw-row" }, spread, law),
-    ui.keys([["kl", "an estimate; their mean"], ["truth", "the KL", true], ["line", "KL ± σ / √S"]]),
+    ui.h("div", { class: "vw-row" }, ui.keys([["kl", "an estimate; their mean"], ["truth", "the KL", true]]), lawKey),
     ui.h("div", { class: "vw-row vw-middle" }, numbers.table,
+      ui.answerButton(view, model, "how the spread falls with S", [law, lawKey, numbers.rows.law]),
       ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
   );
 
@@ -62,15 +64,23 @@ async function renderSampledKl({ model, el }) {
 
   // --- drawing ---
 
-  // The estimates side by side along the axis in nats, which stays as it is when S changes.
-  function drawSpread(size, estimates, mean, truth) {
-    const reach = 3.5 * all.sd;
-    const x = { min: truth - reach, max: truth + reach, ticks: 6, label: "estimate, nats" };
+  // The axes of a prior and a digit are those of the first draws: they stay as they are when S changes, or the draws do.
+  const scales = new Map();
+  function scaleOf(prior, digit, truth) {
+    const key = `${prior} ${digit}`;
+    if (!scales.has(key)) scales.set(key, { truth, sd: all.sd });
+    return scales.get(key);
+  }
+
+  // The estimates side by side along the axis in nats.
+  function drawSpread(size, estimates, mean, truth, scale) {
+    const reach = 3.5 * scale.sd;
+    const x = { min: scale.truth - reach, max: scale.truth + reach, ticks: 6, label: "estimate (nats)" };
     const axes = ui.axes({ width: 360, height: 250, left: 14, x, y: { min: 0, max: 1, ticks: [] } });
     const [low, high] = [-1, 1].map((sign) => axes.x(truth + (sign * all.sd) / Math.sqrt(size)));
     const upright = (value, stroke, more) => ui.s("line", { x1: axes.x(value), x2: axes.x(value), y1: axes.box.top, y2: axes.box.bottom, stroke, ...more });
     axes.plot.append(
-      ui.s("rect", { x: low, width: high - low, y: axes.box.top, height: axes.box.bottom - axes.box.top, fill: ui.COLOURS.line, opacity: 0.5 }),
+      ...(model.get("answer") ? [ui.s("rect", { x: low, width: high - low, y: axes.box.top, height: axes.box.bottom - axes.box.top, fill: ui.COLOURS.line, opacity: 0.5 })] : []),
       ...estimates.map((value, i) => ui.s("circle", { // heights that fill the band evenly in any order
         cx: axes.x(value), cy: axes.y(0.06 + 0.88 * ((i * 0.618034) % 1)), r: 3.5, fill: ui.COLOURS.kl, opacity: 0.6 })),
       upright(mean, ui.COLOURS.kl, { "stroke-width": 3 }),
@@ -81,10 +91,10 @@ async function renderSampledKl({ model, el }) {
   }
 
   // The spread by S, measured and by the law.
-  function drawLaw(size) {
+  function drawLaw(size, scale) {
     const sigma = all.sd;
     const last = SIZES.at(-1);
-    const y = { min: (0.6 * sigma) / Math.sqrt(last), max: 1.7 * sigma, log: true, label: "standard deviation, nats" };
+    const y = { min: (0.6 * scale.sd) / Math.sqrt(last), max: 1.7 * scale.sd, log: true, label: "standard deviation (nats)" };
     const ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10].filter((t) => y.min < t && t < y.max);
     const axes = ui.axes({ width: 360, height: 250, left: 58, x: { min: 0.8, max: 1.25 * last, log: true, ticks: SIZES, label: "S" }, y: { ...y, ticks } });
     const place = (s, sd) => [axes.x(s), axes.y(sd)];
@@ -106,8 +116,9 @@ async function renderSampledKl({ model, el }) {
     const truth = mixtures[prior] ? all.mean : exact;
     const estimates = estimatesOf(size);
     const { mean, sd } = summary(estimates);
-    const svg = drawSpread(size, estimates, mean, truth);
-    drawLaw(size);
+    const scale = scaleOf(prior, digit, truth);
+    const svg = drawSpread(size, estimates, mean, truth, scale);
+    drawLaw(size, scale);
     numbers.show({ exact, all: all.mean, mean, sd, law: all.sd / Math.sqrt(size) });
     const words = `S = ${size}: ${ESTIMATES} estimates with mean ${ui.format(mean)} and standard deviation ${ui.format(sd)} nats; `
       + (mixtures[prior] ? `the mean of all ${count(COUNT)} terms is ${ui.format(all.mean)}` : `the KL is ${ui.format(exact)}`);
@@ -115,7 +126,7 @@ async function renderSampledKl({ model, el }) {
     view.say(words);
   }
 
-  view.watch(["prior", "digit", "samples", "seed"], update);
+  view.watch(["prior", "digit", "samples", "seed", "answer"], update);
   return view.stop;
 }
 

@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, check_model, pack_digits, pack_labels, references
+from .base import BookWidget, Mixture, answer_trait, check_model, pack_digits, pack_labels, references
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100]
 ESTIMATES = 100
@@ -23,7 +23,8 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
     digit = traitlets.Int(0, help="the index of the chosen test digit").tag(sync=True)
     samples = traitlets.Int(1, help="S, the terms that one estimate averages").tag(sync=True)
     seed = traitlets.Int(0, help="of the terms").tag(sync=True)
-    state = ("prior", "digit", "samples", "seed")
+    answer = answer_trait()
+    state = ("prior", "digit", "samples", "seed", "answer")
 
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     mixtures = references(Mixture)  # of each model; None where the prior is N(0, I)

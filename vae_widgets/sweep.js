@@ -31,8 +31,8 @@ async function renderSweep({ model, el }) {
   const active = ui.h("span");
   const tight = measured.every(({ niwae }) => niwae["5000"] !== undefined);
   const numbers = ui.numbers([
-    ["rate", "rate: KL", "kl"],
-    ["distortion", "distortion: −log p(x|z)", "rec"],
+    ["rate", "rate, the KL to the prior", "kl"],
+    ["distortion", "distortion, mean −log p(x|z)", "rec"],
     ["nelbo", "their sum, the NELBO", "elbo"],
     tight && ["tight", "−log p(x), from 5,000 samples", "iwae"],
     ["active", active, null, { digits: 0, unit: null }],
@@ -65,14 +65,14 @@ async function renderSweep({ model, el }) {
 
   function latentBars() {
     if (measured.some(({ nats }) => !nats)) {
-      const why = "With a mixture for a prior, the KL is of all latents together: it has no share for each.";
+      const why = "With a mixture for a prior, the KL is of all latents together. None has a share of its own.";
       return { part: ui.h("p", { class: "vw-heading" }, why), show: () => {} };
     }
     const most = Math.max(...measured.map(({ z_dim }) => z_dim));
     const highest = Math.max(...measured.map(({ nats }) => Math.max(...nats)));
     const ticks = [1, 10, 20, 30, 40, 50].filter((tick) => most > 10 && tick <= most);
     const axes = ui.axes({ width: 400, height: 170, left: 34, label: "",
-      x: { min: 0.4, max: most + 0.6, label: "latent, in order of its nats", ticks: ticks.length ? ticks : ui.range(most).map((i) => i + 1) },
+      x: { min: 0.4, max: most + 0.6, label: "latents, in order of their nats", ticks: ticks.length ? ticks : ui.range(most).map((i) => i + 1) },
       y: { min: 0, max: 1.06 * highest, label: "nats", ticks: 4 } });
     const wide = Math.min(24, 0.76 * (axes.x(1) - axes.x(0)));
     const rects = ui.range(most).map((i) => ui.s("rect", { x: axes.x(i + 1) - wide / 2, width: wide }));
@@ -116,8 +116,8 @@ async function renderSweep({ model, el }) {
       const pad = Math.max(1, 0.14 * (high - low));
       return { min: Math.max(0, low - pad), max: high + room * pad, label };
     };
-    const x = axis(measured.map(({ rate }) => rate), "rate, nats", 1.4);
-    const y = axis(measured.map(({ distortion }) => distortion), "distortion, nats");
+    const x = axis(measured.map(({ rate }) => rate), "rate (nats)", 1.4);
+    const y = axis(measured.map(({ distortion }) => distortion), "distortion (nats)");
     const axes = ui.axes({ width: 400, height: 280, x, y, label: "" });
     const step = [5, 10, 20, 50, 100].find((size) => (x.max - x.min + y.max - y.min) / size < 12) ?? 200;
     const totals = ui.range(200).map((n) => n * step).filter((total) => total > x.min + y.min && total < x.max + y.max);
@@ -141,7 +141,7 @@ async function renderSweep({ model, el }) {
       const { rate, distortion } = measured[index];
       ui.put(axes.svg, { "aria-label": `Distortion against rate of ${names.length} models; ${called(index)} has rate ${ui.format(rate)} and distortion ${ui.format(distortion)} nats` });
     };
-    return { svg: axes.svg, show, words: `Each point a model: means over ${model.get("measured_on")}. Along a grey line the NELBO, in blue, is the same.` };
+    return { svg: axes.svg, show, words: `Each point is a model, and a mean over ${model.get("measured_on")}. Along a grey line the NELBO, in blue, is the same.` };
   }
 
   function boundsPlot() {
@@ -151,7 +151,7 @@ async function renderSweep({ model, el }) {
     const all = bounds.flat(), pad = 0.06 * (Math.max(...all) - Math.min(...all));
     const axes = ui.axes({ width: 400, height: 280, label: "",
       x: { min: counts[0] / 2.5, max: counts.at(-1) * 1.6, log: true, ticks: counts, label: "samples that it is measured with", format: (m) => m.toLocaleString("en") },
-      y: { min: Math.min(...all) - pad, max: Math.max(...all) + pad, label: "bound on −log p(x), nats" } });
+      y: { min: Math.min(...all) - pad, max: Math.max(...all) + pad, label: "bound on −log p(x) (nats)" } });
     const lines = bounds.map((nats) => {
       const places = nats.map((value, i) => [axes.x(counts[i]), axes.y(value)]);
       return { places, line: ui.s("path", { d: ui.path(places), fill: "none" }), dots: places.map(([cx, cy]) => ui.s("circle", { cx, cy, r: 3.5 })) };
@@ -168,7 +168,7 @@ async function renderSweep({ model, el }) {
       const said = bounds[index].map((nats, i) => `${ui.format(nats)} with ${counts[i].toLocaleString("en")}`).join(", ");
       ui.put(axes.svg, { "aria-label": `Bounds on −log p(x) of ${names.length} models by the number of samples; that of ${called(index)}, in nats: ${said}` });
     };
-    return { svg: axes.svg, show, words: `A line for each model: means over ${model.get("measured_on")}.` };
+    return { svg: axes.svg, show, words: `Each line is a model, and each point a mean over ${model.get("measured_on")}.` };
   }
 
   // --- networks, and what they draw ---

@@ -400,6 +400,19 @@ const ui = (() => {
 
   const button = (label, onclick, className) => h("button", { type: "button", class: className, onclick }, label);
 
+  // What a reader is asked to find stays covered until a button, "Show …", has been pressed, which sets the trait
+  // `answer`: elements are hidden until then, and `name` says what comes. What is drawn asks the trait itself.
+  function answerButton(view, model, name, covered = []) {
+    const show = button("", () => set(model, { answer: !model.get("answer") }));
+    bind(model, "answer", () => {
+      const open = model.get("answer");
+      show.textContent = `${open ? "Hide" : "Show"} ${name}`;
+      show.setAttribute("aria-expanded", open);
+      covered.forEach((element) => element.toggleAttribute("hidden", !open)); // an <svg> has no property of that name
+    }, view.signal);
+    return show;
+  }
+
   // --- pictures ---
 
   // A square picture of so many pixels a side. size: "", "small" or "tiny".
@@ -417,15 +430,15 @@ const ui = (() => {
   const captioned = (picture, caption) => h("figure", {}, picture, h("figcaption", {}, caption));
 
   // A table of quantities: rows are [key, label, colour], and may end in { digits, unit } of their own; returns
-  // { table, show }, and show takes { key: number } and puts each number in an <output data-key> whose data-value has
-  // all its digits.
+  // { table, show, rows }, and show takes { key: number } and puts each number in an <output data-key> whose data-value
+  // has all its digits; rows: { key: its <tr> }.
   function numbers(rows, { digits = 2, unit = "nats" } = {}) {
-    const outputs = {};
+    const outputs = {}, lines = {};
     const table = h("table", { class: "vw-numbers" }, h("tbody", {}, rows.map(([key, label, colour, own]) => {
       const kind = { digits, unit, ...own };
       outputs[key] = { element: output({ "data-key": key }), digits: kind.digits };
       const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
-      return h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`));
+      return (lines[key] = h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`)));
     })));
     const show = (values) => {
       for (const [key, value] of Object.entries(values)) {
@@ -433,7 +446,7 @@ const ui = (() => {
         outputs[key].element.dataset.value = value;
       }
     };
-    return { table, show };
+    return { table, show, rows: lines };
   }
 
   // What each colour is: entries are [colour, words], or [colour, words, true] for a dashed line.
@@ -518,6 +531,7 @@ const ui = (() => {
   // Bars in nats, `count` of them one below the other, along one axis. Returns { svg, show }, and show takes
   // { low, high, mark: [value, text], rows: [{ name, parts: [[from, to, colour, text], ...], note }, ...] }:
   // a text stands in its part where it fits, a note to the right of the row, and a line through all rows at the mark.
+  // What begins below `low` has an arrow at the edge.
   function bars({ count, label }) {
     const [width, left, right, top, pitch, thick] = [440, 6, 356, 26, 54, 26];
     const bottom = top + pitch * count + 4;
@@ -536,6 +550,7 @@ const ui = (() => {
               s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] ?? colour }),
               content.length * 9 + 8 < length &&
                 text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
+              from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
             ];
           }),
           note && text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
@@ -667,7 +682,7 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
-    frame, slider, checkbox, radio, digitChoice, button, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS, uniqueName,
+    frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS, uniqueName,
     useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();
