@@ -399,8 +399,10 @@ def test_python_side():
                                  ("hidden", [64], "2 numbers from 1 to 512"), ("z", [5, 0], "2 numbers from -4 to 4")]:
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be .*{limits}"):
             setattr(widget, trait, value)
-    with pytest.raises(ValueError, match="two latents; given z_dim=10"):
-        TrainVAE(model("vae"))
+    with pytest.raises(ValueError, match="2 to 50 latents; given z_dim=1"):
+        TrainVAE(vc.VAE(z_dim=1))
+    with pytest.raises(traitlets.TraitError, match="z_dim must be .*from 10 to 10"):
+        TrainVAE(model("vae")).z_dim = 2
     with pytest.raises(ValueError, match="wanted a VAE, whose prior is N\\(0, I\\), to go on from; given GMVAE"):
         TrainVAE(model("gmvae"))
     with pytest.raises(ValueError, match="one or two hidden layers; given 3"):

@@ -340,7 +340,10 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
 
 START = """(setup) => new Promise((resolve, reject) => {
   globalThis.reports = [];
-  globalThis.run = trainer.start(globalThis.place ?? source, { images, test, hidden: [32], z_dim: 2, activation: "elu",
+  const packed = (bytes, many, of) => Uint8Array.from({ length: bytes.length / many }, (_, i) =>
+    bytes.subarray(many * i, many * (i + 1)).reduce((all, byte) => (all << (8 / many)) | of(byte), 0));
+  const data = { images: packed(images, 2, (grey) => grey / 17), test: packed(test, 8, (bit) => bit) };
+  globalThis.run = trainer.start(globalThis.place ?? source, { ...data, hidden: [32], z_dim: 2, activation: "elu",
     seed: 1, weights: null, ...setup }, (report) => { reports.push(report); resolve(reports.length); }, reject);
 })"""
 NEXT = """(call) => new Promise((resolve) => {
