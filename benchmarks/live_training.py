@@ -27,7 +27,8 @@ SLOWER = 6
 # In every page: `tasks` gets the milliseconds of each long task, and `count(seconds)` what happens in so long a time.
 WATCH = """
 globalThis.tasks = [];
-new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+const note = (list) => tasks.push(...list.getEntries().map(({ duration }) => duration));
+new PerformanceObserver(note).observe({ type: "longtask" });
 globalThis.count = (seconds) => new Promise((done) => {
   const steps = document.querySelector("[data-key=steps]"), value = () => +steps.dataset.value;
   const start = performance.now(), first = value();
@@ -46,7 +47,7 @@ globalThis.count = (seconds) => new Promise((done) => {
 
 
 def measure(browser, address, before, slower, seconds):
-    """Of the opening: the number of long tasks and the longest; of the training: frames, states and steps a second, too."""
+    """Of the opening the number of long tasks and the longest; of training frames, states and steps a second, too."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.add_init_script(before + WATCH)
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": slower})
@@ -71,13 +72,14 @@ def main():
         browser = playwright.chromium.launch(executable_path=program, args=CHROME_FLAGS)
         address = write_widget_page(Path(scratch) / "widget.html", [TrainVAE()]).as_uri()
         print(f"Chromium {browser.version}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}\n")
-        print("| trainer | core | frames/s | states/s | steps/s | tasks ≥ 50 ms | longest, ms | opening: tasks | longest, ms |")
-        print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
+        heads = ["frames/s", "states/s", "steps/s", "tasks ≥ 50 ms", "longest, ms", "opening: tasks", "longest, ms"]
+        print(f"| trainer | core | {' | '.join(heads)} |\n|---|---|{'--:|' * len(heads)}")
         for where, before in {"Worker": "", "page": "delete globalThis.Worker;"}.items():
             for slower in (1, SLOWER):
                 opening, training = measure(browser, address, before, slower, args.seconds)
-                numbers = [*(f"{value:.1f}" for value in training[:3]), *(f"{value:.0f}" for value in training[3:] + opening)]
-                print(f"| {where} | {f'{slower} x slower' if slower > 1 else 'this'} | {' | '.join(numbers)} |", flush=True)
+                rates, counts = training[:3], training[3:] + opening
+                cells = [where, f"{slower} x slower" if slower > 1 else "this", *(f"{rate:.1f}" for rate in rates)]
+                print(f"| {' | '.join([*cells, *(f'{n:.0f}' for n in counts)])} |", flush=True)
         browser.close()
 
 

@@ -59,26 +59,6 @@ def open_page(browser, folder, before="", n=320):
     return page
 
 
-@pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    page = open_page(browser, tmp_path_factory.mktemp("page"))
-    yield page
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def plain_page(browser, tmp_path_factory):
-    """The same where the browser has no WebAssembly, or may not use it."""
-    page = open_page(browser, tmp_path_factory.mktemp("page"), before="delete globalThis.WebAssembly;")
-    yield page
-    page.close()
-
-
-@pytest.fixture(params=["page", "plain_page"])
-def either_page(request):
-    return request.getfixturevalue(request.param)
-
-
 def floats(found):
     return torch.from_numpy(np.frombuffer(base64.b64decode(found), np.float32).copy())
 

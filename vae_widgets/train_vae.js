@@ -27,7 +27,7 @@ async function renderTrainVae({ model, el }) {
   let target = 0;
   let still = { best: Infinity, reports: 0 };
   let curve = [], ghost = null; // held numbers of this run, [{ steps, ... }], and the last one's
-  let runLabel = "", note = "";
+  let runs = 0, runLabel = "", note = "";
   let rate = { steps: 0, at: 0, value: NaN };
   let goal = null; // { reached(), done(), go() } of a stage of a set piece
   let stopwatch;
@@ -92,6 +92,7 @@ async function renderTrainVae({ model, el }) {
     pause();
     if (curve.length > 1) ghost = { curve, label: runLabel };
     chartOf = "";
+    runs += 1;
     [curve, ready, runLabel, target] = [[], false, labelOf(), 0];
     applied = snapshot();
     setBusy(true);
@@ -120,7 +121,7 @@ async function renderTrainVae({ model, el }) {
     }
     const sheet = report.sheet ?? shown?.sheet; // one picture of four comes with a sheet
     const held = report.held ?? shown?.held;
-    shown = { ...report, sheet, held, fresh: { sheet: Boolean(report.sheet), held: Boolean(report.held) || shown?.fresh?.held } };
+    shown = { ...report, sheet, held, fresh: { sheet: Boolean(report.sheet) || shown?.fresh.sheet, held: Boolean(report.held) || shown?.fresh.held } };
     if (report.held) {
       if (held.m !== model.get("m")) held.bound = NaN; // m has changed since
       if (curve.at(-1)?.steps === held.steps) curve.pop();
@@ -241,28 +242,42 @@ async function renderTrainVae({ model, el }) {
       ui.output({ "data-key": "active", "data-value": active }, active), ` of ${z_dim} latents have a KL of more than 0.01 nats.`));
   }
 
-  // --- drawing, at most once a frame ---
+  // --- drawing, at most once a frame: the pictures, and in a frame of its own what has been measured ---
 
   function draw() {
     drawing = null;
     if (view.signal.aborted || !shown) return;
-    const { fresh, held, finite } = shown, now = performance.now();
-    run.drawn(); // the next one may be made meanwhile
+    const now = performance.now(), report = shown;
+    if (!report.fresh.held) run.drawn(); // the next one may be made meanwhile
     showSteps(now);
     nameLatents();
     plane.redraw();
-    if (fresh.sheet) paintSheet();
+    if (report.fresh.sheet) paintSheet();
     drawZ();
-    if (fresh.held) {
-      drawChart();
-      showNumbers(held);
-      if (!isPlane()) drawNats();
-      if (playing && !model.get("slow")) watchStill(held);
-      if (!playing || now - spoken > SPEAK) {
-        spoken = now;
-        speak();
-      }
-    }
+    if (!report.fresh.held) return finish(now);
+    drawing = requestAnimationFrame(() => {
+      if (shown !== report) return draw();
+      drawing = null;
+      if (view.signal.aborted) return;
+      run.drawn();
+      drawMeasured(now);
+      finish(now);
+    });
+  }
+
+  function drawMeasured(now) {
+    drawChart();
+    showNumbers(shown.held);
+    if (!isPlane()) drawNats();
+    if (playing && !model.get("slow")) watchStill(shown.held);
+    if (playing && now - spoken < SPEAK) return;
+    spoken = now;
+    speak();
+  }
+
+  // What follows from a report that is drawn.
+  function finish(now) {
+    const { fresh, finite } = shown;
     shown.fresh = {};
     if (playing && now - rate.at > 1000) {
       Object.assign(rate, { value: (1000 * (shown.steps - rate.steps)) / (now - rate.at), steps: shown.steps, at: now });
@@ -710,7 +725,7 @@ async function renderTrainVae({ model, el }) {
     async function trace() {
       const eps = engine.normals(seed).fill(new Float32Array(model.get("z_dim"))), samples = model.get("m");
       const beta = samples > 1 ? 1 : model.get("beta"), { steps, pair } = shown;
-      way = { steps, pair, samples, beta, eps, ...(await run.trace({ x: digits[model.get("digit")], noise: eps, beta })) };
+      way = { run: runs, steps, pair, samples, beta, eps, ...(await run.trace({ x: digits[model.get("digit")], noise: eps, beta })) };
     }
 
     function show() {
@@ -764,7 +779,7 @@ async function renderTrainVae({ model, el }) {
 
     // When the weights have changed, what was traced is of the past.
     function update() {
-      if (!stage || way.steps === shown.steps) return;
+      if (!stage || (way.run === runs && way.steps === shown.steps)) return;
       stage = 0;
       show();
     }

@@ -85,7 +85,8 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
     data = reference(TrainingDigits)
     later = ("data",)
     start = traitlets.Bytes(help="the given model's weights in float32, or nothing").tag(sync=True)
-    weights = traitlets.Bytes(help="the browser's weights as of the last pause").tag(sync=True)
+    weights = traitlets.Bytes(help="the browser's weights as of the last pause").tag(
+        sync=True, from_json=lambda held, _: bytes(held))  # a browser's bytes come as a memoryview
     trained = traitlets.Dict(help="of these weights: hidden, z_dim").tag(sync=True)
     steps = traitlets.Int(0, help="steps of training as of the last pause").tag(sync=True)
 

@@ -692,7 +692,7 @@ const trainer = (() => {
   const HELD = 64; // test digits on which the model is measured
   const EVERY = 500; // ms between two measurements, in a run
   const SHARE = 0.5; // ms of measuring for a ms of training, while both go on
-  const PAUSE = 30; // ms at least between two reports of a run
+  const PAUSE = 20; // ms at least between two reports of a run
   const SIDE = 15, EXTENT = 3; // the sheet of what z draws
   const GRID = { n: 61, limit: 5 }, FINE = { n: 121, limit: 6 }; // for log p(x): in a run, and when it pauses
   const SAMPLES = 100; // for log p(x) where there is no grid
