@@ -410,6 +410,24 @@ def test_a_set_piece_asks_first_and_answers_last(show_widgets):
     assert trouble == []
 
 
+def test_a_rate_is_of_use_if_it_beats_the_mean_digit(show_widgets):
+    page, trouble = show(show_widgets, vc.VAE(z_dim=2, hidden=[8]), traits={"preset": "rate"})
+    page.get_by_label("both", exact=True).check()
+    button(page, "Run it").press("Enter")
+    told = page.locator(".vw-train-results")
+    told.wait_for(timeout=120_000)
+    ends = [row.locator("td").first.text_content() for row in told.locator("tbody tr").all()]
+    said, x = page.locator(".vw-train-results + p").text_content(), shown_digits()
+    ink = (x.sum(0) + 0.5) / 1001
+    mean = -vc.log_bernoulli_with_logits(x[:64], ink.logit()).mean().item()
+    assert f"it is {ends[0]} nats with rate 0.003, {ends[1]} nats with rate 0.00001 and {ends[2]}" in said
+    assert f"whatever z is, would have {mean:.1f}. " in said
+    useful = [rate for rate, end in zip(("0.003", "0.00001", "0.3"), ends, strict=True) if float(end) < mean]
+    assert said.endswith(f": {', '.join(f'rate {rate}' for rate in useful) or 'none'}.")
+    assert said.startswith("As you predicted. " if not {"0.00001", "0.3"} & set(useful) else "You predicted: both. ")
+    assert trouble == []
+
+
 def test_what_eight_samples_cost_is_told_in_this_runs_seconds(show_widgets):
     page, trouble = show(show_widgets, vc.VAE(z_dim=2, hidden=[4]), traits={"preset": "samples"})
     page.get_by_label("both worse").check()

@@ -373,6 +373,29 @@ def test_a_session(browser, tmp_path, where):
     page.close()
 
 
+def test_a_run_is_measured_as_it_was_at_one_step(page):
+    """While it trains on: the numbers are those of the run that ends at that step."""
+    page.evaluate(START, {"seed": 3})
+    found = page.evaluate("""async () => {
+      run.set({ batch: 16 });
+      run.play();
+      let report;
+      while (!report) {
+        await new Promise((done) => setTimeout(done, 5));
+        run.drawn();
+        report = reports.slice(1).find(({ held }) => held);
+      }
+      run.close();
+      const t = trainer.create({ images, hidden: [32], seed: 3 }), some = lists.slice(0, 64);
+      for (let i = 0; i < report.held.steps; i++) t.step({ batch: 16 });
+      const { rec, kl } = trainer.run(t.bound(some, { times: 16 })), log_px = trainer.run(t.logMarginal(some, 61, 5));
+      return [report, { rec, kl, exact: -log_px.reduce((a, b) => a + b) / 64 }];
+    }""")
+    report, alone = found
+    assert 0 < report["held"]["steps"] < report["steps"]
+    assert {name: report["held"][name] for name in alone} == alone
+
+
 def test_a_rate_that_is_too_high_ends_the_run(page):
     page.evaluate(START, {"seed": 2})
     page.evaluate("run.set({ learning_rate: 1e30 }); run.play()")

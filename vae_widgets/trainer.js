@@ -728,12 +728,12 @@ const trainer = (() => {
       if (now || report % 4 === 0) out.sheet = model.pictures(inPlane(SHEET));
       report++;
       if (now) {
-        [measuring, held] = [null, yield* measure(model, FINE)];
+        [measuring, held] = [null, yield* measure(model, model.steps, FINE)];
         measured = performance.now();
       } else if (begins) {
         gauge ??= create({ images: new Uint8Array(), ...model.shape, weights: model.write() });
         gauge.copy(model);
-        [measuring, measured, credit] = [measure(gauge, GRID), performance.now(), 0];
+        [measuring, measured, credit] = [measure(gauge, model.steps, GRID), performance.now(), 0];
       }
       if (held) [out.held, held] = [held, null];
       drawn = false;
@@ -752,8 +752,8 @@ const trainer = (() => {
     }
 
     // The bound and log p(x) of the held digits: { steps, rec, kl, exact or estimate, m, bound }.
-    function* measure(of, grid) {
-      const lists = shown.slice(0, HELD), { steps } = model, { m = 1 } = set, { rec, kl } = yield* of.bound(lists, { times: 16 });
+    function* measure(of, steps, grid) {
+      const lists = shown.slice(0, HELD), { m = 1 } = set, { rec, kl } = yield* of.bound(lists, { times: 16 });
       const fits = model.shape.z_dim < 3;
       const all = fits ? yield* of.logMarginal(lists, grid.n, grid.limit) : yield* of.estimate(lists, SAMPLES);
       const log_px = -all.reduce((a, b) => a + b) / all.length;
