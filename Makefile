@@ -40,6 +40,7 @@ bench: $(READY)
 	$(PEERS)/bin/python benchmarks/startup.py --cells 10
 	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/page_training.py
+	$(BIN)/python benchmarks/live_training.py
 	$(MAKE) book
 	$(BIN)/python benchmarks/widgets.py
 	$(BIN)/python benchmarks/reading.py

@@ -64,6 +64,28 @@ def firefox(tmp_path_factory):
     firefox.close()
 
 
+@pytest.fixture(scope="module")
+def page(request, browser, tmp_path_factory):
+    """A page from disk with a script in it, as the test module's `open_page(browser, folder, before="")` opens it."""
+    page = request.module.open_page(browser, tmp_path_factory.mktemp("page"))
+    yield page
+    page.close()
+
+
+@pytest.fixture(scope="module")
+def plain_page(request, browser, tmp_path_factory):
+    """The same where the browser has no WebAssembly, or may not use it."""
+    folder = tmp_path_factory.mktemp("page")
+    page = request.module.open_page(browser, folder, before="delete globalThis.WebAssembly;")
+    yield page
+    page.close()
+
+
+@pytest.fixture(params=["page", "plain_page"])
+def either_page(request):
+    return request.getfixturevalue(request.param)
+
+
 @contextmanager
 def opening(browser):
     """A function that opens an address and returns (page, trouble); the pages are closed in the end.

@@ -57,27 +57,6 @@ def open_page(browser, folder, before="", head=""):
     return page
 
 
-@pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    """A page from disk with the engine in it."""
-    page = open_page(browser, tmp_path_factory.mktemp("page"))
-    yield page
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def plain_page(browser, tmp_path_factory):
-    """The same where the browser has no WebAssembly, or may not use it."""
-    page = open_page(browser, tmp_path_factory.mktemp("page"), before="delete globalThis.WebAssembly;")
-    yield page
-    page.close()
-
-
-@pytest.fixture(params=["page", "plain_page"])
-def either_page(request):
-    return request.getfixturevalue(request.param)
-
-
 @functools.cache
 def digit():
     image = vc.load_mnist().test_images[:1]

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from conftest import opening
 from lab import Notebook, jupyterlab
-from widget_pages import control, drag, ink, press
+from playwright.sync_api import expect
+from widget_pages import control, drag, ink, number, press
 
-START, SHOW, TELL, SET, TRAIN, TELL_OWN, SET_OWN = range(7)
+START, SHOW, TELL, SET, TRAIN, TELL_OWN, SET_OWN, IN_PAGE, TELL_STEPS = range(9)
 CELLS = [
     "import json, torch, vae_core as vc\nfrom vae_widgets import LatentPlane",
     'w = LatentPlane(vc.load_trained("vae-2d"))\nw',
@@ -22,6 +23,9 @@ own = LatentPlane(mine, vc.binarize(data.test_images[:50]), data.test_labels[:50
 own""",
     "print(json.dumps([own.z, own.text, own.image.flatten().tolist()]))",
     "own.prior, own.z = False, [-2.0, 3.0]",
+    "from vae_widgets import TrainVAE\nt = TrainVAE(hidden=[32])\nt",
+    """x = vc.binarize(vc.load_mnist().test_images[:1000], torch.Generator().manual_seed(0))[:64]
+print(json.dumps([t.steps, t.steps and -vc.log_marginal_grid(t.model, x).log_px.mean().item()]))""",
 ]
 
 
@@ -85,3 +89,19 @@ def test_a_model_that_was_trained_a_minute_ago(notebook):
     z, image = told(notebook, TELL_OWN, "z = (−2.00, 3.00)")
     assert np.abs(ink(place) - image).max() <= 0.003
     assert not control(place, "prior").is_checked()
+
+
+def test_a_model_that_the_browser_trained(notebook):
+    place = notebook.run(IN_PAGE).locator(".vw")
+    expect(place.locator("output[data-key=nelbo][data-value]")).to_have_count(1, timeout=60_000)
+    untrained = number(place, "exact")
+    place.get_by_role("button", name="Play", exact=True).press("Enter")
+    expect(place.get_by_role("button", name="Pause", exact=True)).to_be_visible()
+    notebook.page.wait_for_function("+document.querySelector('[data-key=steps]').dataset.value > 50", timeout=60_000)
+    place.get_by_role("button", name="Pause", exact=True).press("Enter")
+    for _ in range(100):
+        steps, exact = json.loads(notebook.run(TELL_STEPS).locator(".jp-OutputArea-output").text_content())
+        if steps == number(place, "steps"):
+            break
+    assert steps > 50 and exact < untrained - 50
+    assert exact == pytest.approx(number(place, "exact"), abs=0.01)

@@ -231,6 +231,62 @@ def test_it_pauses_out_of_view_and_goes_on(show_widgets):
     assert trouble == []
 
 
+def test_it_pauses_in_a_hidden_tab_and_goes_on(show_widgets):
+    page, trouble = show(show_widgets)
+    button(page, "Play").press("Enter")
+    wait_for_step(page, 10)
+    hide = """(hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    page.evaluate(hide, True)
+    expect(page.get_by_text("Paused while out of view.")).to_have_count(1)
+    page.wait_for_timeout(1000)
+    at = number(page, "steps")
+    page.wait_for_timeout(700)
+    assert number(page, "steps") == at
+    page.evaluate(hide, False)
+    wait_for_step(page, at + 10)
+    assert trouble == []
+
+
+@torch.no_grad()
+def test_more_latents_than_a_plane_has(show_widgets):
+    """Of ten the plane has the two with the most KL, and an estimate stands where the exact log p(x) was."""
+    widget = TrainVAE(z_dim=10, hidden=[32], z=[1, -1])
+    page, trouble = show_widgets([widget], before=MODELS)
+    ready(page)
+    button(page, "Play").press("Enter")
+    wait_for_step(page, 300)
+    button(page, "Pause").press("Enter")
+    net, x = taken(page, widget).model, shown_digits()
+    m, v = net.enc(x)
+    nats = 0.5 * (v + m**2 - 1 - v.log()).mean(0)
+    one, other = sorted(nats.argsort(descending=True)[:2].tolist())
+    names = [f"z{'₁₂₃₄₅₆₇₈₉'[i : i + 1] or '₁₀'}" for i in (one, other)]
+    assert page.get_by_text(f"in {names[0]} and {names[1]}, the two of 10 latents with the most KL").count() == 1
+    assert control(page, "z", 0).get_attribute("aria-label") == names[0]
+    z = torch.zeros(10)
+    z[one], z[other] = 1, -1
+    assert np.abs(ink(page.locator(".vw-train-z").first) - net.dec(z).sigmoid().numpy()).max() < 2.1 / 255
+    torch.manual_seed(0)
+    iwae = net.negative_iwae_bound(x[:64].repeat(20, 1), 100)[0].item()
+    assert number(page, "estimate") == pytest.approx(iwae, abs=0.3)
+    assert number(page, "gap") == pytest.approx(number(page, "nelbo") - number(page, "estimate"))
+    assert page.locator("output[data-key=exact]").is_hidden()
+    label = page.locator(".vw-train-nats svg").get_attribute("aria-label").replace("−", "-")
+    assert [float(part) for part in label.split(": ")[1].split(", ")] == pytest.approx(nats.tolist(), abs=0.006)
+    assert number(page, "active") == (nats > 0.01).sum() and page.get_by_text("no grid fits 10 latents").count() == 1
+    page.get_by_text("Slow motion").press("Enter")
+    page.get_by_role("button", name="Next: encode").press("Enter")
+    expect(page.locator(".vw-train-stages li")).to_contain_text(f"Shown are {names[0]} and {names[1]} of 10 latents.")
+    control(page, "z_dim").press("Home")
+    page.wait_for_function("+document.querySelector('[data-key=exact]').dataset.value > 300")
+    settle(page)
+    assert page.locator(".vw-train-nats").is_hidden() and number(page, "steps") == 0
+    assert taken(page, widget).model.z_dim == 2 and trouble == []
+
+
 def test_slow_is_a_few_steps_a_second(show_widgets):
     page, trouble = show(show_widgets, traits={"slow": True})
     button(page, "Play").press("Enter")
@@ -329,6 +385,12 @@ def test_slow_motion_is_a_step_of_pytorchs(show_widgets):
     assert float(said[4].split("= ")[1].split()[0]) == pytest.approx(loss.item(), abs=0.5)
     assert pairs(said[5])[0] == pytest.approx(m.grad.tolist(), abs=0.2, rel=0.02)
     assert pairs(said[5])[3] == pytest.approx(v.grad.tolist(), abs=0.2, rel=0.02)
+    assert "one sample" not in said[4]
+    control(page, "m").press("End")
+    expect(page.get_by_role("button", name="Next: encode")).to_be_visible()  # the run has begun anew
+    for name in ["encode", "draw ε", "z = m + √v ε", "decode", "the loss"]:
+        page.get_by_role("button", name=f"Next: {name}").press("Enter")
+    expect(stages.last).to_contain_text("This is the loss of one sample: at m = 20 a step draws 20,")
     assert trouble == []
 
 
@@ -347,6 +409,43 @@ def test_a_set_piece_asks_first_and_answers_last(show_widgets):
     kl = [float(row.locator("td").nth(2).text_content()) for row in told.locator("tbody tr").all()]
     assert len(kl) == 3 and kl[1] < 0.5 < 2 < min(kl[0], kl[2])
     expect(page.get_by_text("You predicted: fall to 0 and stay there. It is: fall to 0 and come back.")).to_be_visible()
+    assert trouble == []
+
+
+def test_a_rate_is_of_use_if_it_beats_the_mean_digit(show_widgets):
+    page, trouble = show(show_widgets, vc.VAE(z_dim=2, hidden=[8]), traits={"preset": "rate"})
+    page.get_by_label("both", exact=True).check()
+    button(page, "Run it").press("Enter")
+    told = page.locator(".vw-train-results")
+    told.wait_for(timeout=120_000)
+    ends = [row.locator("td").first.text_content() for row in told.locator("tbody tr").all()]
+    said, x = page.locator(".vw-train-results + p").text_content(), shown_digits()
+    ink = (x.sum(0) + 0.5) / 1001
+    mean = -vc.log_bernoulli_with_logits(x[:64], ink.logit()).mean().item()
+    assert f"it is {ends[0]} nats with rate 0.003, {ends[1]} nats with rate 0.00001 and {ends[2]}" in said
+    assert f"whatever z is, would have {mean:.1f}. " in said
+    useful = [rate for rate, end in zip(("0.003", "0.00001", "0.3"), ends, strict=True) if float(end) < mean]
+    assert said.endswith(f": {', '.join(f'rate {rate}' for rate in useful) or 'none'}.")
+    assert said.startswith("As you predicted. " if not {"0.00001", "0.3"} & set(useful) else "You predicted: both. ")
+    assert trouble == []
+
+
+def test_what_eight_samples_cost_is_told_in_this_runs_seconds(show_widgets):
+    page, trouble = show(show_widgets, vc.VAE(z_dim=2, hidden=[4]), traits={"preset": "samples"})
+    page.get_by_label("both worse").check()
+    button(page, "Run it").press("Enter")
+    told = page.locator(".vw-train-results")
+    told.wait_for(timeout=120_000)
+    rows = [[float(cell.text_content()) for cell in row.locator("td").all()] for row in told.locator("tbody tr").all()]
+    [_, eight, _, one, more], said = rows, page.locator(".vw-train-results + p").text_content()
+    assert f"−ELBO is {eight[0]:.1f} with m = 8 and {one[0]:.1f} with m = 1, exact −log p(x) {eight[3]:.1f}" in said
+    found = re.search(r"m = 8 took ([\d.]+) s for ([\d,]+) steps. In ([\d.]+) s m = 1 takes ([\d,]+), and its", said)
+    eights, steps, ones, many = (float(part.replace(",", "")) for part in found.groups())
+    assert 300 <= steps < many and ones == pytest.approx(eights, abs=0.5)
+    assert f"exact −log p(x) is then {more[3]:.1f}: " in said
+    better = more[3] <= eight[3]
+    assert said.endswith("m = 8 is not worth its time." if better else "here m = 8 was worth its time.")
+    assert "You predicted: both worse. " in said or "As you predicted. " in said
     assert trouble == []
 
 
@@ -401,8 +500,10 @@ def test_python_side():
                                  ("hidden", [64], "2 numbers from 1 to 512"), ("z", [5, 0], "2 numbers from -4 to 4")]:
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be .*{limits}"):
             setattr(widget, trait, value)
-    with pytest.raises(ValueError, match="two latents; given z_dim=10"):
-        TrainVAE(model("vae"))
+    with pytest.raises(ValueError, match="2 to 50 latents; given z_dim=1"):
+        TrainVAE(vc.VAE(z_dim=1))
+    with pytest.raises(traitlets.TraitError, match=r"z_dim must be .*from 10 to 10"):
+        TrainVAE(model("vae")).z_dim = 2
     with pytest.raises(ValueError, match="wanted a VAE, whose prior is N\\(0, I\\), to go on from; given GMVAE"):
         TrainVAE(model("gmvae"))
     with pytest.raises(ValueError, match="one or two hidden layers; given 3"):

@@ -61,26 +61,6 @@ def open_page(browser, folder, before="", n=320):
     return page
 
 
-@pytest.fixture(scope="module")
-def page(browser, tmp_path_factory):
-    page = open_page(browser, tmp_path_factory.mktemp("page"))
-    yield page
-    page.close()
-
-
-@pytest.fixture(scope="module")
-def plain_page(browser, tmp_path_factory):
-    """The same where the browser has no WebAssembly, or may not use it."""
-    page = open_page(browser, tmp_path_factory.mktemp("page"), before="delete globalThis.WebAssembly;")
-    yield page
-    page.close()
-
-
-@pytest.fixture(params=["page", "plain_page"])
-def either_page(request):
-    return request.getfixturevalue(request.param)
-
-
 def floats(found):
     return torch.from_numpy(np.frombuffer(base64.b64decode(found), np.float32).copy())
 
@@ -342,7 +322,10 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
 
 START = """(setup) => new Promise((resolve, reject) => {
   globalThis.reports = [];
-  globalThis.run = trainer.start(globalThis.place ?? source, { images, test, hidden: [32], z_dim: 2, activation: "elu",
+  const packed = (bytes, many, of) => Uint8Array.from({ length: bytes.length / many }, (_, i) =>
+    bytes.subarray(many * i, many * (i + 1)).reduce((all, byte) => (all << (8 / many)) | of(byte), 0));
+  const data = { images: packed(images, 2, (grey) => grey / 17), test: packed(test, 8, (bit) => bit) };
+  globalThis.run = trainer.start(globalThis.place ?? source, { ...data, hidden: [32], z_dim: 2, activation: "elu",
     seed: 1, weights: null, ...setup }, (report) => { reports.push(report); resolve(reports.length); }, reject);
 })"""
 NEXT = """(call) => new Promise((resolve) => {
@@ -390,6 +373,29 @@ def test_a_session(browser, tmp_path, where):
     gone_on = page.evaluate(NEXT, "run.weights().then((weights) => run.restart({ weights, seed: 5 }))")
     assert gone_on["held"] == first["held"]
     page.close()
+
+
+def test_a_run_is_measured_as_it_was_at_one_step(page):
+    """While it trains on: the numbers are those of the run that ends at that step."""
+    page.evaluate(START, {"seed": 3})
+    found = page.evaluate("""async () => {
+      run.set({ batch: 16 });
+      run.play();
+      let report;
+      while (!report) {
+        await new Promise((done) => setTimeout(done, 5));
+        run.drawn();
+        report = reports.slice(1).find(({ held }) => held);
+      }
+      run.close();
+      const t = trainer.create({ images, hidden: [32], seed: 3 }), some = lists.slice(0, 64);
+      for (let i = 0; i < report.held.steps; i++) t.step({ batch: 16 });
+      const { rec, kl } = trainer.run(t.bound(some, { times: 16 })), log_px = trainer.run(t.logMarginal(some, 61, 5));
+      return [report, { rec, kl, exact: -log_px.reduce((a, b) => a + b) / 64 }];
+    }""")
+    report, alone = found
+    assert 0 < report["held"]["steps"] < report["steps"]
+    assert {name: report["held"][name] for name in alone} == alone
 
 
 def test_a_rate_that_is_too_high_ends_the_run(page):

@@ -110,7 +110,8 @@ def test_a_file_from_the_browser_is_a_model(show_widgets, trained, tmp_path):
 def test_what_was_trained_in_the_page(show_widgets, tmp_path):
     """From TrainVAE into the other widgets, and into a file with its recipe."""
     train = w.TrainVAE(hidden=[16])
-    page, trouble = show_widgets([train, examples.EXAMPLES["LatentPlane"]()], reduced_motion="reduce")
+    others = [examples.EXAMPLES[name]() for name in ("LatentPlane", "IwaeBound")]
+    page, trouble = show_widgets([train, *others], reduced_motion="reduce")
     trained, plane = page.locator(".widget").nth(0), page.locator(".widget").nth(1)
     expect(trained.locator(".vw")).to_have_attribute("aria-busy", "false")
     trained.get_by_role("button", name="Train 50 steps").click()
@@ -130,4 +131,24 @@ def test_what_was_trained_in_the_page(show_widgets, tmp_path):
     assert file.name == "vae-50-steps.safetensors"
     log_q = vc.log_mean_exp(vc.log_normal(torch.zeros(2), *model.enc(shown_digits())), 0).item()
     assert number(plane, "log_q") == pytest.approx(log_q, abs=0.02)  # the file's weights are halves
+    bound = page.locator(".widget").nth(2)
+    expect(bound.locator(".vw-adopted")).to_contain_text("that you trained, after 50 steps")
+    x = examples.digits(3)[0][:1]
+    assert number(bound, "exact") == pytest.approx(vc.log_marginal_grid(model, x).log_px.item(), abs=0.1)
     assert trouble == []
+
+
+@torch.no_grad()
+def test_more_latents_than_a_plane_has(show_widgets):
+    """Ten of them go into sliders and drawings, and the planes stay as they are."""
+    others = [examples.EXAMPLES[name]() for name in ("LatentPlane", "LatentTraversal", "IwaeBound")]
+    widgets = [w.TrainVAE(hidden=[16], z_dim=10), *others]
+    page, trouble = show_widgets(widgets, reduced_motion="reduce")
+    train, plane, traversal, bound = (page.locator(".widget").nth(i) for i in range(4))
+    expect(train.locator(".vw")).to_have_attribute("aria-busy", "false", timeout=30_000)
+    train.get_by_role("button", name="Use my model").click()
+    for place in (traversal, bound):
+        expect(place.locator(".vw-adopted")).to_contain_text("that you trained, after 0 steps")
+    assert control(traversal, "z").count() == 10 and plane.locator(".vw-adopted").count() == 0
+    assert train.get_by_text("they have no room for 10 latents").count() == 1
+    assert bound.locator("[data-key=exact]").count() == 0 and trouble == []

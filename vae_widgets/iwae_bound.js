@@ -195,4 +195,11 @@ async function renderIwaeBound({ model, el }) {
   return view.stop;
 }
 
-export default { render: ui.adoptable(renderIwaeBound, ui.adoptedParts) };
+// The reader's VAE, with the exact log p(x) of the widget's digits where there is one.
+async function adoptedBound(trained, model) {
+  const state = ui.adoptedParts(trained, model);
+  if (state && trained.logMarginal) state.log_px = await trained.logMarginal(ui.digitsOf(model.get("digits")));
+  return state;
+}
+
+export default { render: ui.adoptable(renderIwaeBound, adoptedBound) };

@@ -116,15 +116,7 @@ async function renderLatentPlane({ model, el }) {
       context.drawImage(digitSheet(), left, top, 2 * extent * scale, 2 * extent * scale);
       context.globalAlpha = 1;
     }
-    context.lineWidth = 1;
-    context.strokeStyle = ui.COLOURS.line;
-    context.beginPath();
-    for (const [from, to] of [[[-extent, 0], [extent, 0]], [[0, -extent], [0, extent]]]) {
-      context.moveTo(...place(...from));
-      context.lineTo(...place(...to));
-    }
-    context.stroke();
-    context.strokeRect(left + 0.5, top + 0.5, 2 * extent * scale - 1, 2 * extent * scale - 1);
+    ui.cross(context, place, extent);
     if (model.get("points") && labels.length) {
       context.font = "600 11px sans-serif";
       context.textAlign = "center";
@@ -146,16 +138,7 @@ async function renderLatentPlane({ model, el }) {
         context.stroke();
       }
     }
-    if (densities && model.get("prior")) {
-      // Of N(0, I) in two dimensions, the share s lies within radius sqrt(-2 log(1 - s)).
-      context.strokeStyle = ui.COLOURS.prior;
-      context.lineWidth = 2;
-      for (const share of [0.5, 0.8, 0.95]) {
-        context.beginPath();
-        context.arc(...place(0, 0), scale * Math.sqrt(-2 * Math.log(1 - share)), 0, 2 * Math.PI);
-        context.stroke();
-      }
-    }
+    if (densities && model.get("prior")) ui.priorCircles(context, place, scale);
   }
 
   function update() {
@@ -177,9 +160,11 @@ async function renderLatentPlane({ model, el }) {
   return view.stop;
 }
 
-// The reader's VAE on the plane; the plane of an autoencoder, whose codes have no variance, stays as it is.
+// The reader's VAE on the plane, if it has two latents; the plane of an autoencoder, whose codes have no variance, stays as
+// it is.
 function adoptedPlane({ enc, dec, digits, labels }, model) {
   const v = ui.floats(model.get("codes_v"));
+  if (dec.inputs !== 2) return null;
   if (v.length && !v.some((variance) => variance > 0)) return null;
   const codes = ui.encodeAll(enc, digits);
   return { decoder: dec, labels: Uint8Array.from(labels), codes_m: codes.m, codes_v: codes.v };

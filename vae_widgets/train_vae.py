@@ -13,7 +13,7 @@ IMAGES = 10_000  # training digits that a page carries, 0.95 MB deflated
 TEST = 1000  # test digits whose codes are shown
 UNITS = (1, 512)  # of a hidden layer
 LIMITS = {"beta": (0, 100), "learning_rate": (1e-6, 1), "m": (1, 20), "batch": (16, 256), "seed": (0, 2**31 - 1),
-          "digit": (0, 9), "z": (-4, 4, 2)}
+          "digit": (0, 9), "z": (-4, 4, 2), "z_dim": (2, 50)}
 
 
 class TrainingDigits(ipywidgets.Widget):
@@ -52,11 +52,14 @@ def shown_digits():
 
 
 class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
-    """A VAE with two latents that learns real digits in the page, with the exact log p(x) beside its bound.
+    """A VAE that learns real digits in the page, with the exact log p(x) beside its bound.
 
-    Nothing is trained before the reader says so. model: a vc.VAE with two latents and one or two hidden layers to go on
-    from; without one, a new network of `hidden` units and `activation` starts from `seed`.
-    Traits, all of which may change while it trains (hidden and seed start it anew): hidden, units of each layer; beta;
+    With more than two latents the plane is of the two that have the most KL, and log p(x), for which no sum over all z
+    can be taken, is estimated from samples. Nothing is trained before the reader says so. model: a vc.VAE with 2 to 50
+    latents and one or two hidden layers to go on from; without one, a new network of `hidden` units, `z_dim` latents
+    and `activation` starts from `seed`.
+    Traits, all of which may change while it trains (hidden, z_dim and seed start it anew; of a given model hidden and
+    z_dim stay): hidden, units of each layer; z_dim; beta;
     learning_rate, Adam's; m, samples of the IWAE bound, 1 to 20, and dreg, its doubly reparameterised gradient; batch,
     16 to 256; seed; slow, a few steps a second; z, on the plane, and digit, the class shown in slow motion. preset: a
     set piece to open with: "collapse", "rate", "samples", "autoencoder" or "units". `model` has the browser's weights
@@ -69,39 +72,43 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
     dreg = traitlets.Bool(False, help="with m > 1, the doubly reparameterised gradient").tag(sync=True)
     batch = traitlets.Int(64).tag(sync=True)
     hidden = traitlets.List(traitlets.Int(), help="units of each hidden layer of the encoder").tag(sync=True)
+    z_dim = traitlets.Int(2, help="latents").tag(sync=True)
     seed = traitlets.Int(0, help="of the first weights, the order of images and all noise").tag(sync=True)
     slow = traitlets.Bool(False, help="a few steps a second").tag(sync=True)
     z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
     digit = traitlets.Int(2, help="the class of the digit in slow motion").tag(sync=True)
     preset = traitlets.Enum(["none", "collapse", "rate", "samples", "autoencoder", "units"], "none",
                             help="the set piece that is open").tag(sync=True)
-    state = ("beta", "learning_rate", "m", "dreg", "batch", "hidden", "seed", "slow", "z", "digit", "preset")
+    state = ("beta", "learning_rate", "m", "dreg", "batch", "hidden", "z_dim", "seed", "slow", "z", "digit", "preset")
 
     activation = traitlets.Enum(list(vc.ACTIVATIONS), "elu").tag(sync=True)
     data = reference(TrainingDigits)
     later = ("data",)
     start = traitlets.Bytes(help="the given model's weights in float32, or nothing").tag(sync=True)
-    weights = traitlets.Bytes(help="the browser's weights as of the last pause").tag(sync=True)
-    trained = traitlets.List(traitlets.Int(), help="the hidden layers of these weights").tag(sync=True)
+    weights = traitlets.Bytes(help="the browser's weights as of the last pause").tag(
+        sync=True, from_json=lambda held, _: bytes(held))  # a browser's bytes come as a memoryview
+    trained = traitlets.Dict(help="of these weights: hidden, z_dim").tag(sync=True)
     steps = traitlets.Int(0, help="steps of training as of the last pause").tag(sync=True)
 
-    def __init__(self, model=None, *, hidden=(128,), activation="elu", preset=None, name="train", **traits):
-        start = b""
+    def __init__(self, model=None, *, hidden=(128,), activation="elu", z_dim=2, preset=None, name="train", **traits):
+        start, latents = b"", LIMITS["z_dim"]
         if model is not None:
             if not isinstance(model, vc.VAE) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
                 raise ValueError(f"wanted a VAE, whose prior is N(0, I), to go on from; given {type(model).__name__}")
-            if model.z_dim != 2:
-                raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
+            if not latents[0] <= model.z_dim <= latents[1]:
+                raise ValueError(f"wanted a model with 2 to 50 latents; given z_dim={model.z_dim}")
             check_model(model)
-            hidden, activation = model.hidden, activation_of(model.enc)
+            hidden, z_dim, activation = model.hidden, model.z_dim, activation_of(model.enc)
+            latents = (z_dim, z_dim)
             for part, weight in model.named_parameters():
                 check_finite(part, weight)
             start = b"".join(pack(net, _layers(net), "float32") for net in (model.enc, model.dec))
         hidden = list(hidden)
         if len(hidden) not in (1, 2):
             raise ValueError(f"wanted one or two hidden layers; given {len(hidden)}")
-        super().__init__(name=name, hidden=hidden, activation=activation, preset=preset or "none", start=start,
-                         data=TrainingDigits.of(), limits=LIMITS | {"hidden": (*UNITS, len(hidden))}, **traits)
+        limits = LIMITS | {"hidden": (*UNITS, len(hidden)), "z_dim": latents}
+        super().__init__(name=name, hidden=hidden, z_dim=z_dim, activation=activation, preset=preset or "none",
+                         start=start, data=TrainingDigits.of(), limits=limits, **traits)
 
     @traitlets.validate(*LIMITS, "hidden")
     def _valid(self, proposal):
@@ -113,10 +120,11 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
 
         Raises RuntimeError for a widget without a model that no browser has shown yet.
         """
-        weights, hidden = (self.weights, self.trained) if self.weights else (self.start, self.hidden)
+        weights = self.weights or self.start
+        shape = self.trained if self.weights else dict(hidden=self.hidden, z_dim=self.z_dim)
         if not weights:
             raise RuntimeError("no browser has shown this widget yet, and its weights begin there: display it first")
-        model = vc.VAE(784, 2, hidden, self.activation, self.beta)
+        model = vc.VAE(784, **shape, activation=self.activation, beta=self.beta)
         values = torch.frombuffer(bytearray(weights), dtype=torch.float32)
         with torch.no_grad():
             for layer in (layer for net in (model.enc, model.dec) for layer in _layers(net)):

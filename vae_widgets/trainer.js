@@ -605,6 +605,34 @@ const trainer = (() => {
       return max.map((a, i) => a + Math.log(sum[i]) + z_dim * Math.log(spacing));
     }
 
+    // log p(x) of up to SOME images, a multiple of 4, as the bound from m samples estimates it, under the same noise at
+    // each call.
+    function* estimate(lists, m) {
+      const own = engine.normals(1), n = lists.length, last = layers.dec.at(-1), top = layers.enc.at(-1);
+      const max = new Float64Array(n).fill(-Infinity), sum = new Float64Array(n);
+      makeRoom(n, 1);
+      for (let i = 0; i < m; i++) {
+        put(lists);
+        const { x, z } = places, v = encode(n), log_w = new Float64Array(n);
+        f.fill(0, z, z + n * zStride);
+        for (let r = 0; r < n; r++) {
+          for (let j = 0; j < z_dim; j++) {
+            const e = own.next(), variance = v[r * z_dim + j], at = z + r * zStride + j;
+            f[at] = f[top.h + r * heads + j] + Math.sqrt(variance) * e;
+            log_w[r] += 0.5 * (e * e + Math.log(variance) - f[at] ** 2); // log p(z) - log q(z|x)
+          }
+        }
+        forward(layers.dec, z, zStride, n);
+        for (let r = 0; r < n; r++) {
+          const a = log_w[r] + likelihood(last.h + r * PIXELS, x + r * PIXELS, 1), high = Math.max(a, max[r]);
+          sum[r] = sum[r] * Math.exp(max[r] - high) + Math.exp(a - high);
+          max[r] = high;
+        }
+        yield;
+      }
+      return max.map((a, r) => a + Math.log(sum[r] / m));
+    }
+
     // One image's way through the networks, and the gradients of rec + beta kl on it.
     function trace(list, noise, beta) {
       const copies = 4, top = layers.enc.at(-1), last = layers.dec.at(-1), { z, dz } = places;
@@ -621,7 +649,8 @@ const trainer = (() => {
     }
 
     return {
-      step, pass, put, update, codes, pictures, bound, logMarginal, trace, write, makeRoom,
+      step, pass, put, update, codes, pictures, bound, logMarginal, estimate, trace, write, makeRoom,
+      copy: (other) => void f.set(other.f.subarray(0, parameters)), // the weights of another one of this shape
       shape, get steps() { return steps; }, get f() { return f; }, layers,
     };
   }
@@ -635,7 +664,25 @@ const trainer = (() => {
 
   // The pixels that are on in each of the binary images (n, 784).
   function listsOf(images) {
-    return range(images.length / PIXELS, (n) => range(PIXELS, (p) => p).filter((p) => images[n * PIXELS + p]));
+    return range(images.length / PIXELS, (n) => {
+      const list = [];
+      for (let p = 0, at = n * PIXELS; p < PIXELS; p++, at++) if (images[at]) list.push(p);
+      return list;
+    });
+  }
+
+  // Images as pages have them, a byte a pixel: of grey levels 0 to 15 there are two in a byte, of zeros and ones eight.
+  function ofNibbles(packed) {
+    const pairs = new Uint16Array(packed.length); // of bytes, the first one low
+    const table = Uint16Array.from({ length: 256 }, (_, two) => 17 * ((two >> 4) + 256 * (two & 15)));
+    for (let i = 0; i < pairs.length; i++) pairs[i] = table[packed[i]];
+    return new Uint8Array(pairs.buffer);
+  }
+
+  function ofBits(packed) {
+    const out = new Uint8Array(8 * packed.length);
+    for (let i = 0; i < out.length; i++) out[i] = (packed[i >> 3] >> (7 - (i & 7))) & 1;
+    return out;
   }
 
   // ---------------------------------------------------------------------------------------------
@@ -644,8 +691,11 @@ const trainer = (() => {
 
   const HELD = 64; // test digits on which the model is measured
   const EVERY = 500; // ms between two measurements, in a run
+  const SHARE = 0.5; // ms of measuring for a ms of training, while both go on
+  const PAUSE = 20; // ms at least between two reports of a run
   const SIDE = 15, EXTENT = 3; // the sheet of what z draws
   const GRID = { n: 61, limit: 5 }, FINE = { n: 121, limit: 6 }; // for log p(x): in a run, and when it pauses
+  const SAMPLES = 100; // for log p(x) where there is no grid
 
   const SHEET = Float32Array.from({ length: 2 * SIDE * SIDE }, (_, i) => {
     const place = i >> 1, [cell, sign] = i % 2 ? [Math.floor(place / SIDE), -1] : [place % SIDE, 1];
@@ -654,56 +704,90 @@ const trainer = (() => {
 
   // post(message, buffers) sends; later(f) calls f when others have had their turn; slice: ms of work in a turn.
   function session(post, later, slice) {
-    let model = null, images, shown, set = {}, last = null, playing = false, waiting = false, drawn = true;
-    let report = 0, measured = -Infinity, task = null, finite = true;
+    let model = null, images, shown, set = {}, last = null, playing = false, waiting = false, drawn = true, finite = true;
+    let report = 0, reported = -Infinity, task = null; // a report to be made, in turns, since to measure takes long
+    // In a run a copy of the model is measured, between steps of the model itself.
+    let gauge = null, measuring = null, measured = -Infinity, credit = 0, held = null;
+    let spent = 0; // ms in steps
+    let pair = [0, 1]; // the latents of the plane
 
     function begin({ hidden, z_dim = 2, activation, seed, weights }) {
       model = create({ images, hidden, z_dim, activation, seed, weights });
-      [last, task, report, measured, finite] = [null, null, 0, -Infinity, true];
-      ask("now");
+      [last, gauge, measuring, held, report, measured, finite, pair, spent] = [null, null, null, null, 0, -Infinity, true, [0, 1], 0];
+      task = tell("now");
     }
 
-    // A report to be made: in turns, since to measure takes long. when: "run", or "now", with a fine grid.
-    function ask(when) {
-      task ??= tell(when);
-      wake();
-    }
-
+    // when: "run", or "now", with all that there is.
     function* tell(when) {
-      const now = when === "now", { z_dim } = model.shape;
-      const out = { steps: model.steps, rec: NaN, kl: NaN, loss: NaN, ...last, codes: model.codes(shown), finite };
-      if (z_dim === 2 && (now || report % 4 === 0)) out.sheet = model.pictures(SHEET);
+      const now = when === "now", { m, v } = model.codes(shown), { z_dim } = model.shape, begins = !now && mayMeasure();
+      const nats = new Float64Array(z_dim); // of KL, a digit
+      for (let i = 0; i < m.length; i++) nats[i % z_dim] += (0.5 * (v[i] + m[i] * m[i] - 1 - Math.log(v[i]))) / shown.length;
+      if (now || begins) pair = range(z_dim, (j) => j).sort((a, b) => nats[b] - nats[a] || a - b).slice(0, 2).sort((a, b) => a - b);
+      const two = (all) => (z_dim === 2 ? all : Float32Array.from({ length: 2 * shown.length }, (_, i) => all[z_dim * (i >> 1) + pair[i & 1]]));
+      const out = { steps: model.steps, rec: NaN, kl: NaN, loss: NaN, ...last, codes: { m: two(m), v: two(v) }, nats, pair, spent, finite };
+      if (now || report % 4 === 0) out.sheet = model.pictures(inPlane(SHEET));
       report++;
-      if (now || performance.now() - measured > EVERY) {
-        const lists = shown.slice(0, HELD), grid = now ? FINE : GRID, { rec, kl } = yield* model.bound(lists, { times: 16 });
-        const all = z_dim < 3 ? yield* model.logMarginal(lists, grid.n, grid.limit) : [NaN];
-        const exact = -all.reduce((a, b) => a + b) / all.length;
-        const { loss: bound } = set.m > 1 ? yield* model.bound(lists, { m: set.m, times: 4 }) : { loss: NaN };
-        out.held = { rec, kl, exact, bound };
+      if (now) {
+        [measuring, held] = [null, yield* measure(model, model.steps, FINE)];
         measured = performance.now();
+      } else if (begins) {
+        gauge ??= create({ images: new Uint8Array(), ...model.shape, weights: model.write() });
+        gauge.copy(model);
+        [measuring, measured, credit] = [measure(gauge, model.steps, GRID), performance.now(), 0];
       }
+      if (held) [out.held, held] = [held, null];
       drawn = false;
+      reported = performance.now();
       const arrays = [out.codes.m, out.codes.v, ...(out.sheet ? [out.sheet] : [])];
       post({ report: out }, arrays.map(({ buffer }) => buffer));
     }
 
+    const mayMeasure = () => !measuring && !held && performance.now() - measured > EVERY;
+
+    // Points (n, 2) of the plane as latents.
+    function inPlane(points) {
+      const { z_dim } = model.shape, latents = new Float32Array((points.length / 2) * z_dim);
+      points.forEach((value, i) => (latents[(i >> 1) * z_dim + pair[i & 1]] = value));
+      return latents;
+    }
+
+    // The bound and log p(x) of the held digits: { steps, rec, kl, exact or estimate, m, bound }.
+    function* measure(of, steps, grid) {
+      const lists = shown.slice(0, HELD), { m = 1 } = set, { rec, kl } = yield* of.bound(lists, { times: 16 });
+      const fits = model.shape.z_dim < 3;
+      const all = fits ? yield* of.logMarginal(lists, grid.n, grid.limit) : yield* of.estimate(lists, SAMPLES);
+      const log_px = -all.reduce((a, b) => a + b) / all.length;
+      const { loss: bound } = m > 1 ? yield* of.bound(lists, { m, times: 4 }) : { loss: NaN };
+      return { steps, rec, kl, [fits ? "exact" : "estimate"]: log_px, m, bound };
+    }
+
     function train() {
+      const start = performance.now();
       last = model.step(set);
+      spent += performance.now() - start;
       if (Number.isFinite(last.loss)) return;
       [finite, playing] = [false, false];
     }
 
     function turn() {
-      const end = performance.now() + slice;
-      while (model && (task || playing) && performance.now() < end) {
+      const start = performance.now();
+      let now = start;
+      while (model && (task || playing) && now < start + slice) {
+        const before = now;
         if (task) {
           if (task.next().done) task = null;
+        } else if (measuring && credit > 0) {
+          const { done, value } = measuring.next();
+          if (done) [measuring, held] = [null, value];
+          credit -= performance.now() - before;
         } else {
           train();
+          credit += SHARE * (performance.now() - before);
           if (!finite) task = tell("now");
         }
+        now = performance.now();
       }
-      if (playing && !task && drawn) task = tell("run");
+      if (playing && !task && drawn && now - reported > PAUSE) task = tell("run");
       if (task || playing) wake();
     }
 
@@ -719,8 +803,8 @@ const trainer = (() => {
     // What comes in: { data } once, { set }, { play }, { step }, { drawn }, { restart }, and { question, id }.
     return (message) => {
       if (message.data) {
-        images = message.data.images;
-        shown = listsOf(message.data.test);
+        images = ofNibbles(message.data.images);
+        shown = listsOf(ofBits(message.data.test));
       }
       if (message.set) set = { ...set, ...message.set };
       if (message.restart) begin(message.restart);
@@ -729,19 +813,40 @@ const trainer = (() => {
         playing = false;
         task = tell("now"); // in place of one that may be under way
       }
-      if (message.play && finite) playing = true;
+      if (message.play && finite && !playing) [playing, credit] = [true, 0];
       if (message.step && finite) {
         train();
         task = tell("now");
       }
       if (message.question === "weights") post({ id: message.id, answer: model.write() });
-      if (message.question === "decode") post({ id: message.id, answer: model.pictures(message.z) });
+      if (message.question === "decode") post({ id: message.id, answer: model.pictures(inPlane(message.z)) });
       if (message.question === "trace") {
         const { x, noise, beta } = message;
         post({ id: message.id, answer: model.trace(listsOf(x)[0], noise, beta) });
       }
       if (task || playing) wake();
     };
+  }
+
+  // log p(x) of digits by quadrature, in turns between which the page does other things. For weights as `weights` below
+  // returns them, of a VAE with two latents.
+  async function logMarginal(weights, shape, digits) {
+    const model = create({ images: new Uint8Array(), ...shape, weights }), found = [];
+    for (let first = 0; first < digits.length; first += HELD) {
+      const lists = digits.slice(first, first + HELD).flatMap(listsOf), n = lists.length;
+      while (lists.length % 4) lists.push([]);
+      const turns = model.logMarginal(lists, FINE.n, FINE.limit);
+      for (let turn = turns.next(), start = performance.now(); ; turn = turns.next()) {
+        if (turn.done) {
+          found.push(...turn.value.subarray(0, n));
+          break;
+        }
+        if (performance.now() < start + 6) continue;
+        await new Promise((done) => setTimeout(done));
+        start = performance.now();
+      }
+    }
+    return found;
   }
 
   // The Worker's side.
@@ -765,9 +870,10 @@ const trainer = (() => {
 
   // The page's side: trains in a Worker, or in this thread's spare time where there is none.
   //
-  // source: as for engine.openWorker. setup: { images (n, 784) bytes; test (n, 784) of zeros and ones; hidden; z_dim;
-  // activation; seed; weights }. onReport({ steps, rec, kl, loss, codes, sheet, held, finite }): after each that was
-  // drawn the next one. onError(error): nothing more comes.
+  // source: as for engine.openWorker. setup: { images, test, packed as for ofNibbles and ofBits; hidden; z_dim;
+  // activation; seed; weights }. onReport({ steps, rec, kl, loss, spent, codes, nats, pair, sheet, held, finite }): after each
+  // that was drawn the next one. nats: the KL of each latent; pair: the two with the most, which codes (n, 2) and sheet
+  // are of; spent: ms in steps; held: what has been measured lately. onError(error): nothing more comes.
   function start(source, { images, test, ...setup }, onReport, onError) {
     const asked = new Map();
     let lastId = 0, worker = null, here = null, closed = false;
@@ -839,5 +945,5 @@ const trainer = (() => {
     };
   }
 
-  return { create, networks, listsOf, run, serve, start };
+  return { create, networks, listsOf, run, logMarginal, serve, start, SAMPLES };
 })();

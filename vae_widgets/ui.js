@@ -128,22 +128,23 @@ const ui = (() => {
   // In Jupyter each widget has a copy of this file: what they share is on the page.
   const ADOPTED = "vaeBookTrained";
 
-  // Puts a VAE with two latents into every adoptable widget, also those drawn later; null gives the book's models back.
-  // trained: { enc, dec: specs of engine.network, digits: [Float32Array(784)], labels, words: what it is }.
+  // Puts a VAE into every adoptable widget that can take it, also those drawn later; null gives the book's models back.
+  // trained: { enc, dec: specs of engine.network, digits: [Float32Array(784)], labels, words: what it is } and, where
+  // there is one, logMarginal(digits): a promise of their exact log p(x).
   function useModel(trained) {
     globalThis[ADOPTED] = trained;
     document.dispatchEvent(new CustomEvent(ADOPTED));
   }
 
   // A render that shows what useModel gave. stateOf(trained, model): the traits that then differ from the widget's own, with
-  // { defaults, limits } of its state where those differ too; or null for a widget that keeps the book's model.
+  // { defaults, limits } of its state where those differ too; or null for a widget that keeps the book's model; or a promise.
   function adoptable(render, stateOf) {
     return async ({ model, el }) => {
       let shown, stop, closed = false;
       async function show() {
         const trained = globalThis[ADOPTED] ?? null;
         if (closed || (stop && trained === shown)) return;
-        const state = trained && stateOf({ ...trained, enc: engine.network(trained.enc), dec: engine.network(trained.dec) }, model);
+        const state = trained && await stateOf({ ...trained, enc: engine.network(trained.enc), dec: engine.network(trained.dec) }, model);
         const before = stop;
         shown = trained;
         if (before && !state && !before.local) return;
@@ -603,12 +604,12 @@ const ui = (() => {
   function plane({ extent, draw, mark, onDrag, signal, label }) {
     const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
     const ground = mark ? h("canvas") : canvas;
-    let side = 0;
+    let side = 0, width = 0; // of the picture; of the canvas as the page has laid it out last
     const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
     const clamp = (value) => Math.min(extent, Math.max(-extent, value));
 
     function redraw() {
-      side = canvas.clientWidth || 320;
+      side = width || canvas.clientWidth || 320; // to ask a canvas makes the browser lay out the page
       draw(start(ground), place, side / (2 * extent));
       if (mark) move();
     }
@@ -625,13 +626,7 @@ const ui = (() => {
     function move() {
       const context = start(canvas), [x, y] = place(...mark());
       context.drawImage(ground, 0, 0, side, side);
-      for (const [width, colour] of [[6, "#fff"], [2.5, INK]]) {
-        context.lineWidth = width;
-        context.strokeStyle = colour;
-        context.beginPath();
-        context.arc(x, y, 8, 0, 2 * Math.PI);
-        context.stroke();
-      }
+      ring(context, x, y);
     }
 
     function drag(event, started) {
@@ -651,10 +646,49 @@ const ui = (() => {
     } else {
       canvas.style = "cursor: auto; touch-action: auto"; // to look at only
     }
-    const observer = new ResizeObserver(redraw);
+    const observer = new ResizeObserver(() => {
+      width = canvas.clientWidth;
+      redraw();
+    });
     observer.observe(canvas);
     signal.addEventListener("abort", () => observer.disconnect());
     return { canvas, redraw, move };
+  }
+
+  // The point that is dragged.
+  function ring(context, x, y) {
+    for (const [width, colour] of [[6, "#fff"], [2.5, INK]]) {
+      context.lineWidth = width;
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.arc(x, y, 8, 0, 2 * Math.PI);
+      context.stroke();
+    }
+  }
+
+  // The edge of a plane, and its two axes.
+  function cross(context, place, extent) {
+    const [[left, top], [right, bottom], [x, y]] = [place(-extent, extent), place(extent, -extent), place(0, 0)];
+    context.lineWidth = 1;
+    context.strokeStyle = COLOURS.line;
+    context.strokeRect(left + 0.5, top + 0.5, right - left - 1, bottom - top - 1);
+    context.beginPath();
+    context.moveTo(left, y);
+    context.lineTo(right, y);
+    context.moveTo(x, top);
+    context.lineTo(x, bottom);
+    context.stroke();
+  }
+
+  // Inside which half, 80 and 95% of N(0, I) lie: in two dimensions, the share s within radius sqrt(-2 log(1 - s)).
+  function priorCircles(context, place, scale) {
+    context.lineWidth = 2;
+    context.strokeStyle = COLOURS.prior;
+    for (const share of [0.5, 0.8, 0.95]) {
+      context.beginPath();
+      context.arc(...place(0, 0), scale * Math.sqrt(-2 * Math.log(1 - share)), 0, 2 * Math.PI);
+      context.stroke();
+    }
   }
 
   // Long arithmetic in this thread, in slices between which the page stays alive: step() takes a millisecond or less and
@@ -682,7 +716,7 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
-    frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, slices, KEYS, uniqueName,
+    frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
     useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();
