@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
-from reading import OTHERS, Counts, measure, minutes
+from reading import OTHERS, Counts, is_true, measure, minutes
 
 
 def cell(code, output=""):
@@ -81,3 +81,12 @@ def test_a_stated_time_that_is_off_is_an_error(tmp_path, share, code):
     assert done.returncode == code, done.stderr
     assert ("1_chapter states" in done.stderr) == bool(code)
     assert f"| 1_chapter | {PATH.words} / {PATH.words + 5} |" in done.stdout
+
+
+@pytest.mark.parametrize("chapter", sorted((ROOT / "book").glob("[0-9]*.ipynb")), ids=lambda path: path.stem)
+def test_a_chapter_states_its_time_and_a_first_reading_is_light(browser, site, chapter):
+    page = browser.new_page()
+    measured = measure(page, site / f"book/{chapter.stem}.html")
+    page.close()
+    assert is_true(measured) and 15 <= measured.stated <= 45
+    assert measured.first < 2 and measured.cut[0] == 0 and measured.silent == 0

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
+from playwright.sync_api import expect
 from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
@@ -62,8 +63,51 @@ def test_what_folds_has_a_name_of_its_own(open_page):
     page.wait_for_load_state()
     solutions = page.locator(".solution .toggle-button").evaluate_all("(all) => all.map((e) => e.ariaLabel)")
     assert len(solutions) == len(set(solutions)) > 3 and all(name.startswith("Solution to") for name in solutions)
-    assert page.get_by_text("Show code cell source").count() > 3
+    assert page.get_by_text("Show the check of this exercise").count() >= 3
     assert page.locator("summary[aria-label]").count() == 0
+
+
+def test_a_switch_shows_all_code_the_lessons_or_none(open_page):
+    page, trouble = open_page("book/4_beta")
+    lines = """() => [...document.querySelectorAll(".cell_input pre")].filter((pre) => !pre.closest(".solution")
+        && pre.checkVisibility()).reduce((sum, pre) => sum + pre.textContent.trimEnd().split("\\n").length, 0)"""
+    lesson = page.evaluate(lines)
+    assert 5 < lesson <= 60
+    check = page.locator(".tag_check summary").first
+    assert check.inner_text().startswith("checked ✓ A larger β garbles what is rebuilt")
+    check.click()
+    assert page.evaluate(lines) > lesson
+    check.click()
+    page.get_by_label("all", exact=True).check()
+    assert page.evaluate(lines) > 150
+    page.reload()
+    page.wait_for_function(f"({lines})() > 150")  # it is kept
+    page.get_by_label("none", exact=True).check()
+    assert page.evaluate(lines) == 0 and not check.is_visible()
+    page.get_by_label("the lesson’s").check()
+    assert page.evaluate(lines) == lesson
+    assert trouble == []
+
+
+def test_a_link_into_a_box_opens_it(open_address, site):
+    page, trouble = open_address((site / "book/4_beta.html").as_uri() + "#fig-4-warm")
+    figure = page.locator("#fig-4-warm img")
+    expect(figure).to_be_visible()
+    assert page.locator("details.exact[open]").count() == 1 < page.locator("details.exact").count()
+    page.goto((site / "book/4_beta.html").as_uri() + "#sec-4-warm-up")
+    page.reload()
+    expect(figure).to_be_visible()
+    assert trouble == []
+
+
+def test_the_index_tells_the_minutes_that_the_chapters_state(site):
+    index = BeautifulSoup((site / "book/index.html").read_text(encoding="utf-8"), "html.parser")
+    rows = [row.find_all("td") for row in index.find("table").find_all("tr")[1:]]
+    told = {row[1].a["href"]: int(row[3].get_text()) for row in rows}
+    assert len(told) == sum(name.split("/")[-1][0].isdigit() for name in PAGES)
+    for address, minutes in told.items():
+        chapter = BeautifulSoup((site / "book" / address).read_text(encoding="utf-8"), "html.parser")
+        assert int(chapter.select_one(".reading-time")["data-minutes"]) == minutes
 
 
 def test_a_solution_opens_anywhere_on_its_bar(open_page):

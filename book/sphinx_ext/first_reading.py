@@ -44,9 +44,13 @@ class Fold(SphinxPostTransform):
 
     def run(self, **kwargs):
         for cell in cells(self.document):
+            source = cell[0].astext()
             if "check" in tags(cell):
-                told = f"checked ✓ {claim(cell[0].astext())}"
+                told = f"checked ✓ {claim(source)}"
                 cell.attributes |= {"hide_mode": "input", "prompt_show": told, "prompt_hide": told}
+            elif "hide-input" in tags(cell):
+                what = "check of this exercise" if "@yes_or_no" in source else "code behind this" if cell[1:] else "code"
+                cell.attributes |= {"prompt_show": f"Show the {what}", "prompt_hide": f"Hide the {what}"}
         for section in filter(is_exact, self.document.findall(nodes.section)):
             section.insert(1, raw("</summary>"))
             section.insert(0, raw('<details class="exact"><summary>'))
