@@ -49,7 +49,7 @@ class Fold(SphinxPostTransform):
                 told = f"checked ✓ {claim(source)}"
                 cell.attributes |= {"hide_mode": "input", "prompt_show": told, "prompt_hide": told}
             elif "hide-input" in tags(cell):
-                what = "check of this exercise" if "@yes_or_no" in source else "code behind this" if cell[1:] else "code"
+                what = "check of this exercise" if "@yes_or_no" in source else "code behind this"
                 cell.attributes |= {"prompt_show": f"Show the {what}", "prompt_hide": f"Hide the {what}"}
         for section in filter(is_exact, self.document.findall(nodes.section)):
             section.insert(1, raw("</summary>"))
