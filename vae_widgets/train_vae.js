@@ -242,27 +242,29 @@ async function renderTrainVae({ model, el }) {
       ui.output({ "data-key": "active", "data-value": active }, active), ` of ${z_dim} latents have a KL of more than 0.01 nats.`));
   }
 
-  // --- drawing, at most once a frame: the pictures, and in a frame of its own what has been measured ---
+  // --- drawing: the codes, what each z draws and what has been measured, each in a frame of its own ---
 
   function draw() {
-    drawing = null;
-    if (view.signal.aborted || !shown) return;
-    const now = performance.now(), report = shown;
-    if (!report.fresh.held) run.drawn(); // the next one may be made meanwhile
+    const report = shown, { sheet, held } = report.fresh;
+    const parts = [drawNow, sheet && paintSheet, held && drawMeasured].filter(Boolean);
+    drawPart();
+
+    function drawPart() {
+      if (view.signal.aborted) return;
+      if (shown !== report) return draw();
+      const part = parts.shift(), now = performance.now();
+      if (!parts.length) run.drawn(); // the next one may be made meanwhile
+      part(now);
+      drawing = parts.length ? requestAnimationFrame(drawPart) : null;
+      if (!drawing) finish(now);
+    }
+  }
+
+  function drawNow(now) {
     showSteps(now);
     nameLatents();
     plane.redraw();
-    if (report.fresh.sheet) paintSheet();
     drawZ();
-    if (!report.fresh.held) return finish(now);
-    drawing = requestAnimationFrame(() => {
-      if (shown !== report) return draw();
-      drawing = null;
-      if (view.signal.aborted) return;
-      run.drawn();
-      drawMeasured(now);
-      finish(now);
-    });
   }
 
   function drawMeasured(now) {
