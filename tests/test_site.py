@@ -293,8 +293,8 @@ def test_code_has_room_and_what_is_wider_scrolls(open_page, width):
             const { paddingLeft, paddingRight, overflowX, whiteSpace } = getComputedStyle(pre);
             pre.append(ruler);
             const room = pre.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
-            const width = ruler.getBoundingClientRect().width;
-            if (!pre.closest(".admonition")) columns.push(Math.floor((100 * room) / width));
+            const fit = Math.floor((100 * room) / ruler.getBoundingClientRect().width);
+            if (!pre.closest(".admonition")) columns.push(fit);
             ruler.remove();
             const { left, right } = pre.getBoundingClientRect();
             const scrolls = whiteSpace === "pre" && overflowX === "auto";
