@@ -108,19 +108,28 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         """(m1, m2, sd1, sd2) of the largest ELBO: gradient ascent from the encoder's mean and the posterior's mode."""
         z1, z2, joint = self._windows[i]
         row, column = divmod(joint.argmax().item(), len(z2))
+        # The search stays within the picture, and with widths that the sum over its points can tell.
+        middle, half = torch.stack([z1[len(z1) // 2], z2[len(z2) // 2]]), (z1[-1] - z1[0]) / 4
+        least, most = (0.6 * (z1[1] - z1[0])).log(), half.log()
         found = []
         for start in (encoder[:2], torch.stack([z1[row], z2[column]])):
-            m, log_sd = start.clone().requires_grad_(), (0.5 * encoder[2:]).log().requires_grad_()
-            optimizer = torch.optim.LBFGS([m, log_sd], max_iter=60, line_search_fn="strong_wolfe", tolerance_grad=1e-6)
+            width = (0.5 * encoder[2:]).log().clamp(least + 0.1, most - 0.1)
+            place = ((start - middle) / half).clamp(-0.99, 0.99).atanh().requires_grad_()
+            scale = ((width - least) / (most - least)).logit().requires_grad_()
+            optimizer = torch.optim.LBFGS([place, scale], max_iter=100, line_search_fn="strong_wolfe",
+                                          tolerance_grad=1e-6)
 
-            def loss(m=m, log_sd=log_sd, optimizer=optimizer):
+            def q(place=place, scale=scale):
+                return middle + half * place.tanh(), (least + (most - least) * scale.sigmoid()).exp()
+
+            def loss(q=q, optimizer=optimizer):
                 optimizer.zero_grad()
-                value = -self._bound(i, m, log_sd.exp())
+                value = -self._bound(i, *q())
                 value.backward()
                 return value
 
             optimizer.step(loss)
-            found.append((loss().item(), [*m.tolist(), *log_sd.exp().tolist()]))
+            found.append((loss().item(), [value.item() for part in q() for value in part]))
         return min(found)[1]
 
     @property
