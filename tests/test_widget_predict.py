@@ -246,7 +246,7 @@ def test_a_number_until_it_is_near_enough(show_widgets):
 
 
 def test_no_link_uncovers_the_answer(show_widgets):
-    page, trouble = show_widgets([number()], query="?predict.given=40&predict.answer=40#predict")
+    page, trouble = show_widgets([number()], query="?predict.given=40&predict.mark=40#predict")
     assert page.get_by_role("button", name="Copy link").count() == 0
     assert not reply(page).is_visible() and page.get_by_role("spinbutton").input_value() == ""
     page.get_by_role("spinbutton").fill("40")
@@ -318,7 +318,7 @@ def test_an_answer_that_cannot_be_given_is_refused():
                                     (number(), [1, 2], "given"), (curve(), [1], "2 numbers from -400 to 0"),
                                     (number(), [math.nan], "given")]:
         with pytest.raises(traitlets.TraitError, match=message):
-            widget.answer = answer
+            widget.mark = answer
         with pytest.raises(traitlets.TraitError, match=message):
             widget.given = [answer]
 

@@ -332,7 +332,8 @@ def test_a_slider_and_the_pictures_that_it_moves_share_a_phone_s_screen(show_wid
             if not any(top >= -1 and bottom <= 785 for top, bottom, _ in places):
                 apart.append((slider.get_attribute("data-trait"), i, places))
     assert apart == []
-    assert moved or not place.locator("input[type=range]").count()
+    on_its_slider = {"Predict", "Try"}  # a flag, above the place of the mark
+    assert moved or name in on_its_slider or not place.locator("input[type=range]").count()
     assert trouble == []
 
 
@@ -404,7 +405,7 @@ def test_paper_has_nothing_to_press_and_no_holes(show_widgets):
 
 def test_what_is_under_way_is_finished_for_paper(show_widgets):
     """Where no slice of the arithmetic has had its turn."""
-    page, trouble = show_widgets([w.Faces()], before="""{
+    page, trouble = show_widgets([w.Faces(answer=True)], before="""{
         const later = setTimeout;
         globalThis.setTimeout = (task, time) => time === undefined ? 0 : later(task, time);
     }""")

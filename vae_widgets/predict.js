@@ -64,7 +64,7 @@ async function renderPredict({ model, el }) {
     const name = ui.uniqueName("choice");
     const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
     const options = choices.map((text, i) => {
-      const input = h("input", { type: "radio", name, ...ui.KEYS, "data-trait": "answer", onchange: () => mark([i]) });
+      const input = h("input", { type: "radio", name, ...ui.KEYS, "data-trait": "mark", onchange: () => mark([i]) });
       const said = h("span", { class: "vw-predict-said" });
       const bar = h("span", { class: "vw-predict-bar", hidden: true });
       const part = h("div", { class: "vw-predict-option" }, h("label", {}, input, h("span", {}, coded(text)), said), bar);
@@ -161,7 +161,7 @@ async function renderPredict({ model, el }) {
       y: axis(alongY, [low, high], log.includes("y"), unit ? `${labels[1]}, ${unit}` : labels[1]) });
     const start = free ? [alongX.middle, alongY.middle] : at.map(() => alongY.middle);
     const spots = (answer) => (free ? [answer] : answer.map((y, i) => [at[i], y]));
-    const now = () => (model.get("answer").length ? model.get("answer") : start);
+    const now = () => (model.get("mark").length ? model.get("mark") : start);
     const move = (index, value) => mark(ui.changed(now(), index, value));
     const yIndex = (i) => (free ? 1 : i);
 
@@ -277,11 +277,11 @@ async function renderPredict({ model, el }) {
   };
 
   function mark(answer) {
-    ui.set(model, { answer });
+    ui.set(model, { mark: answer });
   }
 
   function given() {
-    const answer = model.get("answer");
+    const answer = model.get("mark");
     if (isDone()) return;
     if (answer.length) ui.set(model, { given: [...model.get("given"), answer] });
     else view.status.textContent = asked.hint;
@@ -295,7 +295,7 @@ async function renderPredict({ model, el }) {
   }
 
   function update() {
-    const [marked, tried] = [model.get("answer"), model.get("given")];
+    const [marked, tried] = [model.get("mark"), model.get("given")];
     const done = isDone(), last = tried.at(-1);
     asked.update(marked, tried, done);
     commit.textContent = trying ? (done ? "Checked" : "Check") : done ? "Committed" : "Commit";
@@ -312,7 +312,7 @@ async function renderPredict({ model, el }) {
     else view.say(`${heading}: not answered yet.`);
   }
 
-  view.watch(["answer", "given"], update);
+  view.watch(["mark", "given"], update);
   return view.stop;
 }
 

@@ -57,9 +57,9 @@ class Predict(BookWidget, script="predict.js"):
     tolerance = traitlets.Float(None, allow_none=True,
                                 help="how far off a right number may be; None: it is a prediction").tag(sync=True)
 
-    answer = traitlets.List(traitlets.Float(), help="the mark: an index, a number, or y; [] for none").tag(sync=True)
+    mark = traitlets.List(traitlets.Float(), help="the mark: an index, a number, or y; [] for none").tag(sync=True)
     given = traitlets.List(traitlets.List(traitlets.Float()), help="what was committed, in order").tag(sync=True)
-    unshared = ("answer", "given")
+    unshared = ("mark", "given")
 
     def __init__(self, prompt: str, *, choices: Mapping[str, str] | Sequence[str] = (), right: str | None = None,
                  values: Sequence[float] = (), number: float | None = None, curve: tuple | None = None,
@@ -97,21 +97,21 @@ class Predict(BookWidget, script="predict.js"):
             traits |= _images(images, captions)
         super().__init__(name=name, limits={}, prompt=prompt, kind=kind, **traits)
 
-    @traitlets.validate("answer")
-    def _valid_answer(self, proposal):
+    @traitlets.validate("mark")
+    def _valid_mark(self, proposal):
         return self._checked(proposal["value"]) if proposal["value"] else []
 
     @traitlets.validate("given")
     def _valid_given(self, proposal):
-        return [self._checked(answer) for answer in proposal["value"]]
+        return [self._checked(mark) for mark in proposal["value"]]
 
-    def _checked(self, answer):
+    def _checked(self, mark):
         low, high = [0, len(self.choices) - 1] if self.kind == "choice" else self.between
         size = {"choice": 1, "number": 1, "curve": len(self.at) or 2}[self.kind]
-        y = answer if self.at or self.kind != "curve" else answer[1:]
-        if len(answer) != size or not all(low <= value <= high for value in y):
-            raise traitlets.TraitError(f"wanted {size} numbers from {low:g} to {high:g}; given {answer}")
-        return answer
+        y = mark if self.at or self.kind != "curve" else mark[1:]
+        if len(mark) != size or not all(low <= value <= high for value in y):
+            raise traitlets.TraitError(f"wanted {size} numbers from {low:g} to {high:g}; given {mark}")
+        return mark
 
     @property
     def prediction(self):

@@ -226,6 +226,7 @@ async function renderTrainVae({ model, el }) {
       ["elbo", "−ELBO"], ["rec", "rec; from there to −ELBO: KL"], isPlane() ? ["truth", "exact −log p(x)"] : ["iwae", `−log p(x), estimated, m = ${trainer.SAMPLES}`],
       ["gap", "shaded: the gap"], ["muted", "grey: the last run", true]]));
     nats.hidden = isPlane();
+    if (nats.hidden) nats.replaceChildren();
   }
 
   // The KL of each latent: those that have collapsed have none.
