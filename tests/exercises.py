@@ -1,7 +1,8 @@
 """The exercises of the chapters: each check is asked with the right answer and with wrong ones.
 
 In a chapter an exercise is its text with a label, a folded cell that defines the check, a cell for the reader that ends
-by asking it, and the solution, whose first cell has the right answer.
+by asking it, and the solution, whose first cell has the right answer. One that is answered by a Try alone ends in that,
+and has no check: its reasons are in the widget, and its cell asserts what they say.
 """
 
 import ast
@@ -40,16 +41,31 @@ def cells_of(chapter):
 
 
 def labels_of(chapter: str) -> list[str]:
-    """The labels of a chapter's exercises; a chapter is called as its file, such as "1_marginal_likelihood"."""
-    return re.findall(r"\{exercise\}.*\n:label: (\S+)", "\n".join(cell.source for cell in cells_of(chapter)))
+    """The labels of a chapter's exercises, less those that are answered by a Try alone; a chapter is called as its
+    file, such as "1_marginal_likelihood"."""
+    labels = re.findall(r"\{exercise\}.*\n:label: (\S+)", "\n".join(cell.source for cell in cells_of(chapter)))
+    return [label for label in labels if not is_tried(chapter, label)]
+
+
+def is_tried(chapter: str, label: str) -> bool:
+    """Whether an exercise ends in a Try, with nothing for the reader to write."""
+    start, end = bounds(chapter, label)
+    code = [cell.source for cell in cells_of(chapter)[start:end] if cell.cell_type == "code"]
+    return bool(code) and ast.unparse(ast.parse(code[-1]).body[-1]).startswith("Try(")
+
+
+def bounds(chapter: str, label: str) -> tuple[int, int]:
+    """The numbers of the cells with an exercise's text and with its solution."""
+    cells = cells_of(chapter)
+    start = next(i for i, cell in enumerate(cells) if f":label: {label}\n" in cell.source)
+    return start, next(i for i, cell in enumerate(cells) if re.search(rf"\{{solution(-start)?\}} {label}\n", cell.source))
 
 
 @functools.cache
 def exercise(chapter: str, label: str) -> Exercise:
     cells = cells_of(chapter)
     sources = [cell.source if cell.cell_type == "code" else "" for cell in cells]
-    start, end = (next(i for i, cell in enumerate(cells) if mark in cell.source)
-                  for mark in (f":label: {label}\n", f"{{solution-start}} {label}\n"))
+    start, end = bounds(chapter, label)
     given = [i for i in range(start, end) if sources[i]]
     answer = next(i for i in range(end, len(cells)) if sources[i])
     *stub, ask = ast.parse(sources[given[-1]]).body
