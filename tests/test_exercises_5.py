@@ -13,7 +13,7 @@ WRONG = {
         "one way is steadier by more": Edit("1.3", "1"),
         "the ratio of the variances": Edit("1.3", "1.75"),
         "the posterior": Edit("1.3", "200 ** 0.5"),
-        "the other spreads 1.": Edit("1.3", "2.0"),
+        "the other spreads 1.": Edit("1.3", "2.05"),
         "keeps beside the exact KL": Edit("1.3, 0", "1.3, 3.4"),
         "with this encoder's q": Edit("1.3, 0", "1.3, 2.6"),
         "what is left of z": Edit("1.3, 0", "1.3, 1"),
@@ -87,10 +87,11 @@ WRONG = {
         "and the mixture has": Edit(MIXTURE, "return vc.log_mean_exp(log_density, dim=1) + 0.1"),
     },
 }
+TRIED = {"ex-5-alone", "ex-5-line"}  # answered by Try, which knows the right answer
 
 
 def test_every_exercise_has_a_check():
-    assert set(labels_of(CHAPTER)) == WRONG.keys()
+    assert set(labels_of(CHAPTER)) - TRIED == WRONG.keys()
 
 
 @pytest.mark.parametrize("label", WRONG)
