@@ -9,6 +9,7 @@ import ast
 import contextlib
 import functools
 import io
+import itertools
 import re
 import symtable
 from typing import NamedTuple
@@ -48,17 +49,18 @@ def labels_of(chapter: str) -> list[str]:
 
 
 def is_tried(chapter: str, label: str) -> bool:
-    """Whether an exercise ends in a Try, with nothing for the reader to write."""
-    start, end = bounds(chapter, label)
-    code = [cell.source for cell in cells_of(chapter)[start:end] if cell.cell_type == "code"]
-    return bool(code) and ast.unparse(ast.parse(code[-1]).body[-1]).startswith("Try(")
+    """Whether an exercise is answered by a Try, with nothing for the reader to write: it has no solution in code."""
+    cells = cells_of(chapter)
+    start = next(i for i, cell in enumerate(cells) if f":label: {label}\n" in cell.source)
+    own = [cell.source for cell in itertools.takewhile(lambda cell: cell.cell_type == "code", cells[start + 1 :])]
+    return any(re.search(r"^Try\(", source, re.M) for source in own) and not any("\ncheck_" in source for source in own)
 
 
 def bounds(chapter: str, label: str) -> tuple[int, int]:
-    """The numbers of the cells with an exercise's text and with its solution."""
-    cells = cells_of(chapter)
-    start = next(i for i, cell in enumerate(cells) if f":label: {label}\n" in cell.source)
-    return start, next(i for i, cell in enumerate(cells) if re.search(rf"\{{solution(-start)?\}} {label}\n", cell.source))
+    """The numbers of the cells with an exercise's text and with its solution in code."""
+    sources = [cell.source for cell in cells_of(chapter)]
+    marks = f":label: {label}\n", f"{{solution-start}} {label}\n"
+    return tuple(next(i for i, source in enumerate(sources) if mark in source) for mark in marks)
 
 
 @functools.cache
