@@ -52,6 +52,8 @@ def is_tried(chapter: str, label: str) -> bool:
     """Whether an exercise is answered by a Try, with nothing for the reader to write: it has no solution in code."""
     cells = cells_of(chapter)
     start = next(i for i, cell in enumerate(cells) if f":label: {label}\n" in cell.source)
+    if "{solution}" in cells[start].source.split(f":label: {label}\n")[1]:
+        return False  # a proof
     own = [cell.source for cell in itertools.takewhile(lambda cell: cell.cell_type == "code", cells[start + 1 :])]
     return any(re.search(r"^Try\(", source, re.M) for source in own) and not any("\ncheck_" in source for source in own)
 
