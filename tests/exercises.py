@@ -57,8 +57,8 @@ def is_tried(chapter: str, label: str) -> bool:
 def bounds(chapter: str, label: str) -> tuple[int, int]:
     """The numbers of the cells with an exercise's text and with its solution."""
     cells = cells_of(chapter)
-    start = next(i for i, cell in enumerate(cells) if f":label: {label}\n" in cell.source)
-    return start, next(i for i, cell in enumerate(cells) if re.search(rf"\{{solution(-start)?\}} {label}\n", cell.source))
+    return tuple(next(i for i, cell in enumerate(cells) if re.search(mark, cell.source))
+                 for mark in (rf":label: {label}\n", rf"\{{solution(-start)?\}} {label}\n"))
 
 
 @functools.cache
