@@ -108,7 +108,15 @@ async function renderPredict({ model, el }) {
     const typed = h("input", { type: "number", min: low, max: high, step: log ? "any" : axis.size, ...ui.KEYS,
                                "aria-label": `Your number, from ${show(low)} to ${inUnit(high)}`,
                                oninput: () => mark(low <= typed.valueAsNumber && typed.valueAsNumber <= high ? [typed.valueAsNumber] : []),
-                               onkeydown: (event) => event.key === "Enter" && given() });
+                               onkeydown: pressed });
+    function pressed(event) {
+      const step = log && { ArrowUp: "stepUp", ArrowDown: "stepDown" }[event.key];
+      if (event.key === "Enter") given();
+      if (!step) return;
+      event.preventDefault(); // a step of 1 means little on a logarithmic line: take one of the slider's
+      slider.input[step]();
+      slider.input.dispatchEvent(new Event("input"));
+    }
     const flag = (name) => h("span", { class: `vw-predict-flag ${name}`, hidden: true });
     const [yours, real] = [flag("yours"), flag("real")];
     const gap = h("span", { class: "vw-predict-gap", hidden: true });

@@ -36,7 +36,8 @@
   const unfold = () => {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
-    const inside = target.querySelector(":scope > details.exact");
+    const section = target.closest("section"), heads = target === section || !target.textContent; // a second label is empty
+    const inside = heads ? section?.querySelector(":scope > details.exact") : null;
     for (let node = inside ?? target; node; node = node.parentElement) if (node.matches("details")) node.open = true;
     if (inside || target.closest("details")) target.scrollIntoView();
   };

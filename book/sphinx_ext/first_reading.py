@@ -66,7 +66,7 @@ def minutes(doctree) -> int:
     seconds = 0
     for node in main_path(doctree):
         if isinstance(node, nodes.Text):
-            seconds += WORD * len(node.split())
+            seconds += WORD * len(re.findall(r"\S*\w\S*", node))
         elif isinstance(node, nodes.math):
             seconds += WORD
         elif isinstance(node, nodes.math_block):
