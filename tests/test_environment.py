@@ -109,6 +109,7 @@ def write_small_book(folder, address=""):
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n", encoding="utf-8")
     for part in ("sphinx_ext", "assets", "templates", "references.bib"):
         (folder / "book" / part).symlink_to(ROOT / "book" / part)
+    (folder / "vae_widgets").symlink_to(ROOT / "vae_widgets")
     cells = [nbformat.v4.new_markdown_cell("# Naïve title"), nbformat.v4.new_code_cell(CELL_OF_FIGURE)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "book/index.ipynb")

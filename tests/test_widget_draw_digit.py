@@ -100,7 +100,7 @@ def test_keys_choose_a_digit_and_new_samples(show_widgets, name):
 
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
 def test_drawing(show_widgets, touch):
-    drawing = widget("ssvae")
+    drawing = widget("ssvae", answer=True)
     page, trouble = show_widgets([drawing], width=360 if touch else 1280, touch=touch)
     drag(page, on_paper(page, three()), touch)
     one_stroke = torch.tensor(ink(page, SEEN)).float()

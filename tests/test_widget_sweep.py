@@ -326,7 +326,7 @@ def test_models_without_results_are_measured(show_widgets):
     assert number(page, "nelbo") == measured["nelbo"]
     assert number(page, "nelbo") == pytest.approx(number(page, "rate") + number(page, "distortion"))
     assert page.locator("output[data-key=tight]").count() == 0
-    assert page.locator(".vw").get_by_text("means over 200 images.").count() == 1
+    assert page.locator(".vw").get_by_text("a mean over 200 images.").count() == 1
     # One of them had results, but others are compared on the same images.
     assert sweep.measured[2]["nelbo"] != model("vae").description["results"]["test"]["nelbo"]
     with pytest.raises(ValueError, match="for models whose bounds are stored; given 'bounds'"):

@@ -31,7 +31,8 @@ MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent
 FONTS = MATHJAX / "output/chtml/fonts/woff-v2"
 PARTS = ["core", "adaptors/liteDOM", "input/tex-base", "input/tex/extensions/ams",
          "input/tex/extensions/color", "output/chtml", "output/chtml/fonts/tex"]
-COLOURS = set(re.findall(r"--vae-(\w+)", (Path(__file__).parents[2] / "vae_widgets/colours.css").read_text("utf-8")))
+PALETTE = Path(__file__).parents[2] / "vae_widgets/colours.css"
+COLOURS = set(re.findall(r"--vae-(\w+)", PALETTE.read_text(encoding="utf-8")))
 # A formula in a page, set or not, with its TeX as a reader copies it.
 FORMULA = re.compile(r"""<mjx-container data-tex=("|')(.*?)\1.*?</mjx-container>""", re.DOTALL)
 
