@@ -100,6 +100,29 @@ def test_a_link_into_a_box_opens_it(open_address, site):
     assert trouble + more == []
 
 
+def test_an_address_or_a_choice_that_means_nothing_stops_nothing(open_address, site):
+    """Another page of the host may have kept something by the same name; a link may be cut off within a letter."""
+    page, trouble = open_address((site / "book/4_beta.html").as_uri() + "#%E0%A4%A",
+                                 before="localStorage.setItem('vae-book-code', 'x')")
+    expect(page.get_by_label("the lesson’s")).to_be_checked()
+    page.get_by_label("none", exact=True).check()
+    expect(page.locator(".tag_check").first).to_be_hidden()
+    assert trouble == []
+
+
+def test_paper_has_the_claims_and_the_boxes(open_page):
+    page, trouble = open_page("book/4_beta")
+    box, check = page.locator("details.exact > p").first, page.locator(".tag_check summary").first
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(check).to_be_visible()
+    expect(box).to_be_visible()
+    page.emulate_media(media="screen")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(box).to_be_hidden()
+    assert trouble == []
+
+
 def test_the_index_tells_the_minutes_that_the_chapters_state(site):
     index = BeautifulSoup((site / "book/index.html").read_text(encoding="utf-8"), "html.parser")
     rows = [row.find_all("td") for row in index.find("table").find_all("tr")[1:]]

@@ -26,4 +26,5 @@ if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "n
 }
 
 // Which code is shown: see book.css and later.js.
-document.documentElement.dataset.code = localStorage.getItem("code") ?? "lesson";
+const chosen = localStorage.getItem("vae-book-code");
+document.documentElement.dataset.code = ["all", "none"].includes(chosen) ? chosen : "lesson";

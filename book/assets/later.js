@@ -26,7 +26,7 @@
   for (const option of document.querySelectorAll(".code-switch input")) {
     option.checked = option.value === dataset.code;
     option.addEventListener("change", () => {
-      localStorage.setItem("code", (dataset.code = option.value));
+      localStorage.setItem("vae-book-code", (dataset.code = option.value));
       open(option.value === "all");
     });
   }
@@ -34,7 +34,13 @@
 
   // What a link leads to is unfolded.
   const unfold = () => {
-    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    let name = location.hash.slice(1);
+    try {
+      name = decodeURIComponent(name);
+    } catch {
+      return; // cut off within a letter
+    }
+    const target = name && document.getElementById(name);
     if (!target) return;
     const section = target.closest("section"), heads = target === section || !target.textContent; // a second label is empty
     const inside = heads ? section?.querySelector(":scope > details.exact") : null;
@@ -43,6 +49,14 @@
   };
   addEventListener("hashchange", unfold);
   unfold();
+
+  // On paper nothing can be unfolded.
+  addEventListener("beforeprint", () => {
+    const boxes = [...document.querySelectorAll("details.exact:not([open])")];
+    const fold = (folded) => boxes.forEach((box) => (box.open = !folded));
+    fold(false);
+    addEventListener("afterprint", () => fold(true), { once: true });
+  });
 
   // The theme's buttons name the function that they call: see strict_policy.py.
   addEventListener("click", ({ target }) => {
