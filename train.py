@@ -12,6 +12,7 @@ import hashlib
 import json
 import platform
 import shutil
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,12 @@ SHIPPED_LABELS = 100
 LIKELIEST = 2  # over how many labels of an unlabelled image its bound sums in training
 NEIGHBOURS_IN = "vae-z50"  # the model in whose latent space labels spread
 GUESS_WEIGHT = 100  # of the cross-entropy with these guesses; class_weight is that with the known labels
+# M2, the notes' own model: the class weights that are tried, and the steps after which a training is looked at
+CLASS_WEIGHTS = (100.0, 10.0, 1.0, 0.1)
+LOOKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 6000, 8000, 10_000)
+# NamedGMVAE: the components of a class and for how many epochs; the classes that it then names place more of them.
+GROWTH = {1: 2, 5: 2, 20: 3}
+FEWER_DRAWS = 3  # where the number of labels is not that of the shipped model
 
 
 class Recipe(NamedTuple):
@@ -87,6 +94,10 @@ RECIPES = {
        for bound in ("iwae", "iwae-dreg")},
     # After the model that its guesses come from, NEIGHBOURS_IN.
     "ssvae": Recipe(vc.SSVAE, dict(class_weight=1.0), dict(epochs=14, batch_size=100, learning_rate=3e-3)),
+    # The notes' own model: J alone, all labels summed. Its class weight is the best of CLASS_WEIGHTS.
+    "m2": Recipe(vc.SSVAE, dict(class_weight=100.0), dict(epochs=20, batch_size=100, learning_rate=1e-3)),
+    # On the active latents of NEIGHBOURS_IN, and from its weights.
+    "named-gmvae": Recipe(vc.NamedGMVAE, dict(each=20), dict(epochs=7, batch_size=200, learning_rate=1e-3)),
 }
 
 
@@ -103,7 +114,7 @@ def main():
         if arguments.measure:
             done = unfinished(name, "measured", SAMPLES, EVALUATION_SEED, weights_of(name))
         else:
-            done = unfinished(name, "trained", SAMPLES, LABELS, DRAWS, settings_of(RECIPES[name]))
+            done = unfinished(name, "trained", SAMPLES, LABELS, DRAWS, settings_of(name, RECIPES[name]))
         if done.exists():
             print(f"{name}: done already, before the interruption", flush=True)
             continue
@@ -125,11 +136,13 @@ def unfinished(name, part, *settings):
     return WORK / name / f"{part}-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}"
 
 
-def settings_of(recipe):
+def settings_of(name, recipe):
     """Whatever else decides what a recipe makes: it is trained anew when any of this has changed."""
-    before = NEIGHBOURS_IN if recipe.model is vc.SSVAE else recipe.start
+    before = NEIGHBOURS_IN if name in TRAINERS else recipe.start
     weights = before and weights_of(before)
-    return recipe, SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT, EVALUATION_SEED, weights
+    ours = {"m2": (CLASS_WEIGHTS, LOOKS), "named-gmvae": (GROWTH, GUESS_WEIGHT)}.get(
+        name, (SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT))
+    return recipe, *ours, EVALUATION_SEED, weights
 
 
 def weights_of(name):
@@ -139,8 +152,8 @@ def weights_of(name):
 
 def train(name, recipe, data):
     """Train a model and ship it with everything that is quick to measure."""
-    if recipe.model is vc.SSVAE:
-        model, results = train_semi_supervised(name, recipe, data)
+    if name in TRAINERS:
+        model, results = TRAINERS[name](name, recipe, data)
     else:
         model, results = trained(name, recipe, data.train_images), {}
     results |= quick_results(model, data)
@@ -174,7 +187,7 @@ def trained(name, recipe, images, loss=None, seed=0):
 
     loss: function of the model and a batch, where it is not the recipe's bound.
     """
-    file = unfinished(name, f"seed{seed}", settings_of(recipe))
+    file = unfinished(name, f"seed{seed}", settings_of(name, recipe))
     if not file.exists():
         print(f"{name}: training, {recipe.fit}, seed {seed}", flush=True)
         torch.manual_seed(seed)
@@ -201,7 +214,7 @@ def assert_rounding_is_harmless(model, images):
 
 def train_semi_supervised(name, recipe, data):
     """The model that is shipped, and accuracies for several draws of each number of labels."""
-    settings, graph = settings_of(recipe), latent_graph(data.train_images)
+    settings, graph = settings_of(name, recipe), latent_graph(data.train_images)
     by_labels = {}
     for labels in LABELS:
         accuracies = [accuracies_of_draw(name, recipe, settings, data, graph, labels, draw) for draw in range(DRAWS)]
@@ -268,6 +281,205 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
     return accuracies
 
 
+def train_m2(name, recipe, data):
+    """The notes' model as it stands, for every class weight, and for every draw of the labels with the recipe's."""
+    runs = [(weight, 0) for weight in CLASS_WEIGHTS]
+    runs += [(recipe.arguments["class_weight"], draw) for draw in range(1, DRAWS)]
+    found = {(weight, draw): m2_of_draw(name, recipe, data, weight, draw) for weight, draw in runs}
+    model = vc.load_model(m2_file(name, recipe, recipe.arguments["class_weight"], 0))
+    accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+    return model, dict(labels=SHIPPED_LABELS, accuracy=accuracy, steps=list(LOOKS),
+                       class_weights={weight: found[weight, 0] for weight in CLASS_WEIGHTS},
+                       draws=[found[recipe.arguments["class_weight"], draw] for draw in range(DRAWS)],
+                       accuracy_all_labels=all_labels(name, recipe, data))
+
+
+def m2_file(name, recipe, weight, draw):
+    return unfinished(name, f"weight{weight:g}-draw{draw}", settings_of(name, recipe))
+
+
+def m2_of_draw(name, recipe, data, weight, draw):
+    """What M2 reaches, and what it had learnt at each of LOOKS."""
+    file = m2_file(name, recipe, weight, draw)
+    if file.exists():
+        return vc.load_model(file).description["results"]
+    known = vc.labelled_subset(data.train_labels, SHIPPED_LABELS, seed=draw)
+    x_known, y_known = data.train_images[known], data.train_labels[known]
+    rest = torch.ones(len(data.train_images), dtype=torch.bool)
+    rest[known] = False
+    torch.manual_seed(draw)
+    model = recipe.model(**recipe.arguments | dict(class_weight=weight))
+    looks, step = [], 0
+
+    def loss(x):
+        nonlocal step
+        if step in LOOKS:
+            looks.append(look_at(model, x_known, y_known, data))
+        step += 1
+        return model.loss(x, vc.binarize(x_known), y_known, len(known) / len(x_rest))
+
+    x_rest = data.train_images[rest]
+    history = vc.fit(model, x_rest, loss=loss, seed=draw, progress=False, **recipe.fit)
+    looks.append(look_at(model, x_known, y_known, data))
+    results = dict(looks=looks, accuracy=vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED),
+                   confusion=confusion_of(model, data))
+    print(f"class weight {weight:g}, draw {draw}: {results['accuracy']}, {looks[-1]}", flush=True)
+    vc.save_model(file, model, results=results, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
+    return results
+
+
+@torch.no_grad()
+def look_at(model, x_known, y_known, data):
+    """The race of classifier and bounds: the accuracy of the one on 10,000 test images and its cross-entropy on the
+    known ones; how often the highest bound is the right one's, on 1,000 test images, how often the classifier's
+    choice, and by how many nats the true label's bound is above the mean of the wrong ones."""
+    with vc._seeded(EVALUATION_SEED):
+        x, y = vc.binarize(data.test_images[:1000]), data.test_labels[:1000]
+        bounds = -sum(model._z_bound(x, model._every_label())).T
+        is_true = F.one_hot(y, model.y_dim).bool()
+        return dict(
+            accuracy=vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED),
+            known=F.cross_entropy(model.cls(vc.binarize(x_known)), y_known).item(),
+            bounds_right=(bounds.argmax(1) == y).float().mean().item(),
+            bounds_agree=(bounds.argmax(1) == model.cls(x).argmax(1)).float().mean().item(),
+            margin=(bounds[is_true].mean() - bounds[~is_true].mean()).item())
+
+
+@torch.no_grad()
+def confusion_of(model, data):
+    """How often each class, a row, is called which, a column, on the test images."""
+    said = model.log_posterior_of_classes(binary_test_images(data.test_images)).argmax(1)
+    return torch.bincount(10 * data.test_labels + said, minlength=100).reshape(10, 10).tolist()
+
+
+def all_labels(name, recipe, data):
+    """The classifier of an SSVAE with every label, trained until it is done: the accuracy it reaches."""
+    done = unfinished(name, "all-labels", settings_of(name, recipe))
+    if not done.exists():
+        torch.manual_seed(0)
+        model = recipe.model(gen_weight=0)
+
+        def loss(x):
+            some = torch.randint(len(data.train_images), (200,))
+            return F.cross_entropy(model.cls(vc.binarize(data.train_images[some])), data.train_labels[some])
+
+        vc.fit(model, data.train_images[:100], loss=loss, epochs=9000, batch_size=100, learning_rate=2e-3,
+               progress=False)
+        accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+        vc._write_atomically(done, json.dumps(accuracy).encode())
+    return json.loads(done.read_text(encoding="utf-8"))
+
+
+def train_named(name, recipe, data):
+    """The mixture with the names of classes: the one that is shipped, from 100 labels and nothing else, and
+    accuracies for several draws of each number of labels, from labels alone and from the guesses of a graph,
+    each with its generative term and without."""
+    graph = latent_graph(data.train_images)
+    by_labels = {}
+    for labels in sorted(LABELS, key=lambda n: n != SHIPPED_LABELS):  # the shipped number first
+        draws = DRAWS if labels == SHIPPED_LABELS else FEWER_DRAWS
+        found = [named_of_draw(name, recipe, data, graph, labels, draw) for draw in range(draws)]
+        by_labels[labels] = {kind: [each[kind] for each in found] for kind in found[0]}
+    model = vc.load_model(named_file(name, recipe, SHIPPED_LABELS, 0))
+    accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+    return model, dict(labels=SHIPPED_LABELS, accuracy=accuracy, growth=GROWTH, started_from=NEIGHBOURS_IN,
+                       by_labels={labels: by_labels[labels] for labels in LABELS})
+
+
+def named_file(name, recipe, labels, draw):
+    return unfinished(name, f"labels{labels}-draw{draw}", settings_of(name, recipe))
+
+
+def named_of_draw(name, recipe, data, graph, labels, draw):
+    """Accuracies on the test set, binarised and (grey) as they are, and seconds."""
+    file = named_file(name, recipe, labels, draw)
+    if file.exists():
+        return vc.load_model(file).description["results"]
+    images = data.train_images
+    known = vc.labelled_subset(data.train_labels, labels, seed=draw)
+    x_known, y_known = images[known], data.train_labels[known]
+    guesses = vc.spread_labels(graph, known, y_known)
+    results = {}
+
+    def start(each, names, before=None):
+        model = recipe.model(**recipe.arguments | dict(z_dim=base.z_dim, each=each))
+        copied = base if before is None else before
+        model.enc, model.dec = copy.deepcopy(copied.enc), copy.deepcopy(copied.dec)
+        model.place(sampled_codes(model, images), names)
+        return model
+
+    def fit(model, loss, epochs):
+        return vc.fit(model, images, loss=loss, seed=draw, progress=False, **recipe.fit | dict(epochs=epochs))
+
+    def generative(model):
+        def loss(x):
+            few = torch.randperm(labels)[:20]
+            return model.loss(x, vc.binarize(x_known[few]), y_known[few], labels / len(images))
+        return loss
+
+    def discriminative(model, some_images, targets):
+        def loss(x):
+            some = torch.randint(len(some_images), (len(x),))
+            m, v = model.enc(vc.binarize(some_images[some]))
+            return F.cross_entropy(model.log_prior_of_classes(vc.sample_gaussian(m, v)), targets[some])
+        return loss
+
+    def measure(kind, model, began):
+        results[kind] = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
+        grey = [model.log_posterior_of_classes(batch / 255).argmax(1) for batch in data.test_images.split(2000)]
+        results[f"{kind}_grey"] = (torch.cat(grey) == data.test_labels).float().mean().item()
+        results[f"{kind}_seconds"] = time.process_time() - began
+
+    torch.manual_seed(draw)
+    base = active_part(NEIGHBOURS_IN, images)
+    began = time.process_time()
+    names = vc.name_clusters(sampled_codes(base, images), known, y_known).argmax(1)
+    results["em"] = (names == data.train_labels).float().mean().item()
+    history, model, found = [], None, names
+    for each, epochs in GROWTH.items():
+        model = start(each, found, model)
+        history += fit(model, generative(model), epochs)
+        with torch.no_grad():
+            x = vc.binarize(images)
+            found = torch.cat([model.log_posterior_of_classes(batch).argmax(1) for batch in x.split(5000)])
+        found[known] = y_known
+    shipped = model
+    measure("labels", model, began)
+    last = max(GROWTH)
+    for kind, place, loss in (
+            ("labels_no_gen", names, lambda model: discriminative(model, x_known, y_known)),
+            ("guesses", guesses.argmax(1), generative),
+            ("guesses_no_gen", guesses.argmax(1), lambda model: discriminative(model, images, guesses))):
+        began = time.process_time()
+        model = start(last, place)
+        fit(model, loss(model), 5)
+        measure(kind, model, began)
+    print(f"{labels} labels, draw {draw}: {results}", flush=True)
+    vc.save_model(file, shipped, results=results,
+                  history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
+    return results
+
+
+@torch.no_grad()
+def active_part(name, images):
+    """A trained VAE without the latents that it does not use."""
+    whole = vc.load_trained(name)
+    active = vc.active_units(whole, images / 255)
+    part = vc.VAE(z_dim=active.sum().item(), hidden=whole.hidden, activation=whole.activation)
+    for mine, its in ((part.enc, whole.enc), (part.dec, whole.dec)):
+        for to, of in zip(mine.state_dict().values(), its.state_dict().values(), strict=True):
+            if to.shape != of.shape:  # the last layer of the encoder: means and variances; the first of the decoder
+                of = of[torch.cat([active, active])] if mine is part.enc else of[:, active]
+            to.copy_(of)
+    return part
+
+
+@torch.no_grad()
+def sampled_codes(model, images):
+    """One sample of q(z|x) for each image."""
+    return torch.cat([vc.sample_gaussian(*model.enc(vc.binarize(batch))) for batch in images.split(5000)])
+
+
 def binary_test_images(test_images):
     """The test images as binary ones, always the same."""
     return vc.binarize(test_images, torch.Generator().manual_seed(EVALUATION_SEED))
@@ -311,6 +523,9 @@ def against_quadrature(model, x, estimate):
     return dict(images=len(x), log_px=exact.mean().item(), iwae_5000=estimate.mean().item(),
                 elbo=elbo.mean().item(), largest_gap=(exact - estimate).abs().max().item(),
                 largest_change_on_half_the_grid=(exact - coarse).abs().max().item())
+
+
+TRAINERS = {"ssvae": train_semi_supervised, "m2": train_m2, "named-gmvae": train_named}  # those that use labels
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import math
 import os
 import threading
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -562,7 +563,7 @@ class SSVAE(VAE):
         _check_images(x, self)
         log_p_y = -math.log(self.y_dim)
         if y is not None:
-            kl_z, rec = (t.mean() for t in self._z_bound(x, self._one_hot(y, len(x))))
+            kl_z, rec = (t.mean() for t in self._z_bound(x, _one_hot(y, len(x), self)))
             kl_y = torch.full_like(rec, -log_p_y)
         else:
             log_q = self.cls(x).log_softmax(-1)
@@ -589,15 +590,10 @@ class SSVAE(VAE):
         kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
         return ((q.T * (self.beta * kl_z + rec)).sum(0) + self.beta * kl_y).mean()
 
-    def _one_hot(self, y, batch):
-        _check_tensor(y, "labels")
-        if y.shape == (batch,) and not y.is_floating_point() and _holds((y >= 0) & (y < self.y_dim)):
-            return (y.unsqueeze(1) == torch.arange(self.y_dim, device=y.device)).to(self.prior_m)
-        if y.shape == (batch, self.y_dim) and _holds((y.sum(1) == 1) & ((y == 0) | (y == 1)).all(1)):
-            return y.to(self.prior_m)
-        values = f", {y.min()} to {y.max()}" if y.numel() else ""
-        raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {self.y_dim - 1} or one-hot "
-                         f"({batch}, {self.y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
+    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
+        """log q(y|x), the classifier's, in nats: (batch, x_dim) -> (batch, y_dim)."""
+        _check_images(x, self)
+        return self.cls(x).log_softmax(-1)
 
     def log_weight(self, x, iw, dreg=False):
         """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
@@ -629,7 +625,7 @@ class SSVAE(VAE):
         on bad images or labels.
         """
         _check_images(x_labelled, self)
-        y_labelled = self._one_hot(y_labelled, len(x_labelled))
+        y_labelled = _one_hot(y_labelled, len(x_labelled), self)
         cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
         loss = self.class_weight * cross_entropy
         if self.gen_weight:
@@ -637,6 +633,94 @@ class SSVAE(VAE):
             labelled = self.negative_elbo_bound(x_labelled, y_labelled)[0]
             loss = loss + self.gen_weight * (unlabelled + labelled_share * labelled)
         return loss
+
+
+class NamedGMVAE(VAE):
+    """A GMVAE whose components carry the names of classes: y uniform, z|y a mixture of `each` Gaussians with
+    full covariances, x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Chapter 7.
+
+    There is no classifier: q(y|x) is p(y|z), by Bayes' rule. class_weight weighs the cross-entropy of the known
+    labels in `loss`. `place` sets the components on codes that have been named.
+    """
+
+    def __init__(self, x_dim: int = 784, z_dim: int = 25, hidden: Sequence[int] = (300, 300), activation: str = "elu",
+                 y_dim: int = 10, each: int = 20, class_weight: float = 1.0, beta: float = 1.0):
+        super().__init__(x_dim, z_dim, hidden, activation, beta)
+        self.y_dim, self.each = _check_count(y_dim, "y_dim"), _check_count(each, "each")
+        self.class_weight = _check_number(class_weight, "class_weight")
+        k = self.y_dim * self.each  # those of class 0, then those of class 1, ...
+        self.mean = nn.Parameter(torch.randn(k, self.z_dim))
+        # Lower triangular: it maps a component's codes, less their mean, to N(0, I).
+        self.whiten = nn.Parameter(torch.eye(self.z_dim).repeat(k, 1, 1))
+        self.share = nn.Parameter(torch.zeros(self.y_dim, self.each))  # logits of the weights within a class
+
+    def log_prior_of_classes(self, z: torch.Tensor) -> torch.Tensor:
+        """log p(z|y) for every class, in nats: (..., z_dim) -> (..., y_dim)."""
+        rows, whiten = z.reshape(-1, self.z_dim), self.whiten.tril()
+        centre = (whiten @ self.mean.unsqueeze(2)).squeeze(2)
+        white = F.linear(rows, whiten.flatten(0, 1)).reshape(-1, *centre.shape) - centre
+        log_det = whiten.diagonal(dim1=1, dim2=2).abs().log().sum(1)
+        log_each = log_det - 0.5 * (white.square().sum(2) + self.z_dim * math.log(2 * math.pi))
+        log_each = log_each.reshape(-1, self.y_dim, self.each) + self.share.log_softmax(1)
+        return log_each.logsumexp(2).reshape(*z.shape[:-1], self.y_dim)
+
+    def log_prior(self, z):
+        """log p(z), the sum over classes, in nats: (..., z_dim) -> (...)."""
+        return log_mean_exp(self.log_prior_of_classes(z), dim=-1)
+
+    def kl(self, z, m, v):
+        """log q(z|x) - log p(z) at the sample z ~ q: its mean is KL(q(z|x) || p(z))."""
+        return log_normal(z, m, v) - self.log_prior(z)
+
+    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
+        """log q(y|x) = log p(y|z) at the mean of q(z|x), in nats: (batch, x_dim) -> (batch, y_dim)."""
+        _check_images(x, self)
+        return self.log_prior_of_classes(self.enc(x)[0]).log_softmax(-1)
+
+    def loss(self, x: torch.Tensor, x_labelled: torch.Tensor, y_labelled: torch.Tensor,
+             labelled_share: float) -> torch.Tensor:
+        """The training objective: -ELBO(x), -ELBO(x, y) and the cross-entropy of the known labels under p(y|z).
+
+        Arguments and weights as in `SSVAE.loss`. Returns a scalar, in nats. Raises ValueError on bad images or
+        labels.
+        """
+        _check_images(x_labelled, self)
+        y = _one_hot(y_labelled, len(x_labelled), self)
+        m, v = self.enc(x_labelled)
+        z = sample_gaussian(m, v)
+        log_p = self.log_prior_of_classes(z)
+        kl = log_normal(z, m, v) - (y * log_p).sum(-1) + math.log(self.y_dim)
+        rec = -log_bernoulli_with_logits(x_labelled, self.dec(z))
+        labelled = (rec + self.beta * kl).mean()
+        return (self.negative_elbo_bound(x)[0] + labelled_share * labelled
+                + self.class_weight * F.cross_entropy(log_p, y))
+
+    @torch.no_grad()
+    def place(self, codes: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> None:
+        """Set the components of each class on `each` clusters (k-means) of the codes that have its name.
+
+        codes: (n, z_dim), samples of q(z|x); labels: (n,) class ids, guessed or known. Raises ValueError if a
+        class has fewer codes than components.
+        """
+        from sklearn.cluster import KMeans  # slow to import, and needed here alone
+
+        means, factors, counts = [], [], []
+        ridge = 0.02 * torch.eye(self.z_dim)  # a few codes have no full covariance
+        for c in range(self.y_dim):
+            own = codes[labels == c].float().cpu()
+            if len(own) < self.each:
+                raise ValueError(f"class {c} has {len(own)} codes for its {self.each} components")
+            found = KMeans(self.each, n_init=1, random_state=seed).fit(own[:4000].numpy())
+            which = torch.from_numpy(found.predict(own.numpy()))
+            for j in range(self.each):
+                cluster = own[which == j]
+                spread = torch.cov((cluster if len(cluster) > 2 * self.z_dim else own).T) + ridge
+                means.append(cluster.mean(0))
+                factors.append(torch.linalg.cholesky(spread).inverse())
+                counts.append(len(cluster))
+        self.mean.copy_(torch.stack(means))
+        self.whiten.copy_(torch.stack(factors))
+        self.share.copy_(torch.tensor(counts, dtype=torch.float).reshape(self.y_dim, self.each).log())
 
 
 class Autoencoder(_Model):
@@ -788,23 +872,36 @@ def active_units(model, x, threshold=0.01):
     return model.enc(x)[0].var(0) > threshold
 
 
+def _one_hot(y, batch, model):
+    """Labels of a batch, class ids or one-hot already, as (batch, y_dim) in the model's precision."""
+    _check_tensor(y, "labels")
+    y_dim = model.y_dim
+    if y.shape == (batch,) and not y.is_floating_point() and _holds((y >= 0) & (y < y_dim)):
+        return (y.unsqueeze(1) == torch.arange(y_dim, device=y.device)).to(model.prior_m)
+    if y.shape == (batch, y_dim) and _holds((y.sum(1) == 1) & ((y == 0) | (y == 1)).all(1)):
+        return y.to(model.prior_m)
+    values = f", {y.min()} to {y.max()}" if y.numel() else ""
+    raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {y_dim - 1} or one-hot "
+                     f"({batch}, {y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
+
+
 @torch.no_grad()
 def accuracy(model, images, labels, seed=0):
     """Share of images whose most probable class under q(y|x) is the label. Chapter 7.
 
     images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed` since that is what
     the classifier saw in training; labels: (n,) class ids. Returns a float. Raises
-    ValueError for a model without a classifier, or where there is not one label for each image.
+    ValueError for a model that knows no classes, or where there is not one label for each image.
     """
-    if not isinstance(model, SSVAE):
-        raise ValueError(f"only an SSVAE has a classifier; given {type(model).__name__}")
+    if not hasattr(model, "log_posterior_of_classes"):
+        raise ValueError(f"only an SSVAE or a NamedGMVAE knows classes; given {type(model).__name__}")
     _check_tensor(labels, "labels")
     if labels.shape != (len(images),):
         raise ValueError(f"wanted labels of shape ({len(images)},), one for each image; given {tuple(labels.shape)}")
     with _seeded(seed):
-        x = binarize(images).to(model.cls.first.weight.dtype)
-    _check_images(x, model)
-    return (model.cls(x).argmax(1) == labels).float().mean().item()
+        x = binarize(images).to(next(model.parameters()).dtype)
+    found = torch.cat([model.log_posterior_of_classes(batch).argmax(1) for batch in x.split(2000)])
+    return (found == labels).float().mean().item()
 
 
 @contextlib.contextmanager
@@ -931,6 +1028,32 @@ def spread_labels(graph, known, labels, y_dim=10):
     guess[known] = few
     guess = guess**3  # a mean over neighbours is right more often than it is sure
     return guess / guess.sum(1, keepdim=True)
+
+
+def name_clusters(codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor, y_dim: int = 10,
+                  steps: int = 25) -> torch.Tensor:
+    """Guess every image's class from a few, by EM: one Gaussian with a full covariance for each class.
+
+    codes: (n, dim), samples of q(z|x); known, labels: as in `spread_labels`. The Gaussians start at the means of
+    the known codes. In each step p(y|z), with p(y) uniform, says which codes are whose, where no label does; then
+    each Gaussian takes the mean and covariance of its own (Dempster et al., 1977).
+    Returns p(y|z), (n, y_dim). Raises ValueError if not every class is among the labels. Chapter 7.
+    """
+    few = F.one_hot(labels.long(), y_dim).to(codes)
+    if few.shape != (len(known), y_dim) or not few.any(0).all():
+        raise ValueError(f"wanted class ids of {len(known)} known images, each of 0 to {y_dim - 1} among them; "
+                         f"given shape {tuple(labels.shape)}, values {labels.unique().tolist()}")
+    mean, cov = few.T @ codes[known] / few.sum(0).unsqueeze(1), (0.5 * torch.cov(codes.T)).expand(y_dim, -1, -1)
+    for _ in range(steps):
+        factor = torch.linalg.cholesky(cov)
+        log_p = torch.distributions.MultivariateNormal(mean, scale_tril=factor).log_prob(codes.unsqueeze(1))
+        p = log_p.softmax(1)
+        p[known] = few
+        size = p.sum(0)
+        mean = p.T @ codes / size.unsqueeze(1)
+        second = torch.einsum("ny,ni,nj->yij", p, codes, codes) / size.reshape(-1, 1, 1)
+        cov = second - mean.unsqueeze(2) * mean.unsqueeze(1) + 1e-3 * torch.eye(codes.shape[1])
+    return p
 
 
 def _unpack(archive, digest):
@@ -1180,7 +1303,7 @@ def _resume(file, parts, run):
 # Trained models
 # ------------------------------------------------------------------------------------
 
-MODELS = {"VAE": VAE, "GMVAE": GMVAE, "SSVAE": SSVAE, "Autoencoder": Autoencoder}
+MODELS = {"VAE": VAE, "GMVAE": GMVAE, "SSVAE": SSVAE, "NamedGMVAE": NamedGMVAE, "Autoencoder": Autoencoder}
 TRAINED = BOOK / "trained"
 
 
