@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.stats import multivariate_normal
+from sklearn.mixture import GaussianMixture
 
 import vae_core as vc
 
@@ -47,6 +49,16 @@ def log_sum_exp(a, axis):
     return (top + np.log(np.exp(a - top).sum(axis, keepdims=True))).squeeze(axis)
 
 
+def log_prior_of_classes(model, z):
+    """log p(z|y) of a NamedGMVAE, (n, y_dim), from the covariances that its weights stand for."""
+    mean, whiten, share = (t.detach().double().numpy() for t in (model.mean, model.whiten, model.share))
+    log_p = []
+    for m, a, w in zip(mean, np.tril(whiten), share.ravel(), strict=True):
+        log_p.append(multivariate_normal(m, np.linalg.inv(a.T @ a)).logpdf(z) + w)
+    log_p = np.stack(log_p, 1).reshape(len(z), model.y_dim, model.each)
+    return log_sum_exp(log_p, 2) - log_sum_exp(share, 1)
+
+
 class Exact:
     """log p(x), the posterior and expectations under q, on a grid of cells of area `cell`."""
 
@@ -62,6 +74,8 @@ class Exact:
             m, h_v = np.split(model.z_pre.detach().double().numpy()[0], 2)
             v = np.logaddexp(0, h_v) + 1e-8
             self.log_prior = log_sum_exp(log_gaussian(self.z[:, None], m, v), 1) - np.log(len(m))
+        elif isinstance(model, vc.NamedGMVAE):
+            self.log_prior = log_sum_exp(log_prior_of_classes(model, self.z), 1) - np.log(model.y_dim)
         else:
             self.log_prior = log_gaussian(self.z, np.zeros(model.z_dim), np.ones(model.z_dim))
         h_m, h_v = np.split(mlp(model.enc, x, y), 2, axis=1)
@@ -102,7 +116,14 @@ def ssvae(**arguments):
     return model
 
 
-UNLABELLED = pytest.mark.parametrize("model", [vae(1), vae(2), gmvae()], ids=["vae-1d", "vae-2d", "gmvae"])
+def named():
+    model = lively(vc.NamedGMVAE(X_DIM, 2, (8, 7), y_dim=3, each=2))
+    model.whiten.mul_(0.3).add_(torch.eye(2))
+    return model
+
+
+UNLABELLED = pytest.mark.parametrize("model", [vae(1), vae(2), gmvae(), named()],
+                                     ids=["vae-1d", "vae-2d", "gmvae", "named"])
 
 
 def close(actual, expected, atol=1e-4, rtol=0.0):
@@ -838,7 +859,7 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: S.log_weight(BATCH, 0), "iw must be .* given 0"),
     (lambda: S.loss(BATCH, BATCH, torch.tensor([0, 1, 2, 14]), 0), "class ids 0 to 2.*0 to 14"),
     (lambda: vc.log_likelihood(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
-    (lambda: vc.accuracy(V, BATCH, torch.zeros(4)), "only an SSVAE has a classifier; given VAE"),
+    (lambda: vc.accuracy(V, BATCH, torch.zeros(4)), "an SSVAE or a NamedGMVAE knows classes; given VAE"),
     (lambda: vc.VAE(hidden=(300, 2.5)), "width of a layer must be .* given 2.5"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"ids 0 to 2 or one-hot \(4, 3\).*0 to 3"),
     (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, -1])), "class ids 0 to 2.*-1 to 2"),
@@ -886,3 +907,96 @@ def test_grid_and_active_units_name_what_they_cannot_take():
         vc.active_units(S, BATCH)
     with pytest.raises(ValueError, match="VAE or GMVAE; given Autoencoder"):
         vc.active_units(vc.Autoencoder(X_DIM, 2, (4,)), BATCH)
+
+
+# ------------------------------------------------------------------------------------
+# The mixture with the names of classes
+# ------------------------------------------------------------------------------------
+
+
+def test_a_named_mixture_has_bayes_rule_for_a_classifier():
+    model = named()
+    z = torch.randn(5, 4, 2, generator=torch.Generator().manual_seed(0))
+    close(model.log_prior_of_classes(z).reshape(20, 3), log_prior_of_classes(model, z.reshape(20, 2).numpy()))
+    log_q = model.log_posterior_of_classes(X)
+    at_means = log_prior_of_classes(model, model.enc(X)[0].numpy())
+    close(log_q, at_means - log_sum_exp(at_means, 1)[:, None])
+    assert log_q.exp().amax(1).min() < 0.9  # not so sure that it would say nothing
+
+
+def test_the_loss_of_a_named_mixture_is_both_bounds_and_the_cross_entropy():
+    model, y = named(), torch.tensor([0, 2, 1, 2])
+    exact = Exact(model, X)
+    by_class = log_prior_of_classes(model, exact.z)
+    q = np.exp(exact.log_q) * exact.cell
+    log_p_y = np.log(model.y_dim)
+    kl = sum(q[i] @ (exact.log_q[i] - by_class[:, c] + log_p_y) for i, c in enumerate(y)) / len(y)
+    log_bayes = by_class - log_sum_exp(by_class, 1)[:, None]
+    cross = -sum(q[i] @ log_bayes[:, c] for i, c in enumerate(y)) / len(y)
+    bound = (exact.kl + exact.rec).mean()
+    for model.class_weight in (0.0, 3.0):
+        torch.manual_seed(4)
+        losses = torch.stack([model.loss(X, X, y, 0.25) for _ in range(5000)])
+        within_standard_errors(losses, bound + 0.25 * (kl + exact.rec.mean()) + model.class_weight * cross)
+    with pytest.raises(ValueError, match="wanted one label for each of 4 images"):
+        model.loss(X, X, y[:3], 0.25)
+
+
+def three_clouds(n=200):
+    """Codes of three classes, each a long ellipse, which lie side by side."""
+    torch.manual_seed(0)
+    z = torch.randn(3 * n, 2) @ torch.tensor([[3.0, 0.0], [2.0, 0.3]])
+    labels = torch.arange(3).repeat_interleave(n)
+    return z + 2.5 * labels.unsqueeze(1) * torch.tensor([0.0, 1.0]), labels
+
+
+def test_em_names_clusters_as_sklearn_does_and_its_likelihood_never_falls():
+    z, y = three_clouds()
+    known = torch.tensor([0, 1, 200, 201, 400, 401])
+    p = vc.name_clusters(z, known, y[known], y_dim=3)
+    assert (p.argmax(1) == y).float().mean() > 0.97
+    assert torch.equal(p[known], F.one_hot(y[known], 3).to(p))
+    nearest = torch.cdist(z, z[known].reshape(3, 2, 2).mean(1)).argmin(1)
+    assert (nearest == y).float().mean() < 0.8  # which the start alone does not
+    # Where it ends, sklearn's EM with equal weights and no labels stays.
+    theirs = GaussianMixture(3, means_init=torch.stack([z[y == c].mean(0) for c in range(3)]).numpy(), tol=1e-6,
+                             random_state=0, reg_covar=1e-3).fit(z.numpy())
+    agree = torch.from_numpy(theirs.predict_proba(z.numpy())).float()
+    assert (p - agree).abs().mean() < 0.02
+
+    def log_likelihood(steps):
+        p = vc.name_clusters(z, known, y[known], y_dim=3, steps=steps)
+        total, free = 0.0, torch.ones(len(z), dtype=torch.bool)
+        size = p.sum(0)
+        log_p = []
+        for c in range(3):
+            m = p[:, c] @ z / size[c]
+            cov = ((z - m).T * p[:, c]) @ (z - m) / size[c] + 1e-3 * torch.eye(2)
+            log_p.append(torch.distributions.MultivariateNormal(m, cov).log_prob(z))
+        log_p = torch.stack(log_p, 1)
+        free[known] = False
+        total = log_p[free].logsumexp(1).sum() + log_p[known, y[known]].sum()
+        return total.item()
+
+    rises = np.diff([log_likelihood(steps) for steps in range(1, 12)])
+    assert (rises > -0.05).all() and rises.max() > 5
+
+
+def test_em_wants_a_label_of_every_class():
+    z, y = three_clouds()
+    with pytest.raises(ValueError, match="each of 0 to 2 among them"):
+        vc.name_clusters(z, torch.tensor([0, 1]), y[:2], y_dim=3)
+
+
+def test_components_are_placed_on_the_codes_of_their_class():
+    z, y = three_clouds()
+    model = vc.NamedGMVAE(X_DIM, 2, (8, 7), y_dim=3, each=4)
+    with torch.no_grad():
+        before = (model.log_prior_of_classes(z).argmax(1) == y).float().mean()
+        model.place(z, y)
+        log_p = model.log_prior_of_classes(z)
+    assert before < 0.7 < 0.97 < (log_p.argmax(1) == y).float().mean()
+    own = multivariate_normal(z[y == 1].mean(0).numpy(), np.cov(z[y == 1].numpy().T)).logpdf(z[y == 1].numpy()).mean()
+    assert abs(log_p[y == 1, 1].mean() - own) < 0.2  # four pieces describe one Gaussian about as well as one
+    with pytest.raises(ValueError, match="class 2 has 3 codes for its 4 components"):
+        model.place(z[:403], y[:403])

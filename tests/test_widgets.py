@@ -562,6 +562,24 @@ def test_a_model_of_other_pixels_or_precision_is_refused(make):
         make(vc.VAE(784, 2, (4,)).double())
 
 
+class Shifted(vc.VAE):
+    """A reader's own prior."""
+
+    def log_prior(self, z):
+        return vc.log_normal(z, torch.ones(2), torch.ones(2))
+
+
+@pytest.mark.parametrize("make", [
+    lambda net: w.DrawDigit(net, *digits(3)), lambda net: w.IwaeBound(net, *digits(3)), lambda net: w.LatentPlane(net),
+    lambda net: w.LatentTraversal(net), lambda net: w.SampledKl({"one": net}, *digits(3)), lambda net: w.TrainVAE(net),
+    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
+])
+def test_a_prior_that_the_browser_does_not_know_is_refused(make):
+    for net in (Shifted(784, 2, (4,)), vc.NamedGMVAE(784, 2, (4,), y_dim=3, each=2)):
+        with pytest.raises(ValueError, match=f"a {type(net).__name__} has another"):
+            make(net)
+
+
 def test_labels_are_bytes():
     assert pack_labels([3, 0, 255]) == bytes([3, 0, 255]) == pack_labels(torch.tensor([3, 0, 255]))
     for bad, given in [([0.5], "float32"), ([-1, 3], "-1 to 3"), ([256], "256 to 256"), ([[1, 2]], r"\(1, 2\)")]:

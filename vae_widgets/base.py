@@ -128,6 +128,14 @@ class Mixture(ipywidgets.Widget):
         return cls(k=model.k, z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
 
 
+def pack_prior(model: vc.VAE) -> Mixture | None:
+    """A model's p(z) as the browser has it, where None is N(0, I). Raises ValueError where it knows no such prior."""
+    for kind in (vc.VAE, vc.GMVAE):
+        if (type(model).log_prior, type(model).z_prior) == (kind.log_prior, kind.z_prior):
+            return Mixture.of(model) if kind is vc.GMVAE else None
+    raise ValueError(f"the browser knows the prior N(0, I) and that of a GMVAE; a {type(model).__name__} has another")
+
+
 def reference(kind):
     """A trait that holds another widget; the front end gets its address."""
     return traitlets.Instance(kind, allow_none=True).tag(sync=True, part=True, **ipywidgets.widget_serialization)
@@ -242,7 +250,7 @@ class ModelWidget(BookWidget):
         self._model, self._x = model, torch.as_tensor(x).float()
         super().__init__(digits=packed, labels=pack_labels(labels), codes=self._pack_codes(labels),
                          decoder=Network.of(model.dec),
-                         mixture=Mixture.of(model) if isinstance(model, vc.GMVAE) else None, **traits)
+                         mixture=pack_prior(model), **traits)
 
     def _pack_codes(self, labels):
         """q(z|x) of each digit, as the front end's ui.proposals reads it."""

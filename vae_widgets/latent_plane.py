@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, binary_digits, check_model, pack_labels, reference
+from .base import BookWidget, Network, binary_digits, check_model, pack_labels, pack_prior, reference
 
 POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
 
@@ -37,6 +37,8 @@ class LatentPlane(BookWidget, script="latent_plane.js"):
         if not isinstance(model, (vc.VAE, vc.Autoencoder)) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
             given = type(model).__name__
             raise ValueError(f"a plane needs a VAE, whose prior is N(0, I), or an Autoencoder; given {given}")
+        if isinstance(model, vc.VAE):
+            pack_prior(model)  # which is drawn as N(0, I)
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         check_model(model)

@@ -5,7 +5,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, reference, to_choose
+from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, pack_prior, reference, to_choose
 
 IMAGES = 2000  # on which the use of each latent is measured
 
@@ -44,7 +44,7 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
             images, classes = (f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels)))
             raise ValueError(f"x and labels come together, one label for each image; given {images} and {classes}")
-        is_mixture, has_prior = isinstance(model, vc.GMVAE), isinstance(model, vc.VAE)
+        has_prior = isinstance(model, vc.VAE)
         self._model, self._codes = model, []
         nats, spread = [], prior_spread(model)
         if x is not None:
@@ -62,7 +62,7 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
         zero = [0.0] * model.z_dim
         traits = dict(dimension=order[0], z=self._codes[digit] if 0 <= digit < len(self._codes) else zero) | traits
         super().__init__(name=name, extent=extent, order=order, nats=nats, has_prior=has_prior,
-                         decoder=Network.of(model.dec), mixture=Mixture.of(model) if is_mixture else None,
+                         decoder=Network.of(model.dec), mixture=pack_prior(model) if has_prior else None,
                          limits={"z": (-extent, extent, model.z_dim), "dimension": (0, model.z_dim - 1),
                                  "digit": (-1, len(self._codes) - 1), "seed": (0, 2**31 - 1)}, **traits)
         self.observe(self._start_from, "digit")

@@ -3,7 +3,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, answer_trait, check_model, pack_digits, pack_labels, references
+from .base import BookWidget, Mixture, answer_trait, check_model, pack_digits, pack_labels, pack_prior, references
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100]
 ESTIMATES = 100
@@ -50,7 +50,7 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
             self._codes = [model.enc(torch.as_tensor(x).float()) for model in self._models]
         super().__init__(
             name=name, names=list(models), digits=packed, labels=pack_labels(labels),
-            mixtures=[Mixture.of(m) if isinstance(m, vc.GMVAE) else None for m in self._models],
+            mixtures=[pack_prior(m) for m in self._models],
             z_dims=[m.z_dim for m in self._models],
             codes=b"".join(part.numpy().astype("<f4").tobytes() for code in self._codes for part in code),
             limits={"prior": (0, len(models) - 1), "digit": (0, len(labels) - 1), "samples": (1, SAMPLES[-1]),

@@ -5,7 +5,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, references, to_choose
+from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, pack_prior, references, to_choose
 
 MEASURED = 2000  # images on which models without results of their own are measured
 
@@ -69,7 +69,7 @@ class Sweep(BookWidget, script="sweep.js"):
             name=name, what=what, plot=plot, names=[str(label) for label in models], measured=measured,
             codes_m=m, codes_v=v, digits=digits, labels=pack_labels(labels[chosen]),
             decoders=[Network.of(model.dec, "int8") for model in self._models],
-            mixtures=[Mixture.of(model) if isinstance(model, vc.GMVAE) else None for model in self._models],
+            mixtures=[pack_prior(model) for model in self._models],
             measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
             limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)}, **traits)
 

@@ -7,7 +7,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, activation_of, check_finite, check_model, pack, reference
+from .base import BookWidget, activation_of, check_finite, check_model, pack, pack_prior, reference
 
 IMAGES = 10_000  # training digits that a page carries, 0.95 MB deflated
 TEST = 1000  # test digits whose codes are shown
@@ -95,6 +95,7 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
         if model is not None:
             if not isinstance(model, vc.VAE) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
                 raise ValueError(f"wanted a VAE, whose prior is N(0, I), to go on from; given {type(model).__name__}")
+            pack_prior(model)
             if not latents[0] <= model.z_dim <= latents[1]:
                 raise ValueError(f"wanted a model with 2 to 50 latents; given z_dim={model.z_dim}")
             check_model(model)
