@@ -38,6 +38,9 @@ CLASS_WEIGHTS = (100.0, 10.0, 1.0, 0.1)
 LOOKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 6000, 8000, 10_000)
 # NamedGMVAE: the components of a class and for how many epochs; the classes that it then names place more of them.
 GROWTH = {1: 2, 5: 2, 20: 3}
+VARIANTS = {"as it is": {}, "one Gaussian a class": dict(growth={1: 7}), "twenty from the start": dict(growth={20: 7}),
+            "the KL counted twice": dict(beta=2.0), "known labels a hundredfold": dict(class_weight=100.0),
+            "no cross-entropy": dict(class_weight=0.0)}
 FEWER_DRAWS = 3  # where the number of labels is not that of the shipped model
 
 
@@ -371,19 +374,20 @@ def all_labels(name, recipe, data):
 
 
 def train_named(name, recipe, data):
-    """The mixture with the names of classes: the one that is shipped, from 100 labels and nothing else, and
-    accuracies for several draws of each number of labels, from labels alone and from the guesses of a graph,
-    each with its generative term and without."""
+    """The mixture with the names of classes: the one that is shipped, from 100 labels and nothing else; accuracies
+    for several draws of each number of labels, from labels alone and from the guesses of a graph, each with its
+    generative term and without; and those of VARIANTS, on images held out from training."""
     graph = latent_graph(data.train_images)
     by_labels = {}
     for labels in sorted(LABELS, key=lambda n: n != SHIPPED_LABELS):  # the shipped number first
         draws = DRAWS if labels == SHIPPED_LABELS else FEWER_DRAWS
         found = [named_of_draw(name, recipe, data, graph, labels, draw) for draw in range(draws)]
         by_labels[labels] = {kind: [each[kind] for each in found] for kind in found[0]}
+    variants = {what: variant_of_named(name, recipe, data, what) for what in VARIANTS}
     model = vc.load_model(named_file(name, recipe, SHIPPED_LABELS, 0))
     accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
     return model, dict(labels=SHIPPED_LABELS, accuracy=accuracy, growth=GROWTH, started_from=NEIGHBOURS_IN,
-                       by_labels={labels: by_labels[labels] for labels in LABELS})
+                       by_labels={labels: by_labels[labels] for labels in LABELS}, variants=variants)
 
 
 def named_file(name, recipe, labels, draw):
@@ -397,32 +401,9 @@ def named_of_draw(name, recipe, data, graph, labels, draw):
         return vc.load_model(file).description["results"]
     images = data.train_images
     known = vc.labelled_subset(data.train_labels, labels, seed=draw)
-    x_known, y_known = images[known], data.train_labels[known]
+    y_known = data.train_labels[known]
     guesses = vc.spread_labels(graph, known, y_known)
     results = {}
-
-    def start(each, names, before=None):
-        model = recipe.model(**recipe.arguments | dict(z_dim=base.z_dim, each=each))
-        copied = base if before is None else before
-        model.enc, model.dec = copy.deepcopy(copied.enc), copy.deepcopy(copied.dec)
-        model.place(sampled_codes(model, images), names)
-        return model
-
-    def fit(model, loss, epochs):
-        return vc.fit(model, images, loss=loss, seed=draw, progress=False, **recipe.fit | dict(epochs=epochs))
-
-    def generative(model):
-        def loss(x):
-            few = torch.randperm(labels)[:20]
-            return model.loss(x, vc.binarize(x_known[few]), y_known[few], labels / len(images))
-        return loss
-
-    def discriminative(model, some_images, targets):
-        def loss(x):
-            some = torch.randint(len(some_images), (len(x),))
-            m, v = model.enc(vc.binarize(some_images[some]))
-            return F.cross_entropy(model.log_prior_of_classes(vc.sample_gaussian(m, v)), targets[some])
-        return loss
 
     def measure(kind, model, began):
         results[kind] = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
@@ -431,33 +412,74 @@ def named_of_draw(name, recipe, data, graph, labels, draw):
         results[f"{kind}_seconds"] = time.process_time() - began
 
     torch.manual_seed(draw)
-    base = active_part(NEIGHBOURS_IN, images)
-    began = time.process_time()
+    base, began = active_part(NEIGHBOURS_IN, images), time.process_time()
     names = vc.name_clusters(sampled_codes(base, images), known, y_known).argmax(1)
     results["em"] = (names == data.train_labels).float().mean().item()
-    history, model, found = [], None, names
-    for each, epochs in GROWTH.items():
-        model = start(each, found, model)
-        history += fit(model, generative(model), epochs)
-        with torch.no_grad():
-            x = vc.binarize(images)
-            found = torch.cat([model.log_posterior_of_classes(batch).argmax(1) for batch in x.split(5000)])
-        found[known] = y_known
-    shipped = model
-    measure("labels", model, began)
+    shipped, history = grown(recipe, base, images, known, y_known, names, draw)
+    measure("labels", shipped, began)
     last = max(GROWTH)
-    for kind, place, loss in (
-            ("labels_no_gen", names, lambda model: discriminative(model, x_known, y_known)),
-            ("guesses", guesses.argmax(1), generative),
-            ("guesses_no_gen", guesses.argmax(1), lambda model: discriminative(model, images, guesses))):
+    for kind, place, on, targets in (("labels_no_gen", names, known, y_known),
+                                     ("guesses", guesses.argmax(1), None, None),
+                                     ("guesses_no_gen", guesses.argmax(1), slice(None), guesses)):
         began = time.process_time()
-        model = start(last, place)
-        fit(model, loss(model), 5)
+        model = placed(recipe, base, images, place, each=last)
+        fit_named(recipe, model, images, known, y_known, 5, draw, None if on is None else (on, targets))
         measure(kind, model, began)
     print(f"{labels} labels, draw {draw}: {results}", flush=True)
-    vc.save_model(file, shipped, results=results,
-                  history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
+    vc.save_model(file, shipped, results=results, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
     return results
+
+
+def grown(recipe, base, images, known, y_known, names, seed, growth=None, **arguments):
+    """A NamedGMVAE that gets more components from stage to stage, placed by the classes that it has named so far."""
+    model, history = base, []
+    for each, epochs in (growth or GROWTH).items():
+        model = placed(recipe, model, images, names, each=each, **arguments)
+        history += fit_named(recipe, model, images, known, y_known, epochs, seed)
+        with torch.no_grad():
+            found = [model.log_posterior_of_classes(vc.binarize(batch)).argmax(1) for batch in images.split(5000)]
+        names = torch.cat(found).index_copy(0, known, y_known)
+    return model, history
+
+
+def placed(recipe, before, images, names, **arguments):
+    """A NamedGMVAE with the networks of another model, whose components are where the images of each name lie."""
+    model = recipe.model(**recipe.arguments | dict(z_dim=before.z_dim) | arguments)
+    model.enc, model.dec = copy.deepcopy(before.enc), copy.deepcopy(before.dec)
+    model.place(sampled_codes(model, images), names)
+    return model
+
+
+def fit_named(recipe, model, images, known, y_known, epochs, seed, targets=None):
+    """With its own loss; or, given which images have which targets, with their cross-entropy under p(y|z) alone."""
+    def generative(x):
+        few = torch.randperm(len(known))[:20]
+        return model.loss(x, vc.binarize(images[known[few]]), y_known[few], len(known) / len(images))
+
+    def discriminative(x):
+        on, y = targets
+        some = torch.randint(len(y), (len(x),))
+        z = vc.sample_gaussian(*model.enc(vc.binarize(images[on][some])))
+        return F.cross_entropy(model.log_prior_of_classes(z), y[some])
+
+    return vc.fit(model, images, loss=generative if targets is None else discriminative, seed=seed, progress=False,
+                  **recipe.fit | dict(epochs=epochs))
+
+
+def variant_of_named(name, recipe, data, what):
+    """The accuracy of a variant, trained on 50,000 of the training images, on the 10,000 that are left."""
+    done = unfinished(name, f"variant-{what.replace(' ', '-')}", settings_of(name, recipe), VARIANTS[what])
+    if not done.exists():
+        images, held_out = data.train_images[:50_000], (data.train_images[50_000:], data.train_labels[50_000:])
+        known = vc.labelled_subset(data.train_labels[:50_000], SHIPPED_LABELS, seed=0)
+        y_known = data.train_labels[known]
+        torch.manual_seed(0)
+        base = active_part(NEIGHBOURS_IN, images)
+        names = vc.name_clusters(sampled_codes(base, images), known, y_known).argmax(1)
+        model, _ = grown(recipe, base, images, known, y_known, names, 0, **VARIANTS[what])
+        vc._write_atomically(done, json.dumps(vc.accuracy(model, *held_out, EVALUATION_SEED)).encode())
+        print(f"{what}: {done.read_text(encoding='utf-8')}", flush=True)
+    return json.loads(done.read_text(encoding="utf-8"))
 
 
 @torch.no_grad()
