@@ -3,7 +3,7 @@
 async function renderGradientNoise({ model, el }) {
   const COUNT = 2000; // gradients
   const SHOWN = 150; // of them, as strokes
-  const LARGEST = 4; // noise that the axis has room for
+  const [LEAST, MOST] = [0.01, 10]; // noise that the axis has room for
   const variances = model.get("variances");
   const [vMin, vMax] = [variances[0], variances.at(-1)];
   const GRID = ui.range(81).map((i) => vMin * (vMax / vMin) ** (i / 80));
@@ -22,7 +22,7 @@ async function renderGradientNoise({ model, el }) {
   densities.plot.append(s("path", { d: ui.path(normal(1)), fill: ui.INK, "fill-opacity": 0.3 }), q);
 
   const draws = ui.axes({
-    height: 140, label: "Single gradients", x: { min: -6, max: 6, label: "single gradients, and two standard deviations" },
+    height: 140, label: "Single gradients", x: { min: -5, max: 5, label: "single gradients, and two standard deviations" },
     y: { min: 0, max: 2, ticks: [] },
   });
   const rows = LINES.map(([, , colour], i) => {
@@ -35,17 +35,17 @@ async function renderGradientNoise({ model, el }) {
   const curves = ui.axes({
     height: 300, label: "Noise by the variance of q",
     x: { min: vMin, max: vMax, log: true, ticks: [0.2, 0.5, 1, 2, 4], label: "variance of q, v" },
-    y: { min: 0, max: LARGEST, label: "noise: variance of a single gradient" },
+    y: { min: LEAST, max: MOST, log: true, ticks: [0.01, 0.1, 1, 10], label: "noise: variance of a single gradient" },
   });
-  const now = s("line", { y1: curves.y(0), y2: curves.y(LARGEST), stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" });
+  const place = (v, noise) => [curves.x(v), curves.y(Math.max(noise, LEAST / 2))]; // what is less is out of sight
+  const now = s("line", { y1: curves.y(LEAST), y2: curves.y(MOST), stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" });
   const lines = LINES.map(([, , colour]) => s("path", { fill: "none", stroke: colour, "stroke-width": 2.5 }));
   const dots = LINES.map(([, , colour]) => s("circle", { r: 5, fill: colour }));
   curves.plot.append(now, ...lines, ...dots);
 
   const numbers = ui.numbers([
-    ["plain", "noise, plain", ui.COLOURS.one], ["dreg", "doubly reparameterised", ui.COLOURS.other], ["ratio", "of the plain one's noise"],
+    ...LINES.map(([key, label, colour]) => [key, `noise, ${label}`, colour]), ["ratio", "second over first"],
   ], { unit: "" });
-  numbers.rows.ratio.querySelector("td").append(" times");
   view.body.append(
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow", style: "flex-basis: 17rem" },
@@ -99,7 +99,7 @@ async function renderGradientNoise({ model, el }) {
     e = epsilon(k);
     const all = GRID.map((v) => gradients(e, k, v));
     LINES.forEach(([key], i) =>
-      ui.put(lines[i], { d: ui.path(GRID.map((v, at) => [curves.x(v), curves.y(variance(all[at][key]))])) }));
+      ui.put(lines[i], { d: ui.path(GRID.map((v, at) => place(v, variance(all[at][key])))) }));
   }
 
   function update() {
@@ -111,7 +111,8 @@ async function renderGradientNoise({ model, el }) {
     ui.put(now, { x1: curves.x(v), x2: curves.x(v) });
     LINES.forEach(([key], i) => {
       const [top, bottom, sd] = [draws.y(1.85 - i), draws.y(1.25 - i), Math.sqrt(shown[key])];
-      ui.put(dots[i], { cx: curves.x(v), cy: curves.y(shown[key]) });
+      const [cx, cy] = place(v, shown[key]);
+      ui.put(dots[i], { cx, cy });
       ui.put(rows[i].strokes, { d: [...found[key].slice(0, SHOWN)].map((g) => `M${draws.x(g).toFixed(1)} ${top}V${bottom}`).join("") });
       ui.put(rows[i].reach, { x1: draws.x(-2 * sd), x2: draws.x(2 * sd) });
     });
