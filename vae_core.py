@@ -480,7 +480,8 @@ class VAE(_Model):
         rec; the last two are means over all samples and do *not* add up to niwae. It
         bounds -log p(x) from above whatever beta is. dreg: give the encoder the doubly
         reparameterised gradient of the same bound (Tucker et al., 2019), which has the same
-        mean and less noise. Raises ValueError if iw < 1 or x has another shape or range.
+        mean, and less noise unless q is much narrower than the posterior. Raises
+        ValueError if iw < 1 or x has another shape or range.
         Notes §5.6, eq. 3; chapter 6.
         """
         log_w, kl, rec = self.log_weight(x, iw, dreg)

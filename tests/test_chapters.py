@@ -161,3 +161,68 @@ def test_no_function_is_written_in_two_chapters():
                 if isinstance(node, ast.FunctionDef):
                     homes.setdefault(ast.dump(node), set()).add(f"{path.stem}: {node.name}")
     assert [names for names in homes.values() if len(names) > 1] == [], "what two chapters need belongs in a module"
+
+
+# --- what others report is the one kind of figure that is typed by hand, and each has its source ---
+
+REPORTED = re.compile(r"(?<![\w.,])\d{2,3}\.\d+(?![\w.])|\d\s*%?\s*±")
+ENTRY = re.compile(r"\d{2,3}\.\d\d|\d+(\.\d+)?%|\d+(\.\d+)?%?\s*±\s*\d+(\.\d+)?%?")  # a number, or all of a text
+NO_PROSE = re.compile(r"```.*?```|\$\$.*?\$\$|\$[^$]*\$|\{glue:text\}`[^`]*`", re.DOTALL)
+OWN = {  # our own figures that are typed, and what holds them
+    "train-03": "test_trainer.py",
+    "ch5watchread": "test_trainer.py",
+    "e34d0880": "the check 6ca9e355",
+}
+
+
+def cites(node):
+    """Whether a text in the code, also one with a value in it, cites something."""
+    parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+    return any(isinstance(part, ast.Constant) and "{cite" in str(part.value) for part in parts)
+
+
+def without_source(code):
+    """The figures in rows of a list, or under keys of a dict, of which neither row nor key cites anything."""
+    found = []
+
+    def walk(node, cited, row):
+        if isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                walk(value, cited or (key is not None and cites(key)), True)
+        elif isinstance(node, ast.List | ast.Tuple):
+            for item in node.elts:
+                walk(item, cited or any(cites(item) for item in node.elts), True)
+        elif isinstance(node, ast.Constant):
+            if row and not cited and isinstance(node.value, str | float) and ENTRY.fullmatch(str(node.value)):
+                found.append(node.value)
+        else:
+            for child in ast.iter_child_nodes(node):
+                walk(child, False, False)
+
+    walk(ast.parse(code), False, False)
+    return found
+
+
+@each(NOTEBOOKS)
+def test_a_figure_of_the_literature_has_its_source(notebook):
+    bare = {}
+    exercise = False
+    for cell in notebook.cells:
+        exercise |= "{exercise}" in cell.source
+        if cell.cell_type == "code" and not exercise:
+            bare[cell.id] = without_source(cell.source)
+        elif cell.cell_type == "markdown" and cell.id not in OWN:
+            paragraphs = re.split(r"\n\s*\n", NO_PROSE.sub("", cell.source))
+            bare[cell.id] = [p for p in paragraphs if REPORTED.search(p) and "{cite" not in p]
+        exercise &= "{solution-end}" not in cell.source
+    assert {where: figures for where, figures in bare.items() if figures} == {}
+
+
+@pytest.mark.parametrize(("code", "figures"), [
+    ('rows = [["M2 {cite:p}`kingma`", "88.03% ± 1.71%"], ["SSVAE", f"{mean:.2f} ± {sd:.2f}"]]', []),
+    ('rows = [["M2 {cite:p}`kingma`", "88.03%"], ["VAT", "98.64%"]]', ["98.64%"]),
+    ('rows = {"{cite:t}`burda`": {("elbo", 1): 86.76}, "others": {("elbo", 1): 86.35}}', [86.35]),
+    ("years = 365.25 * days; alpha = [0.35, 1.25]", []),
+])
+def test_a_row_without_its_source_is_seen(code, figures):
+    assert without_source(code) == figures

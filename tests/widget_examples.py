@@ -38,6 +38,7 @@ EXAMPLES = {
     "Faces": lambda: w.Faces(),
     "GaussianPrior": lambda: w.GaussianPrior(),
     "GradientEstimators": lambda: w.GradientEstimators(),
+    "GradientNoise": lambda: w.GradientNoise(),
     "Integral": lambda: w.Integral(model(), *digits(3)),
     "IwaeBound": lambda: w.IwaeBound(model(), *digits(10)),
     "Jensen": lambda: w.Jensen(),

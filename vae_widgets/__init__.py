@@ -11,6 +11,7 @@ from .draw_digit import DrawDigit
 from .faces import Faces
 from .gaussian_prior import GaussianPrior
 from .gradient_estimators import GradientEstimators
+from .gradient_noise import GradientNoise
 from .integral import Integral
 from .iwae_bound import IwaeBound
 from .jensen import Jensen
@@ -26,7 +27,7 @@ from .sweep import Sweep
 from .train_vae import TrainingDigits, TrainVAE
 
 __all__ = [
-    "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "Integral", "IwaeBound", "Jensen",
-    "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse", "Predict",
-    "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE", "TrainingDigits", "Try",
+    "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "GradientNoise", "Integral",
+    "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse",
+    "Predict", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE", "TrainingDigits", "Try",
 ]
