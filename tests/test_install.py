@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT
 
 PARTS = ["pyproject.toml", "README.md", "LICENSE", "vae_core.py", "vae_widgets", "book/costs.json",
-         "book/data", "book/trained"]
+         "book/problem_set.json", "book/data", "book/trained"]
 
 # Before anything else: only what was installed is found, and nobody is asked.
 ALONE = """
@@ -91,7 +91,7 @@ import vae_core as vc
 assert all(vc.load_trained(name).x_dim == 784 for name in vc.trained_models())
 print(*vc.trained_models())
 print(vc.load_mnist().train_labels[:5].tolist())
-print((vc.BOOK / "costs.json").exists()) # what the results page reads
+print(all((vc.BOOK / name).exists() for name in ("costs.json", "problem_set.json"))) # what two pages read
 """)
     names = [file.stem for file in sorted((ROOT / "book/trained").iterdir())]
     assert shown.splitlines() == [" ".join(names), "[5, 0, 4, 1, 9]", "True"]
