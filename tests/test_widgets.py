@@ -294,9 +294,10 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
 FULL = {"Jensen": {"n": 6, "weighted": True}}
 
 # The pictures of a widget, as far as they are seen in what scrolls around them: [top, bottom, what is on it].
-WORDS = """(place) => [...place.querySelectorAll("*")].filter((part) =>
-    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent) && !part.closest("[aria-live]")
-    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE)).map((part) => part.textContent).join("\\n")"""
+WORDS = """(place) => [...place.querySelectorAll(":not([aria-live])")].filter((part) =>
+    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent)
+    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+    .map((part) => part.textContent).join("\\n")"""
 PICTURES = """(place) => [...place.querySelectorAll("canvas, svg:not(svg svg)")].flatMap((e) => {
     if (!e.checkVisibility()) return [];
     let { top, bottom } = e.getBoundingClientRect();
@@ -340,10 +341,10 @@ def test_a_slider_and_the_pictures_that_it_moves_share_a_phone_s_screen(show_wid
     assert trouble == []
 
 
-# What makes an answer: the words that are seen with it alone, how many pictures show it, and whether it is told the ear.
+# What makes an answer: the words that are seen with it alone, how many pictures show it, and whether it is read out.
 ANSWERS = {
     "DrawDigit": None,
-    "Faces": (["best guess", "A bar says", "settings", "all faces together", "of them to gather", "mark what was"], 5, True),
+    "Faces": (["best guess", "A bar says", "settings", "all faces together", "of them to gather", "mark"], 5, True),
     "GradientEstimators": (["s.d. of one", "worth one of the other"], 0, False),
     "Integral": (["log p(x), exact", "error of the grid", "error of the samples", "error of each grid"], 1, True),
     "Jensen": (["gap between the two", "E[log t]", "log E[t]"], 1, True),
@@ -352,9 +353,10 @@ ANSWERS = {
     "Reparameterise": (["An arrow is", "∂z/∂m", "∂z/∂v"], 1, True),
     "SampledKl": (["σ / √S"], 2, False),
 }
-WORDS = """(place) => [...place.querySelectorAll("*")].filter((part) =>
-    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent) && !part.closest("[aria-live]")
-    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE)).map((part) => part.textContent).join("\\n")"""
+WORDS = """(place) => [...place.querySelectorAll(":not([aria-live])")].filter((part) =>
+    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent)
+    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+    .map((part) => part.textContent).join("\\n")"""
 PICTURES = """(place) => [...place.querySelectorAll("canvas, svg")].map((picture) =>
     picture.checkVisibility() && (picture.toDataURL?.() ?? picture.innerHTML.replace(/vw-clip-[\\w-]+/g, "")))"""
 
