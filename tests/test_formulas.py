@@ -114,6 +114,25 @@ def test_nothing_is_left_to_do_in_the_page(site, name):
     assert "MathJax =" not in str(page)
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if re.match("book/[1-5]", name)])
+def test_formulas_fit_a_phone(open_page, name):
+    """In all boxes too: a reason stands below its step, and not beside it."""
+    page, _ = open_page(name)
+    places = """() => [...document.querySelectorAll("article mjx-mtr")].filter((row) => row.childElementCount === 4)
+        .filter((row) => row.lastElementChild.innerText && row.lastElementChild.checkVisibility())
+        .map((row) => [1, 3].map((i) => row.children[i].getBoundingClientRect().toJSON()))"""
+    for step, reason in page.evaluate(places):
+        assert reason["left"] >= step["right"] - 1
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.evaluate("document.querySelectorAll('details.exact').forEach((box) => { box.open = true; })")
+    for step, reason in page.evaluate(places):
+        assert reason["top"] >= step["bottom"] - 1
+    wide = """() => [...document.querySelectorAll("article div.math")]
+        .filter((line) => line.checkVisibility({ visibilityProperty: true }) && line.scrollWidth > line.clientWidth)
+        .map((line) => line.querySelector("mjx-container").dataset.tex)"""
+    assert page.evaluate(wide) == []
+
+
 def test_the_style_sheet_has_every_glyph(site):
     assert not (site / "_static/mathjax").exists()
     css = (site / "_static/formulas.css").read_text(encoding="utf-8")
