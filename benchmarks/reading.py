@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path += [str(ROOT / "tests"), str(ROOT / "book/sphinx_ext")]
 from chrome import HELP, find_chrome  # noqa: E402
 from conftest import CHROME_FLAGS  # noqa: E402
-from first_reading import FIGURE, LINE, PREDICTION, ROW, WIDGET, WORD  # noqa: E402
+from first_reading import FIGURE, LINE, NEW_ROW, PREDICTION, ROW, WIDGET, WORD  # noqa: E402
 from widget_pages import wait_until_drawn  # noqa: E402
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -56,6 +56,7 @@ class Measured:
     gap: float  # most screens from one widget to the next
     stated: float | None  # minutes, by the page's own word
     cut: tuple[int, int]  # visible blocks of code whose lines end beyond the edge, on a desk and on a phone
+    wide: tuple[int, int]  # displayed formulas that do
 
 
 def minutes(counts: Counts) -> float:
@@ -92,7 +93,7 @@ COUNT = r"""() => {
   const words = (block) => textIn(block).split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word)).length;
 
   const INNER = /\\begin\{(cases|array|\w*matrix)\}.*?\\end\{\1\}/gs; // whose rows are none of the formula
-  const rows = (formula) => formula.dataset.tex.replace(INNER, "").split("\\\\").length;
+  const rows = (formula) => formula.dataset.tex.replace(INNER, "").split(/NEW_ROW/).length;
 
   const codeOf = (pre) => pre.textContent.trimEnd().split("\n");
   const lines = (pre) => codeOf(pre).length;
@@ -127,11 +128,10 @@ COUNT = r"""() => {
     gap: Math.max(0, ...boxes.slice(1).map((box, i) => (box.top - boxes[i].bottom) / innerHeight)),
     stated: +article.querySelector(".reading-time[data-minutes]")?.dataset.minutes || null,
   };
-}"""
+}""".replace("NEW_ROW", NEW_ROW)
 
-CUT = """() => [...document.querySelectorAll("article.bd-article pre")]
+WIDE = """(selector) => [...document.querySelectorAll(`article.bd-article ${selector}`)]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.scrollWidth > e.clientWidth).length"""
-
 
 def measure(page: Page, file: Path) -> Measured:
     page.set_viewport_size(DESK)
@@ -139,11 +139,11 @@ def measure(page: Page, file: Path) -> Measured:
     page.evaluate("[...document.images].forEach((image) => { image.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")  # the theme folds and the pictures are as high as they will be
     wait_until_drawn(page)
-    found, cut = page.evaluate(COUNT), [page.evaluate(CUT)]
+    found, wide = page.evaluate(COUNT), [page.evaluate(WIDE, kind) for kind in ("pre", "div.math")]
     page.set_viewport_size(PHONE)
-    cut.append(page.evaluate(CUT))
+    wide += [page.evaluate(WIDE, kind) for kind in ("pre", "div.math")]
     parts = {part: Counts(**found.pop(part)) for part in ("path", "lesson", "outside")}
-    return Measured(**parts, **found, cut=tuple(cut))
+    return Measured(**parts, **found, cut=tuple(wide[::2]), wide=tuple(wide[1::2]))
 
 
 @contextmanager
@@ -174,6 +174,7 @@ COLUMNS = {
     "and listed": lambda m: f"{m.path.listed}",
     "asserts, of all, with exercises": lambda m: f"{m.path.asserts} / {m.lesson.asserts} / {m.outside.asserts}",
     "blocks cut off at 1280, 390 px": lambda m: "{} / {}".format(*m.cut),
+    "and formulas": lambda m: "{} / {}".format(*m.wide),
     "silent checks": lambda m: f"{m.silent}",
     "figures": lambda m: f"{m.path.figures}",
     "widgets": lambda m: f"{m.path.widgets}",

@@ -114,6 +114,29 @@ def test_nothing_is_left_to_do_in_the_page(site, name):
     assert "MathJax =" not in str(page)
 
 
+@pytest.mark.parametrize("name", [name for name in PAGES if re.match("book/[1-5]", name)])
+def test_formulas_fit_a_phone(open_page, name):
+    """Those in boxes, too."""
+    page, _ = open_page(name, width=390)
+    page.evaluate("document.querySelectorAll('details.exact').forEach((box) => { box.open = true; })")
+    wide = """() => [...document.querySelectorAll("article div.math")]
+        .filter((line) => line.checkVisibility({ visibilityProperty: true }) && line.scrollWidth > line.clientWidth)
+        .map((line) => line.querySelector("mjx-container").dataset.tex)"""
+    assert page.evaluate(wide) == []
+
+
+def test_a_reason_stands_beside_its_step_and_on_a_phone_below(open_page):
+    page, _ = open_page("book/2_jensen_elbo")
+    places = """() => [...document.querySelectorAll("article mjx-mtr")].map((row) => [...row.children])
+        .filter(([left, step, gap, reason]) => reason?.querySelector("mjx-mtext") && reason.checkVisibility())
+        .map(([left, step, gap, reason]) => [step, reason].map((part) => part.getBoundingClientRect().toJSON()))"""
+    beside = page.evaluate(places)
+    assert len(beside) > 5 and all(reason["left"] >= step["right"] - 1 for step, reason in beside)
+    page.set_viewport_size({"width": 390, "height": 844})
+    below = page.evaluate(places)
+    assert len(below) == len(beside) and all(reason["top"] >= step["bottom"] - 1 for step, reason in below)
+
+
 def test_the_style_sheet_has_every_glyph(site):
     assert not (site / "_static/mathjax").exists()
     css = (site / "_static/formulas.css").read_text(encoding="utf-8")

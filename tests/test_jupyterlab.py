@@ -9,7 +9,7 @@ from lab import Notebook, jupyterlab
 from playwright.sync_api import expect
 from widget_pages import control, drag, ink, number, press
 
-START, SHOW, TELL, SET, TRAIN, TELL_OWN, SET_OWN, IN_PAGE, TELL_STEPS = range(9)
+START, SHOW, TELL, SET, TRAIN, TELL_OWN, SET_OWN, IN_PAGE, TELL_STEPS, ASK, ASK_NUMBER, TELL_GIVEN = range(12)
 CELLS = [
     "import json, torch, vae_core as vc\nfrom vae_widgets import LatentPlane",
     'w = LatentPlane(vc.load_trained("vae-2d"))\nw',
@@ -26,6 +26,13 @@ own""",
     "from vae_widgets import TrainVAE\nt = TrainVAE(hidden=[32])\nt",
     """x = vc.binarize(vc.load_mnist().test_images[:1000], torch.Generator().manual_seed(0))[:64]
 print(json.dumps([t.steps, t.steps and -vc.log_marginal_grid(t.model, x).log_px.mean().item()]))""",
+    """from vae_widgets import Predict
+reasons = {"larger": "No: it falls.", "smaller": "It falls.", "the same": "No: it falls."}
+choice = Predict("What becomes of the KL?", choices=reasons, right="smaller", told="The prior is near.")
+choice""",
+    """n = Predict("How many nats?", number=205.0, between=(0, 500), step=1, unit="nats", told="So it was trained.")
+n""",
+    "print(json.dumps([choice.prediction, n.prediction]))",
 ]
 
 
@@ -105,3 +112,30 @@ def test_a_model_that_the_browser_trained(notebook):
             break
     assert steps > 50 and exact < untrained - 50
     assert exact == pytest.approx(number(place, "exact"), abs=0.01)
+
+
+def test_a_prediction_is_given_by_keys_and_python_reads_it(notebook):
+    def given():
+        return json.loads(notebook.run(TELL_GIVEN).locator(".jp-OutputArea-output").text_content())
+
+    choice, typed = (notebook.run(cell).locator(".vw") for cell in (ASK, ASK_NUMBER))
+    commit = [place.get_by_role("button", name="Commit") for place in (choice, typed)]
+    commit[0].press("Enter")
+    assert given() == [None, None]  # nothing was marked
+    press(choice.get_by_role("radio", name="larger"), "Space", "ArrowDown")
+    expect(choice.get_by_role("radio", name="smaller")).to_be_checked()
+    field = typed.get_by_role("spinbutton")
+    field.focus()
+    notebook.page.keyboard.type("150")  # to JupyterLab, 1 would be a heading
+    expect(field).to_have_value("150")
+    assert not choice.get_by_text("The prior is near.").is_visible()
+    commit[0].press("Enter")
+    field.press("Enter")
+    for place, text in ((choice, "The prior is near."), (typed, "You said 150; it is 205 nats.")):
+        expect(place.get_by_text(text).first).to_be_visible()
+        expect(place.get_by_role("button", name="Committed")).to_have_attribute("aria-disabled", "true")
+    for _ in range(100):
+        if (heard := given())[1] is not None:
+            break
+    assert heard == ["smaller", 150]
+    assert notebook.cell(ASK_NUMBER).locator("h1").count() == 0

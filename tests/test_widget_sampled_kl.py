@@ -11,6 +11,8 @@ from vae_widgets import SampledKl
 
 NATS = 2e-3
 SPREAD = ".vw-row > div:nth-child(1) svg"
+AXES = """() => [...document.querySelectorAll(".vw-row > .vw-grow > svg")].map((svg) =>
+    [...svg.querySelectorAll("text")].map((text) => text.outerHTML))"""
 
 NOISE = """async ([source, seed, count]) => {
   const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
@@ -61,10 +63,13 @@ def test_it_is_drawn_before_anything_is_touched(show_widgets, widget, theme, wid
 
 def test_more_samples_narrow_the_spread_around_the_same_place(show_widgets, widget):
     page, trouble = show_widgets([widget])
+    press(page.get_by_role("button", name="Show how the spread falls"), "Enter")
     before, mean, sd = page.locator(SPREAD).inner_html(), number(page, "all"), number(page, "sd")
+    axes = page.evaluate(AXES)
     for keys, samples in ([["ArrowRight"], 2], [["ArrowRight", "ArrowRight"], 10], [["End"], 100]):
         press(control(page, "samples"), *keys)
         assert_shows(page, widget, samples=samples)
+        assert page.evaluate(AXES) == axes  # so that the eye sees it narrow
     assert page.locator(SPREAD).inner_html() != before and number(page, "all") == mean
     assert number(page, "sd") == pytest.approx(sd / 10, rel=0.3)
     assert "S = 100: 100 estimates with mean" in page.locator(SPREAD).get_attribute("aria-label")
@@ -86,12 +91,12 @@ def test_the_mixture_and_other_digits(show_widgets, widget):
 
 def test_new_draws(show_widgets, widget):
     page, trouble = show_widgets([widget])
-    before = number(page, "mean")
-    axis = page.locator(f"{SPREAD} text").evaluate_all("(texts) => texts.map((text) => text.outerHTML)")
+    press(page.get_by_role("button", name="Show how the spread falls"), "Enter")
+    before, axes = number(page, "mean"), page.evaluate(AXES)
     page.get_by_role("button", name="Draw anew").press("Enter")
     wait_for_frame(page)
     assert number(page, "mean") != before
-    assert page.locator(f"{SPREAD} text").evaluate_all("(texts) => texts.map((text) => text.outerHTML)") == axis
+    assert page.evaluate(AXES) == axes
     assert_shows(page, widget, seed=1)
     assert trouble == []
 

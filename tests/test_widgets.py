@@ -294,6 +294,10 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
 FULL = {"Jensen": {"n": 6, "weighted": True}}
 
 # The pictures of a widget, as far as they are seen in what scrolls around them: [top, bottom, what is on it].
+WORDS = """(place) => [...place.querySelectorAll(":not([aria-live])")].filter((part) =>
+    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent)
+    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+    .map((part) => part.textContent).join("\\n")"""
 PICTURES = """(place) => [...place.querySelectorAll("canvas, svg:not(svg svg)")].flatMap((e) => {
     if (!e.checkVisibility()) return [];
     let { top, bottom } = e.getBoundingClientRect();
@@ -337,18 +341,24 @@ def test_a_slider_and_the_pictures_that_it_moves_share_a_phone_s_screen(show_wid
     assert trouble == []
 
 
-# The traits that make an answer, and words that are seen only with it.
+# What makes an answer: the words that are seen with it alone, how many pictures show it, and whether it is read out.
 ANSWERS = {
     "DrawDigit": None,
-    "Faces": "best guess",
-    "GradientEstimators": "s.d. of one",
-    "Integral": "log p(x), exact",
-    "Jensen": "gap between the two",
-    "OneLatent": "Second summit",
-    "PosteriorEllipse": "amortisation gap",
-    "Reparameterise": "∂z/∂v",
-    "SampledKl": "σ / √S",
+    "Faces": (["best guess", "A bar says", "settings", "all faces together", "of them to gather", "mark"], 5, True),
+    "GradientEstimators": (["s.d. of one", "worth one of the other"], 0, False),
+    "Integral": (["log p(x), exact", "error of the grid", "error of the samples", "error of each grid"], 1, True),
+    "Jensen": (["gap between the two", "E[log t]", "log E[t]"], 1, True),
+    "OneLatent": (["the best q", "Best q", "Second summit"], 1, False),
+    "PosteriorEllipse": (["the best q", "Best q", "approximation gap", "amortisation gap"], 2, True),
+    "Reparameterise": (["An arrow is", "∂z/∂m", "∂z/∂v"], 1, True),
+    "SampledKl": (["σ / √S"], 2, False),
 }
+WORDS = """(place) => [...place.querySelectorAll(":not([aria-live])")].filter((part) =>
+    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent)
+    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
+    .map((part) => part.textContent).join("\\n")"""
+PICTURES = """(place) => [...place.querySelectorAll("canvas, svg")].map((picture) =>
+    picture.checkVisibility() && (picture.toDataURL?.() ?? picture.innerHTML.replace(/vw-clip-[\\w-]+/g, "")))"""
 
 
 def test_every_answer_is_named_here():
@@ -357,20 +367,27 @@ def test_every_answer_is_named_here():
 
 @pytest.mark.parametrize("name", [name for name in ANSWERS if ANSWERS[name]])
 def test_an_answer_is_covered_until_it_is_asked_for(show_widgets, name):
+    texts, pictures, said = ANSWERS[name]
     page, trouble = show_widgets([EXAMPLES[name]()])
     place = page.locator(".vw")
-    settled_look(place)
-    words = place.get_by_text(ANSWERS[name]).first
     show = place.get_by_role("button", name=re.compile("^(Show|Hide) "))
-    assert words.is_hidden() and show.get_attribute("aria-expanded") == "false"
+
+    def seen():
+        settled_look(place)
+        words = place.evaluate(WORDS)
+        return [text for text in texts if text in words]
+
+    assert seen() == [] and show.get_attribute("aria-expanded") == "false"
+    before, heard = place.evaluate(PICTURES), place.locator("p[aria-live]").inner_text()
     press(show, "Enter")
-    assert words.is_visible() and show.inner_text().startswith("Hide ")
+    assert seen() == texts and show.inner_text().startswith("Hide ")
+    assert sum(one != other for one, other in zip(before, place.evaluate(PICTURES), strict=True)) == pictures
+    assert (place.locator("p[aria-live]").inner_text() != heard) == said
     press(place.get_by_role("button", name="Reset"), "Enter")
-    assert words.is_hidden()
+    assert seen() == [] and place.evaluate(PICTURES) == before
     page.goto(f"{page.url}?{EXAMPLES[name]().name}.answer=true")
     wait_until_drawn(page)
-    settled_look(place)
-    assert words.is_visible()
+    assert seen() == texts
     assert trouble == []
 
 

@@ -27,7 +27,7 @@ class Integral(BookWidget, script="integral.js"):
     m = traitlets.Int(1000).tag(sync=True)
     seed = traitlets.Int(1).tag(sync=True)
     method = traitlets.Enum(["grid", "samples"], "grid").tag(sync=True)
-    latents = traitlets.Int(10).tag(sync=True)
+    latents = traitlets.Int(2).tag(sync=True)
     answer = answer_trait()
     state = ("digit", "n", "m", "seed", "method", "latents", "answer")
 

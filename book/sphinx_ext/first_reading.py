@@ -16,6 +16,7 @@ EXACT = "To be exact: "
 CODE = {"lesson": "the lesson’s", "all": "all", "none": "none"}
 # The seconds that each takes: a word, a row of a displayed formula, a line of code and so on.
 WORD, ROW, LINE, FIGURE, WIDGET, PREDICTION = 0.5, 40, 6, 20, 90, 40
+NEW_ROW = r"\\\\(?!\s*&\\q?quad)"  # of a formula: one that is indented goes on with the row above
 
 
 def claim(source: str) -> str:
@@ -70,7 +71,7 @@ def minutes(doctree) -> int:
         elif isinstance(node, nodes.math):
             seconds += WORD
         elif isinstance(node, nodes.math_block):
-            seconds += ROW * (1 + node.astext().count("\\\\"))
+            seconds += ROW * (1 + len(re.findall(NEW_ROW, node.astext())))
         elif isinstance(node, nodes.literal_block):
             seconds += LINE * sum(bool(line.strip()) for line in node.astext().splitlines())
         elif node.get("nb_element") == "cell_code":
