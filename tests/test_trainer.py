@@ -192,7 +192,8 @@ def test_codes_and_pictures(either_page):
     found = either_page.evaluate("""async () => {
       const t = trainer.create({ images, hidden: [60, 40], seed: 5 });
       for (let i = 0; i < 30; i++) t.step({ batch: 16 });
-      const { m, v } = t.codes(lists), pictures = t.pictures(Float32Array.from({ length: 140 }, (_, i) => Math.sin(i)));
+      const { m, v } = trainer.run(t.codes(lists));
+      const pictures = trainer.run(t.pictures(Float32Array.from({ length: 140 }, (_, i) => Math.sin(i))));
       return [await text(t.write()), await text(m), await text(v), [...pictures]];
     }""")
     model = model_of(floats(found[0]), [60, 40], 2)
