@@ -262,6 +262,26 @@ def test_a_seed_is_a_run(page):
     assert first == again != other
 
 
+def test_eight_samples_are_not_worth_their_time(browser, tmp_path):
+    """TrainVAE's own network, as in its set piece. In the time of a step with m = 8 there are four and more with m = 1, by
+    benchmarks/page_training.py; three times the steps are enough for a better model."""
+    page = open_page(browser, tmp_path, n=10_000)
+    nats = page.evaluate("""() => {
+      const usual = { learning_rate: 3e-3, batch: 64 }, held = lists.slice(0, 64);
+      const train = (t, steps, how) => Array.from({ length: steps }, () => t.step({ ...usual, ...how }));
+      const nats = (t) => -trainer.run(t.logMarginal(held, 121, 6)).reduce((a, b) => a + b) / held.length;
+      const [one, eight] = [1, 8].map((m) => {
+        const t = trainer.create({ images });
+        train(t, 400);
+        train(t, m === 8 ? 300 : 900, { m });
+        return t;
+      });
+      return [nats(one), nats(eight)];
+    }""")
+    page.close()
+    assert nats[0] < nats[1] - 1
+
+
 def test_no_number_is_so_small_that_it_is_slow(page):
     """Importance weights of twenty samples, pixels that are never on, and a run that overfits: none below 1e-38."""
     found = page.evaluate("""() => {
