@@ -25,8 +25,8 @@ from widget_pages import write_widget_page  # noqa: E402
 SLOWER = 6
 
 # In every page: `tasks` gets the milliseconds of each long task, `opening` is a promise of those of the opening, and
-# `count(seconds)` of what happens in so long a time. The page waits by itself: what Playwright puts into a page in order
-# to wait is a long task, too.
+# `count(seconds)` one of what happens in so long a time. The page waits by itself, since what Playwright puts into a
+# page in order to wait is a long task, too.
 WATCH = """
 globalThis.tasks = [];
 const note = (list) => tasks.push(...list.getEntries().map(({ duration }) => duration));

@@ -263,8 +263,10 @@ def test_a_seed_is_a_run(page):
 
 
 def test_eight_samples_are_not_worth_their_time(browser, tmp_path):
-    """TrainVAE's own network, as in its set piece. In the time of a step with m = 8 there are four and more with m = 1, by
-    benchmarks/page_training.py; three times the steps are enough for a better model."""
+    """TrainVAE's own network, as in its set piece: three times the steps with m = 1 make a better model.
+
+    A step with m = 8 takes longer than three with m = 1, as benchmarks/page_training.py measures.
+    """
     page = open_page(browser, tmp_path, n=10_000)
     nats = page.evaluate("""() => {
       const usual = { learning_rate: 3e-3, batch: 64 }, held = lists.slice(0, 64);
