@@ -3,8 +3,9 @@
 Everyone trains on the same 10,000 digits, batches of 64, one after the other in turns of some hundred steps, so that
 what else the machine does hits all alike: vae_widgets/trainer.js in Chromium, with WebAssembly and in plain loops; a
 bare PyTorch loop, as one would write it; and vae_core.fit, all in float32. Then -ELBO on test digits against the
-seconds of training, in the page and in the bare loop; and the time of a step at the beginning and the end of a long run
-with twenty samples, where numbers that are too small would make it slow.
+seconds of training, in the page and in the bare loop; what eight samples of z are worth against one for as long; and
+the time of a step at the beginning and the end of a long run with twenty samples, where numbers that are too small
+would make it slow.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from clock import seconds_of
 from playwright.sync_api import sync_playwright
 
 import vae_core as vc
+from vae_widgets.train_vae import shown_digits
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
@@ -112,6 +114,31 @@ def compare_bounds(page, grey, test):
             print(f"| {name}, {who} | " + " | ".join(cells) + " |", flush=True)
 
 
+def compare_samples(page, seeds=3):
+    """TrainVAE's set piece with its own network: 400 steps with m = 1, then 300 with m = 8, or m = 1 for as long."""
+    x = shown_digits()[:64]
+    print("\n| seed | ms a step, m = 1 | m = 8 | exact -log p(x), m = 8 | m = 1, as many steps | m = 1, for as long "
+          "| steps |\n|---|---|---|---|---|---|---|")
+    for seed in range(seeds):
+        shape = dict(hidden=[128], z_dim=2)
+
+        def train(key, steps, m=1, shape=shape | dict(seed=seed)):
+            how = dict(learning_rate=3e-3, m=m)
+            return page.evaluate("(args) => train(...args)", [shape, steps, how, key])
+
+        def nats(key, shape=shape):
+            return -vc.log_marginal_grid(of_page(page.evaluate("weights", key), shape), x).log_px.mean().item()
+
+        train("one", 400)
+        train("eight", 400)
+        eight, one = train("eight", 300, m=8), train("one", 300)
+        after, more = nats("one"), round(300 * (eight / one - 1))
+        train("one", more)
+        cells = [f"{one:.2f}", f"{eight:.2f}", *(f"{value:.1f}" for value in (nats("eight"), after, nats("one")))]
+        print(f"| {seed} | {' | '.join(cells)} | {300 + more} |", flush=True)
+        page.evaluate("forget('one'), forget('eight')")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: 5)")
@@ -132,6 +159,7 @@ def main():
             pages[name].evaluate(SETUP, ["\n".join([before, *texts]), images])
         compare_steps(pages, grey, args.rounds)
         compare_bounds(pages["page"], grey, data.test_images[:2000])
+        compare_samples(pages["page"])
         call = "(shape) => train(shape, 500, { m: 20 }, 'long')"
         long = [pages["page"].evaluate(call, SHAPES["784-128-2"]) for _ in range(10)]
         print(f"\nm = 20, ms a step in each 500 of 5,000 steps: {', '.join(f'{ms:.1f}' for ms in long)}")

@@ -170,6 +170,11 @@ def test_play_pause_and_the_same_seed_again(show_widgets):
     settle(page)
     assert numbers(page) == start
     assert "behind it the last run" in page.locator(".vw-train-chart svg").get_attribute("aria-label")
+    runs, chart = page.locator(".vw-train-runs p"), page.locator(".vw-train-chart").bounding_box()
+    said = "β 1 · rate 0.003 · m 1 · batch 64 · 128 units · seed 0"
+    assert runs.all_text_contents() == [f"now: {said}", f"last: {said}"]
+    lines = [line.bounding_box() for line in runs.all()]
+    assert all(line["y"] + line["height"] <= chart["y"] for line in lines)  # and on no curve
     train(page, 3)
     assert numbers(page) == third
     button(page, "New seed").press("Enter")
@@ -473,6 +478,20 @@ def test_digits_that_do_not_come_can_be_asked_for_again(show_widgets, tmp_path):
     button(page, "Try again").press("Enter")
     ready(page)
     assert page.get_by_text("could not be loaded").is_hidden()
+
+
+def test_digits_are_unpacked_in_slices(show_widgets):
+    """A browser inflates in one go what it is given at once, and the page stands still."""
+    before = """const { write } = WritableStreamDefaultWriter.prototype;
+    globalThis.slices = [];
+    WritableStreamDefaultWriter.prototype.write = function (part) {
+      slices.push(part.byteLength);
+      return write.call(this, part);
+    };"""
+    page, trouble = show(show_widgets, before=before)
+    slices = page.evaluate("slices")
+    assert max(slices) <= 150_000 and sum(slices) > 900_000
+    assert trouble == []
 
 
 def test_a_link_has_the_setting_and_the_seed(show_widgets):

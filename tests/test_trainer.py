@@ -192,7 +192,8 @@ def test_codes_and_pictures(either_page):
     found = either_page.evaluate("""async () => {
       const t = trainer.create({ images, hidden: [60, 40], seed: 5 });
       for (let i = 0; i < 30; i++) t.step({ batch: 16 });
-      const { m, v } = t.codes(lists), pictures = t.pictures(Float32Array.from({ length: 140 }, (_, i) => Math.sin(i)));
+      const { m, v } = trainer.run(t.codes(lists));
+      const pictures = trainer.run(t.pictures(Float32Array.from({ length: 140 }, (_, i) => Math.sin(i))));
       return [await text(t.write()), await text(m), await text(v), [...pictures]];
     }""")
     model = model_of(floats(found[0]), [60, 40], 2)
@@ -259,6 +260,28 @@ def test_a_seed_is_a_run(page):
     }"""
     first, again, other = (page.evaluate(call, seed) for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_eight_samples_are_not_worth_their_time(browser, tmp_path):
+    """TrainVAE's own network, as in its set piece: three times the steps with m = 1 make a better model.
+
+    A step with m = 8 takes longer than three with m = 1, as benchmarks/page_training.py measures.
+    """
+    page = open_page(browser, tmp_path, n=10_000)
+    nats = page.evaluate("""() => {
+      const usual = { learning_rate: 3e-3, batch: 64 }, held = lists.slice(0, 64);
+      const train = (t, steps, how) => Array.from({ length: steps }, () => t.step({ ...usual, ...how }));
+      const nats = (t) => -trainer.run(t.logMarginal(held, 121, 6)).reduce((a, b) => a + b) / held.length;
+      const [one, eight] = [1, 8].map((m) => {
+        const t = trainer.create({ images });
+        train(t, 400);
+        train(t, m === 8 ? 300 : 900, { m });
+        return t;
+      });
+      return [nats(one), nats(eight)];
+    }""")
+    page.close()
+    assert nats[0] < nats[1] - 1
 
 
 def test_no_number_is_so_small_that_it_is_slow(page):

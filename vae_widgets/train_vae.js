@@ -12,7 +12,7 @@ async function renderTrainVae({ model, el }) {
   const READ = 150; // ms that a running number stands before the next
   const SPEAK = 5000; // ms between two sentences of a run
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const count = (n) => n.toLocaleString("en");
+  const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ","); // what browsers have for it costs the first picture 15 ms
   const view = ui.frame(model, el, "A VAE that trains in the page");
   view.root.classList.add("vw-train");
 
@@ -171,7 +171,7 @@ async function renderTrainVae({ model, el }) {
     ui.h("p", { class: "vw-note" }), ui.button("Try again", fetchData));
   const waiting = ui.h("p", { class: "vw-heading" }, "The training digits, 0.95 MB, are being loaded.");
   const slider = (options) => ui.slider(view, model, options);
-  const words = { codes: ui.h("p", { class: "vw-heading" }), sheet: ui.h("p", { class: "vw-heading" }), method: ui.h("p", { class: "vw-heading" }), keys: ui.h("div") };
+  const words = { codes: ui.h("p", { class: "vw-heading" }), sheet: ui.h("p", { class: "vw-heading" }), method: ui.h("p", { class: "vw-heading" }), keys: ui.h("div"), now: ui.h("p"), last: ui.h("p") };
   const axisSliders = [0, 1].map((index) => slider({ trait: "z", index, name: `z${ui.subscript(index + 1)}`, min: -EXTENT, max: EXTENT }));
   const nats = ui.h("div", { class: "vw-train-nats" });
   const LATENTS = [2, 5, 10, 20, 50];
@@ -193,7 +193,7 @@ async function renderTrainVae({ model, el }) {
         ui.h("div", { class: "vw-train-z" }, picture, ui.h("div", { style: "--vw-label: 1.6rem" }, axisSliders)))),
     motion.part,
     ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-train-curves" }, chart, words.keys, nats),
+      ui.h("div", { class: "vw-train-curves" }, ui.h("div", { class: "vw-heading vw-train-runs" }, words.now, words.last), chart, words.keys, nats),
       ui.h("div", { class: "vw-third vw-column" }, numbers.table, mine.part)),
     ui.h("div", { class: "vw-train-settings" },
       slider({ trait: "beta", name: "β", values: [0, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 40, 100], show: String }),
@@ -402,7 +402,7 @@ async function renderTrainVae({ model, el }) {
   const truthName = () => (isPlane() ? "exact −log p(x)" : "estimated −log p(x)");
   // Steps at which the axis may end, so that it stays for a while as it is.
   const ends = ui.range(5).flatMap((power) => [20, 30, 40, 60, 80, 100, 150].map((size) => size * 10 ** power));
-  let chartOf = "", shapes; // what the axes are of; what is drawn anew on them: { place, parts: [[element, d(line)]], words }
+  let chartOf = "", shapes; // what the axes are of; what is drawn anew on them: { svg, x, y, parts: [[element, its values]] }
 
   function drawChart() {
     const last = [curve, ghost?.curve ?? []].map((points) => points.at(-1)).filter(Boolean);
@@ -414,20 +414,21 @@ async function renderTrainVae({ model, el }) {
     const of = `${low} ${high} ${end} ${curve.length > 1}`;
     if (of !== chartOf) newChart({ low, high, end });
     chartOf = of;
-    const { svg, x, y, parts, now } = shapes;
+    const { svg, x, y, parts } = shapes;
     const places = (points, value) => points.map((point) => [x(point.steps), y(Math.min(value(point), 1e4))]);
     for (const [element, ...values] of parts) {
       const [there, back = []] = values.map((value) => places(curve, value));
       element.setAttribute("d", ui.path([...there, ...back.reverse()]) + (back.length ? "Z" : ""));
     }
-    write(now, `now: ${labelOf()}`);
+    write(words.now, `now: ${labelOf()}`);
+    write(words.last, ghost ? `last: ${ghost.label}` : "");
     const { steps: at, ...held } = curve.at(-1);
     ui.put(svg, { "aria-label": `−ELBO and ${truthName()} over the steps; at step ${count(at)}: ${ui.format(nelboOf(held))} and ${ui.format(truthOf(held))} nats${ghost ? `; behind it the last run, ${ghost.label}` : ""}` });
   }
 
   // The axes, the last run on them, and what this run is drawn with.
   function newChart({ low, high, end }) {
-    const axes = ui.axes({ width: 460, height: 290, label: "", x: { min: 0, max: end, ticks: 4, label: "steps", format: count }, y: { min: low, max: high, label: "nats a digit" } });
+    const axes = ui.axes({ width: 460, height: 290, right: 24, label: "", x: { min: 0, max: end, ticks: 4, label: "steps", format: count }, y: { min: low, max: high, label: "nats a digit" } });
     const places = (points, of) => points.map((point) => [axes.x(point.steps), axes.y(Math.min(of(point), 1e4))]);
     const area = (fill, opacity) => ui.s("path", { fill, opacity });
     const line = (stroke, more) => ui.s("path", { fill: "none", stroke, "stroke-width": 2, ...more });
@@ -443,15 +444,12 @@ async function renderTrainVae({ model, el }) {
       [line(ui.COLOURS.rec), recOf], [line(ui.COLOURS[isPlane() ? "truth" : "iwae"]), truthOf], [line(ui.COLOURS.elbo), nelboOf],
     ];
     axes.plot.append(...parts.map(([element]) => element));
-    if (curve.length === 1) {
-      axes.plot.append(...[[recOf, "rec"], [truthOf, isPlane() ? "truth" : "iwae"], [nelboOf, "elbo"]].map(([of, colour]) =>
+    if (curve.length === 1) { // on the edge of the plot, which would cut them in half
+      axes.svg.append(...[[recOf, "rec"], [truthOf, isPlane() ? "truth" : "iwae"], [nelboOf, "elbo"]].map(([of, colour]) =>
         ui.s("circle", { cx: axes.x(curve[0].steps), cy: axes.y(of(curve[0])), r: 4, fill: ui.COLOURS[colour] })));
     }
-    const words = [["", ui.INK], ghost && [`last: ${ghost.label}`, ui.COLOURS.muted]].filter(Boolean).map(([text, fill], i) =>
-      ui.s("text", { x: axes.box.right, y: axes.box.top + 9 + 16 * i, "text-anchor": "end", "font-size": 11.5, fill, stroke: "#fff", "stroke-width": 3, style: "paint-order: stroke" }, text));
-    axes.svg.append(...words);
     chart.replaceChildren(axes.svg);
-    shapes = { ...axes, parts, now: words[0] };
+    shapes = { ...axes, parts };
   }
 
   function speak() {
@@ -717,8 +715,9 @@ async function renderTrainVae({ model, el }) {
       ["truth", "the gradient", () => `of the loss on m: ${pair(way.grad_m)}, of which rec's is ${pair(way.grad_z)} and the KL's ${pair(way.m.map((value) => way.beta * value))}; on v: ${pair(way.grad_v)}. The arrow is the way m would go, down the loss.`],
     ];
 
-    // One test digit of each class.
+    // One test digit of each class, once there are any and somebody looks.
     function fill() {
+      if (!part.open || !data || digits) return;
       digits = byLabel.map(([i]) => ui.digitsOf(data.test.subarray(98 * i, 98 * (i + 1)))[0]);
       chosen.replaceChildren(ui.digitChoice(view, model, digits, { labels: ui.range(10), legend: "Digit" }));
     }
@@ -794,7 +793,10 @@ async function renderTrainVae({ model, el }) {
       show();
     }
 
-    part.addEventListener("toggle", () => part.open && show());
+    part.addEventListener("toggle", () => {
+      fill();
+      if (part.open) show();
+    });
     model.on("change:digit", changed);
     view.signal.addEventListener("abort", () => model.off("change:digit", changed));
     function changed() {
@@ -864,6 +866,8 @@ async function renderTrainVae({ model, el }) {
     speak();
   }
 
+  nameLatents();
+  await ui.turn(); // the page is laid out, and does what else there is
   view.watch([...OWN, "hidden", "z_dim", "seed"], follow);
   view.watch(["slow"], () => (playing ? go() : showState()));
   view.watch(["preset"], pieces.show);
@@ -893,7 +897,6 @@ async function renderTrainVae({ model, el }) {
   document.addEventListener("visibilitychange", look, { signal: view.signal });
   view.signal.addEventListener("abort", () => observer.disconnect());
   view.signal.addEventListener("abort", () => clearTimeout(stopwatch));
-  nameLatents();
   showState();
   view.say("A VAE that has not begun to learn. Play trains it.");
   return view.stop;

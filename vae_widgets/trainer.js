@@ -526,11 +526,12 @@ const trainer = (() => {
     }
 
     // Means and variances of q(z|x): each (n, z_dim).
-    function codes(lists) {
+    function* codes(lists) {
       const m = new Float32Array(lists.length * z_dim), v = new Float32Array(lists.length * z_dim), top = layers.enc.at(-1);
       for (const [first, n, filled] of blocks(lists)) {
         v.set(encode(filled).subarray(0, n * z_dim), first * z_dim);
         for (let r = 0; r < n; r++) for (let j = 0; j < z_dim; j++) m[(first + r) * z_dim + j] = f[top.h + r * heads + j];
+        yield;
       }
       return { m, v };
     }
@@ -548,13 +549,13 @@ const trainer = (() => {
     }
 
     // What latents (n, z_dim) decode to, as bytes (n, 784): 255 is ink.
-    function pictures(latents) {
+    function* pictures(latents) {
       const out = new Uint8ClampedArray((latents.length / z_dim) * PIXELS);
-      f.fill(0, places.x, places.x + PIXELS); // of which the gradient is the probability itself
-      run(decode(latents, (h, first, rows) => {
+      yield* decode(latents, (h, first, rows) => {
+        f.fill(0, places.x, places.x + PIXELS); // of which the gradient is the probability itself
         for (let r = 0; r < rows; r++) likelihood(h + r * PIXELS, places.x, 255);
         out.set(f.subarray(h, h + rows * PIXELS), first * PIXELS);
-      }));
+      });
       return new Uint8Array(out.buffer);
     }
 
@@ -719,13 +720,13 @@ const trainer = (() => {
 
     // when: "run", or "now", with all that there is.
     function* tell(when) {
-      const now = when === "now", { m, v } = model.codes(shown), { z_dim } = model.shape, begins = !now && mayMeasure();
+      const now = when === "now", { m, v } = yield* model.codes(shown), { z_dim } = model.shape, begins = !now && mayMeasure();
       const nats = new Float64Array(z_dim); // of KL, a digit
       for (let i = 0; i < m.length; i++) nats[i % z_dim] += (0.5 * (v[i] + m[i] * m[i] - 1 - Math.log(v[i]))) / shown.length;
       if (now || begins) pair = range(z_dim, (j) => j).sort((a, b) => nats[b] - nats[a] || a - b).slice(0, 2).sort((a, b) => a - b);
       const two = (all) => (z_dim === 2 ? all : Float32Array.from({ length: 2 * shown.length }, (_, i) => all[z_dim * (i >> 1) + pair[i & 1]]));
       const out = { steps: model.steps, rec: NaN, kl: NaN, loss: NaN, ...last, codes: { m: two(m), v: two(v) }, nats, pair, spent, finite };
-      if (now || report % 4 === 0) out.sheet = model.pictures(inPlane(SHEET));
+      if (now || report % 4 === 0) out.sheet = yield* model.pictures(inPlane(SHEET));
       report++;
       if (now) {
         [measuring, held] = [null, yield* measure(model, model.steps, FINE)];
@@ -819,7 +820,7 @@ const trainer = (() => {
         task = tell("now");
       }
       if (message.question === "weights") post({ id: message.id, answer: model.write() });
-      if (message.question === "decode") post({ id: message.id, answer: model.pictures(inPlane(message.z)) });
+      if (message.question === "decode") post({ id: message.id, answer: run(model.pictures(inPlane(message.z))) });
       if (message.question === "trace") {
         const { x, noise, beta } = message;
         post({ id: message.id, answer: model.trace(listsOf(x)[0], noise, beta) });
@@ -896,16 +897,23 @@ const trainer = (() => {
       told.splice(0).forEach(tell);
     }
 
-    function tell(message) {
-      if (worker) {
-        worker.postMessage(message);
-        if (!worker.ready) told.push(message);
-        return;
-      }
+    let last = Promise.resolve(); // of what this thread has been told, each in a task of its own
+    async function tellHere(message) {
+      await last;
+      await new Promise((done) => setTimeout(done));
       try {
         if (!closed) here(message);
       } catch (error) {
         hear({ error: error.message, id: message.id });
+      }
+    }
+
+    function tell(message) {
+      if (worker) {
+        worker.postMessage(message);
+        if (!worker.ready) told.push(message);
+      } else {
+        last = tellHere(message);
       }
     }
 
@@ -927,7 +935,8 @@ const trainer = (() => {
     } catch {
       trainHere();
     }
-    tell({ data: { images, test }, restart: setup });
+    tell({ data: { images, test } });
+    tell({ restart: setup });
     return {
       set: (values) => tell({ set: values }),
       play: () => tell({ play: true }),

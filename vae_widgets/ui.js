@@ -98,6 +98,9 @@ const ui = (() => {
     view.signal.addEventListener("abort", () => observer.disconnect());
   }
 
+  // A promise of a task of its own, before which the page may do other things.
+  const turn = () => new Promise((done) => setTimeout(done));
+
   const idle = (task) => (globalThis.requestIdleCallback ? requestIdleCallback(task) : setTimeout(task, 200));
 
   const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
@@ -487,8 +490,8 @@ const ui = (() => {
 
   // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
   // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
-  function axes({ width = 420, height = 260, x, y, label, left = 46 }) {
-    const box = { left, right: width - 12, top: 10, bottom: height - 40 };
+  function axes({ width = 420, height = 260, x, y, label, left = 46, right = 12 }) {
+    const box = { left, right: width - right, top: 10, bottom: height - 40 };
     const scale = ({ min, max, log }, from, to) => {
       const f = log ? Math.log : (value) => value;
       const place = (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);
@@ -715,7 +718,7 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, idle, bytes, digitsOf, floats, set, setAt, changed,
+    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, turn, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
     useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
   };

@@ -6,6 +6,7 @@
 // HBox and VBox are laid out; anything else that only a Python kernel can move says so in its place.
 
 const REFERENCE = "IPY_MODEL_";
+const SLICE = 150_000; // bytes to inflate at a time
 const models = new Map(); // model id -> Model
 
 class Model {
@@ -152,11 +153,18 @@ function resolve(reference) {
   return models.get(id);
 }
 
+// Slice by slice, since a browser inflates in one go what it is given at once, and the page stands still meanwhile.
 function inflate(bytes) {
   const { readable, writable } = new DecompressionStream("deflate");
   const writer = writable.getWriter();
-  const written = Promise.all([writer.write(bytes), writer.close()]);
-  return Promise.all([new Response(readable).arrayBuffer(), written]).then(([buffer]) => buffer);
+  async function write() {
+    for (let at = 0; at < bytes.length; at += SLICE) {
+      if (at) await new Promise((done) => setTimeout(done));
+      await writer.write(bytes.subarray(at, at + SLICE));
+    }
+    await writer.close();
+  }
+  return Promise.all([new Response(readable).arrayBuffer(), write()]).then(([buffer]) => buffer);
 }
 
 // The state as book/sphinx_ext/widget_state.py packs it: deflated, JSON first, then the small binary values.
