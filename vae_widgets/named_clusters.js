@@ -89,11 +89,11 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
 }
 
 async function renderNamedClusters({ model, el }) {
-  const CLASSES = 10, EXTENT = 1.25; // of the plane, in which codes reach to about 1
+  const CLASSES = 10, EXTENT = 1.1; // of the plane, in which codes reach to about 1
   const PACE = 300; // ms from step to step
   const ROWS = 100; // codes in a slice of the arithmetic
   const STILL = 1e-3; // nats a code: a step that brings less is the last one of a run
-  const SHOWN = 8; // test digits whose name has changed
+  const SHOWN = 6; // test digits whose first name is wrong
   const MARKED = 10; // labelled codes of a class that are drawn
   const HALF = Math.sqrt(2 * Math.log(2)); // of a Gaussian in a plane lies within so many standard deviations
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -118,19 +118,25 @@ async function renderNamedClusters({ model, el }) {
   const againButton = byHand("Start again", () => ui.set(model, { steps: 0 }));
   const otherButton = ui.button("Other labels", () => ui.set(model, { seed: (model.get("seed") % 1e6) + 1 }));
   const numbers = ui.numbers([
-    ["right", `of ${truth.length.toLocaleString("en")} test digits named correctly`, null, { digits: 1, unit: "%" }],
-    ["loglik", "log-likelihood, mean of a code", "truth"],
+    ["right", "test digits named correctly", "one", { digits: 1, unit: "%" }],
+    ["loglik", "log-likelihood of a code", "prior"],
   ]);
   const changes = ui.sentence("Since the start, {better} names have become right and {worse} wrong.");
   const charts = { right: ui.h("div"), loglik: ui.h("div") };
-  const status = ui.h("p", { class: "vw-heading", role: "status" });
-  const picture = ui.digit("small"), about = ui.h("figcaption");
+  const status = ui.h("p", { class: "vw-heading vw-train-note", role: "status" });
+  const chosen = ui.digit("small"), about = ui.h("figcaption");
   const bars = ui.range(CLASSES).map((c) => {
     const bar = ui.h("span", { class: "swatch turned" }), words = ui.h("small");
     return { bar, words, whole: ui.h("div", {}, ui.h("span", { class: "vw-share" }, bar), c, words) };
   });
   const posterior = ui.h("div", { class: "vw-shares vw-clusters-bars", style: `--count:${CLASSES}`, role: "img" }, bars.map(({ whole }) => whole));
-  const changed = ui.range(SHOWN).map(() => ({ picture: ui.digit("small"), words: ui.h("figcaption") }));
+  const mended = ui.range(SHOWN).map(() => {
+    const picture = ui.digit("small"), words = ui.h("figcaption");
+    return { picture, words, whole: ui.h("figure", {}, picture, words) };
+  });
+  const names = ui.keys(ui.range(CLASSES).map((c) => [ui.CLASSES[c], c]));
+  names.classList.add("vw-train-classes");
+  names.querySelectorAll(".swatch").forEach((swatch) => swatch.classList.add("turned")); // as the plane is
   const count = labels.length.toLocaleString("en");
 
   view.body.append(
@@ -138,26 +144,26 @@ async function renderNamedClusters({ model, el }) {
     status,
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow" }, plane.canvas,
-        ui.keys(ui.range(CLASSES).map((c) => [ui.CLASSES[c], c])),
-        ui.h("p", { class: "vw-heading" }, `Dots: test digits, in the colour of the name they have now; crosses: those whose name is wrong. Large digits: the Gaussians’ means; half of each Gaussian is inside its ellipse. `
-          + `Small digits: labelled codes, at most ${MARKED} a class. The plane is a shadow of ${dim} latents, chosen with all labels so that you see something; EM works in all ${dim} and has only the labels that are known. Click a dot.`)),
-      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 6.2rem" },
+        names,
+        ui.h("p", { class: "vw-heading" }, `${truth.length.toLocaleString("en")} test digits in the colours of their names at present; a cross is a wrong name. Small digits: labelled codes, at most ${MARKED} of a class. `
+          + "Large digits and ellipses: each class’s mean, and the half of its Gaussian around it. Click a dot.")),
+      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
         ui.h("div", {},
-          ui.slider(view, model, { trait: "known", name: "known labels", values: [10, 20, 50, 100, 200, 500, 1000, 2000, 5000].filter((n) => n <= most), show: (n) => `${n.toLocaleString("en")} of ${count}` }),
-          ui.slider(view, model, { trait: "steps", name: "steps of EM", min: 0, max: STEPS, step: 1, show: String }),
-          ui.slider(view, model, { trait: "digit", name: "test digit", min: 0, max: truth.length - 1, step: 1, show: (i) => `${i + 1}` }),
+          ui.slider(view, model, { trait: "known", name: "labels", label: "known labels", values: [10, 20, 50, 100, 200, 500, 1000, 2000, 5000].filter((n) => n <= most), show: (n) => n.toLocaleString("en") }),
+          ui.slider(view, model, { trait: "steps", name: "EM steps", min: 0, max: STEPS, step: 1, show: String }),
+          ui.slider(view, model, { trait: "digit", name: "test digit", label: "test digit to look at", min: 0, max: truth.length - 1, step: 1, show: (i) => `${i + 1}` }),
           ui.checkbox(view, model, { trait: "diagonal", label: "diagonal covariances" })),
         numbers.table, charts.right, charts.loglik)),
     ui.h("div", { class: "vw-row" },
       ui.h("div", { class: "vw-grow" },
         ui.h("p", { class: "vw-heading" }, "Bayes’ rule for the chosen test digit: p(y|z)"),
-        ui.h("div", { class: "vw-clusters-one" }, ui.h("figure", {}, picture, about), posterior)),
+        ui.h("div", { class: "vw-clusters-one" }, ui.h("figure", {}, chosen, about), posterior)),
       ui.h("div", { class: "vw-grow" },
-        ui.h("p", { class: "vw-heading" }, `The first ${SHOWN} test digits with another name than at the start`),
-        ui.h("div", { class: "vw-clusters-changed" }, changed.map(({ picture, words }) => ui.h("figure", {}, picture, words))),
+        ui.h("p", { class: "vw-heading" }, `The first ${SHOWN} test digits whose name is wrong at the start`),
+        ui.h("div", { class: "vw-clusters-mended" }, mended.map(({ whole }) => whole)),
         changes.line)),
+    ui.h("p", { class: "vw-heading" }, `The plane is a shadow of ${dim} latents, chosen with all labels for your eyes only. EM has all ${dim} latents of ${count} other digits, and the labels that are known.`),
   );
-  view.root.querySelectorAll(".vw-keys .swatch").forEach((swatch) => swatch.classList.add("turned"));
 
   // --- the arithmetic: as many steps as are asked for, each once ---
 
@@ -332,7 +338,7 @@ async function renderNamedClusters({ model, el }) {
   }
 
   function drawChart(name, values, { colour, label, low, high, words }) {
-    const { svg, plot, x, y } = ui.axes({ width: 420, height: 158, label: words, x: { min: 0, max: STEPS, ticks: 6, label: "steps of EM" }, y: { min: low, max: high, ticks: 4, label } });
+    const { svg, plot, x, y } = ui.axes({ width: 420, height: 158, left: 56, label: words, x: { min: 0, max: STEPS, ticks: 6, label: "steps of EM" }, y: { min: low, max: high, ticks: 4, label } });
     plot.append(ui.s("path", { d: ui.path(values.map((value, k) => [x(k), y(value)])), fill: "none", stroke: colour, "stroke-width": 2.2 }));
     svg.append(ui.s("circle", { cx: x(values.length - 1), cy: y(values.at(-1)), r: 4.5, fill: colour }));
     charts[name].replaceChildren(svg);
@@ -340,8 +346,8 @@ async function renderNamedClusters({ model, el }) {
 
   function drawDigit() {
     const i = model.get("digit"), k = step(), shares = fit.shares(k, zTest, i), name = fit.names[k][i];
-    ui.paint(picture, pictures[i]);
-    picture.setAttribute("aria-label", `Test digit ${i + 1}`);
+    ui.paint(chosen, pictures[i]);
+    chosen.setAttribute("aria-label", `Test digit ${i + 1}`);
     about.textContent = `a ${truth[i]}, named ${name}`;
     bars.forEach(({ bar, words }, c) => {
       ui.put(bar, { style: `--colour:${ui.CLASSES[c]};height:${100 * shares[c]}%` });
@@ -351,18 +357,21 @@ async function renderNamedClusters({ model, el }) {
     posterior.setAttribute("aria-label", `p(y|z) of test digit ${i + 1}, a ${truth[i]}: ${heard}`);
   }
 
-  function drawChanged() {
-    const first = fit.names[0], names = fit.names[step()];
-    const others = ui.range(truth.length).filter((i) => names[i] !== first[i]);
-    changed.forEach(({ picture, words }, n) => {
-      const i = others[n], is = i !== undefined;
-      picture.style.visibility = words.style.visibility = is ? "" : "hidden";
-      ui.paint(picture, is ? pictures[i] : new Float32Array(784));
-      picture.setAttribute("aria-label", is ? `Test digit ${i + 1}, a ${truth[i]}` : "none");
-      words.textContent = is ? `${first[i]} → ${names[i]} ${names[i] === truth[i] ? "✓" : "✗"}` : "–";
+  function drawMended() {
+    const first = fit.names[0], names = fit.names[step()], all = ui.range(truth.length);
+    const wrong = all.filter((i) => first[i] !== truth[i]);
+    mended.forEach(({ picture, words, whole }, n) => {
+      const i = wrong[n];
+      whole.style.visibility = i === undefined ? "hidden" : "";
+      if (i === undefined) return;
+      ui.paint(picture, pictures[i]);
+      picture.setAttribute("aria-label", `Test digit ${i + 1}, a ${truth[i]}`);
+      words.textContent = `${first[i]}${names[i] === first[i] ? "" : `→${names[i]}`} ${names[i] === truth[i] ? "✓" : "✗"}`;
     });
-    const became = (right) => others.filter((i) => (names[i] === truth[i]) === right && (right || first[i] === truth[i])).length;
-    changes.show({ better: became(true), worse: became(false) });
+    changes.show({
+      better: wrong.filter((i) => names[i] === truth[i]).length,
+      worse: all.filter((i) => first[i] === truth[i] && names[i] !== truth[i]).length,
+    });
   }
 
   function show() {
@@ -373,11 +382,11 @@ async function renderNamedClusters({ model, el }) {
     plane.redraw();
     numbers.show({ right: 100 * right[k], loglik: logLik[k] });
     const words = [`${percent(right[k])} of the test digits are named correctly${k ? `, from ${percent(right[0])} at the start` : ""}`, `the mean log-likelihood of a code is ${ui.format(logLik[k])} nats`];
-    drawChart("right", right.map((share) => 100 * share), { colour: ui.COLOURS.q, label: "% right", low: 0, high: 100, words: `Step by step: ${words[0]}` });
+    drawChart("right", right.map((share) => 100 * share), { colour: ui.COLOURS.one, label: "% correct", low: 0, high: 100, words: `Step by step: ${words[0]}` });
     const low = Math.floor(logLik[0]);
-    drawChart("loglik", logLik, { colour: ui.COLOURS.truth, label: "nats", low, high: Math.max(low + 8, Math.ceil(logLik[k]) + 1), words: `Step by step: ${words[1]}` });
+    drawChart("loglik", logLik, { colour: ui.COLOURS.prior, label: "nats a code", low, high: Math.max(low + 8, Math.ceil(logLik[k]) + 1), words: `Step by step: ${words[1]}` });
     drawDigit();
-    drawChanged();
+    drawMended();
     plane.canvas.setAttribute("aria-label", `The codes of test digits in a plane, in the colours of their names after ${k} steps of EM; ${words[0]}`);
     view.say(`${model.get("known")} known labels, ${model.get("diagonal") ? "diagonal" : "full"} covariances, step ${k}: ${words.join("; ")}. `
       + `Test digit ${model.get("digit") + 1}, a ${truth[model.get("digit")]}, is named ${fit.names[k][model.get("digit")]}.`);

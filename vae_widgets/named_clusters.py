@@ -35,7 +35,7 @@ class NamedClusters(BookWidget, script="named_clusters.js"):
     digit = traitlets.Int(0, help="the test digit that is looked at").tag(sync=True)
     state = ("known", "seed", "steps", "diagonal", "digit")
 
-    labelled = traitlets.List(traitlets.Int(), help="the indices of the labelled images, from the front end").tag(sync=True)
+    labelled = traitlets.List(traitlets.Int(), help="the labelled images, from the front end").tag(sync=True)
     scale = traitlets.List(traitlets.Float(), help="what a unit of each packed latent is").tag(sync=True)
     axes = traitlets.List(traitlets.Float(), help="the two directions (2, dim) of the plane").tag(sync=True)
     train = traitlets.Bytes().tag(sync=True)
@@ -77,7 +77,8 @@ class NamedClusters(BookWidget, script="named_clusters.js"):
     def _valid(self, proposal):
         value = self.inside(proposal)
         if proposal["trait"].name == "known" and value % CLASSES:
-            raise traitlets.TraitError(f"known must be a multiple of {CLASSES}, for as many of each class; given {value}")
+            wanted = f"a multiple of {CLASSES}, for as many of each class"
+            raise traitlets.TraitError(f"known must be {wanted}; given {value}")
         return value
 
     @property
@@ -96,12 +97,19 @@ class NamedClusters(BookWidget, script="named_clusters.js"):
 
 
 def plane_of(z, labels):
-    """Two directions (2, dim) in which the classes stand apart: linear discriminants, scaled to the codes' spread."""
-    z = z - z.mean(0)
+    """Two directions (2, dim) in which the classes stand apart, scaled to the codes' spread.
+
+    Of many planes in the space of the first five linear discriminants, where classes are round and of size 1, the one
+    that keeps the closest two of the classes' means the furthest apart.
+    """
     means = torch.stack([z[labels == c].mean(0) for c in range(CLASSES)])
-    within = (z - means[labels]).T.cov().double()
-    root = torch.linalg.cholesky(within)
-    flat = torch.linalg.solve_triangular(root, means.double().T, upper=False)  # the means where within is round
-    _, directions = torch.linalg.eigh(flat @ flat.T)
-    plane = torch.linalg.solve_triangular(root.T, directions[:, -2:].flip(1), upper=True).T.float()
-    return plane / (z @ plane.T).abs().quantile(0.995, dim=0, keepdim=True).T
+    root = torch.linalg.cholesky((z - means[labels]).T.cov())
+    away = torch.linalg.solve_triangular(root, (means - z.mean(0)).T, upper=False)
+    discriminants = torch.linalg.eigh(away @ away.T).eigenvectors[:, -5:]
+    some = torch.randn(20_000, discriminants.shape[1], 2, generator=torch.Generator().manual_seed(0))
+    planes = torch.linalg.qr(some).Q
+    spots = (away.T @ discriminants) @ planes  # (20000, classes, 2)
+    near = torch.cdist(spots, spots) + 1e3 * torch.eye(CLASSES)
+    plane = discriminants @ planes[near.amin((1, 2)).argmax()]
+    plane = torch.linalg.solve_triangular(root.T, plane, upper=True).T
+    return plane / ((z - z.mean(0)) @ plane.T).abs().quantile(0.995, dim=0).unsqueeze(1)
