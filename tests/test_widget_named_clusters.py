@@ -56,7 +56,8 @@ def em(widget, known, steps, diagonal=False):
         if diagonal:
             v = v * torch.eye(z.shape[1])
         classes = [MultivariateNormal(m[c], v[c]) for c in range(10)]
-        log_joint, log_test = (torch.stack([one.log_prob(some) for one in classes], 1) - np.log(10) for some in (z, z_test))
+        log_joint, log_test = (torch.stack([one.log_prob(codes) for one in classes], 1) - np.log(10)
+                               for codes in (z, z_test))
         log_each = log_joint.logsumexp(1)
         log_each[known] = log_joint[known, y[known]]
         yield log_each.mean().item(), (log_test.argmax(1) == y_test).double().mean().item(), log_test.softmax(1)
@@ -190,7 +191,8 @@ def test_codes_travel_as_bytes(widget):
     assert widget.codes_test.shape == (200, int(active.sum())) and error.max() < 0.51
     noise = (widget.codes - m[:, active]) / v[:, active].sqrt()
     assert abs(noise.mean()) < 0.02 and noise.std() == pytest.approx(1, abs=0.05)
-    assert (widget.codes.std(0) / torch.tensor(widget.scale)).tolist() == pytest.approx([16] * len(widget.scale), abs=0.1)
+    steps = widget.codes.std(0) / torch.tensor(widget.scale)
+    assert steps.tolist() == pytest.approx([16] * len(steps), abs=0.1)
 
 
 def test_bad_arguments_are_refused(widget):
