@@ -241,6 +241,17 @@ def test_densities(page):
     assert found["number"] == 0.5
 
 
+def test_gaussians_with_all_of_their_covariance(page):
+    generator = torch.Generator().manual_seed(5)
+    z, m, root = (torch.randn(*shape, generator=generator, dtype=torch.double) for shape in ((6, 25), (25,), (25, 30)))
+    found = page.evaluate("""({ z, m, covariance }) => {
+      const gaussian = engine.gaussian(m, covariance);
+      return z.map((_, row) => row).filter((i) => i % 25 === 0).map((at) => engine.logGaussian(z, at, gaussian));
+    }""", {"z": z.flatten().tolist(), "m": m.tolist(), "covariance": (root @ root.T).flatten().tolist()})
+    wanted = torch.distributions.MultivariateNormal(m, root @ root.T).log_prob(z)
+    assert found == pytest.approx(wanted.tolist(), rel=1e-9)
+
+
 def test_densities_far_out(page):
     """Saturated pixels and thousands of them: no overflow, and no logarithm of an underflow."""
     found = page.evaluate("""() => {
@@ -372,6 +383,8 @@ def test_other_networks(either_page):
     ("engine.forward(models.ssvae.dec, new Float32Array(64))", "wanted a label for each of 1 rows; given none"),
     ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [10])", "labels are 0 to 9; given 10"),
     ("engine.logNormal([1, 2], [1], [1, 1], 2)", "m: wanted 2 or 1 x 2 numbers; given 1"),
+    ("engine.gaussian([0, 0], [1, 0, 1])", "covariance: wanted 2 x 2 numbers; given 3"),
+    ("engine.gaussian([0, 0], [1, 2, 2, 1])", "wanted a positive definite matrix"),
     ("engine.logWeights(models['vae-2d'], x, 0, engine.normals(1))", "whole number of at least 1; given 0"),
     ("engine.logWeights(models['vae-2d'], [1, 0], 5, engine.normals(1))", "wanted an image of 784 pixels; given 2"),
     ("runJob(0.5, {}, 'vae-2d')", "count must be a whole number"),

@@ -32,6 +32,11 @@ def one_latent():
     return w.OneLatent(z, vc.log_normal(torch.tensor([1.0]), z[:, None] ** 2 - 1, torch.tensor([0.25])))
 
 
+def named_clusters():
+    x, labels = digits(1200)
+    return w.NamedClusters(model("vae-z50"), x[:1000], labels[:1000], x[1000:], labels[1000:])
+
+
 EXAMPLES = {
     "Components": lambda: w.Components(model("gmvae"), *digits(10)),
     "DrawDigit": lambda: w.DrawDigit(model("vae"), *digits(10)),
@@ -44,6 +49,7 @@ EXAMPLES = {
     "Jensen": lambda: w.Jensen(),
     "LatentPlane": lambda: w.LatentPlane(model(), *digits(200), codes=True),
     "LatentTraversal": lambda: w.LatentTraversal(model("vae"), *digits(200)),
+    "NamedClusters": named_clusters,
     "OneLatent": one_latent,
     "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),
     "Predict": lambda: w.Predict("How far is it?", number=205.8, between=(0, 500), unit="nats", told="So far."),

@@ -17,6 +17,7 @@ from .iwae_bound import IwaeBound
 from .jensen import Jensen
 from .latent_plane import LatentPlane
 from .latent_traversal import LatentTraversal
+from .named_clusters import NamedClusters
 from .one_latent import OneLatent
 from .posterior_ellipse import PosteriorEllipse
 from .predict import Predict, Try
@@ -28,6 +29,7 @@ from .train_vae import TrainingDigits, TrainVAE
 
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "GradientNoise", "Integral",
-    "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture", "Network", "OneLatent", "PosteriorEllipse",
-    "Predict", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE", "TrainingDigits", "Try",
+    "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture", "NamedClusters", "Network", "OneLatent",
+    "PosteriorEllipse", "Predict", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE",
+    "TrainingDigits", "Try",
 ]

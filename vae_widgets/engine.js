@@ -433,6 +433,42 @@ const engine = (() => {
     return out;
   }
 
+  // N(m, covariance) with all of its covariance, (dim, dim): `whiten`, the lower triangle of the inverse of its Cholesky
+  // factor, row after row, makes of z - m standard normal numbers.
+  function gaussian(m, covariance) {
+    const dim = m.length, factor = new Float64Array(dim * dim), inverse = new Float64Array(dim * dim);
+    if (covariance.length !== dim * dim) throw new Error(`covariance: wanted ${dim} x ${dim} numbers; given ${covariance.length}`);
+    const whiten = new Float64Array((dim * (dim + 1)) / 2);
+    let constant = -0.5 * dim * LOG_2PI;
+    for (let r = 0, i = 0; r < dim; r++) {
+      for (let c = 0; c <= r; c++) {
+        let sum = covariance[r * dim + c];
+        for (let k = 0; k < c; k++) sum -= factor[r * dim + k] * factor[c * dim + k];
+        if (c === r && !(sum > 0)) throw new Error("covariance: wanted a positive definite matrix");
+        factor[r * dim + c] = c === r ? Math.sqrt(sum) : sum / factor[c * dim + c];
+      }
+      constant -= Math.log(factor[r * dim + r]);
+      for (let c = 0; c <= r; c++, i++) {
+        let sum = c === r ? 1 : 0;
+        for (let k = c; k < r; k++) sum -= factor[r * dim + k] * inverse[k * dim + c];
+        whiten[i] = inverse[r * dim + c] = sum / factor[r * dim + r];
+      }
+    }
+    return { m, covariance, whiten, constant, away: new Float64Array(dim) };
+  }
+
+  // log N(z; m, covariance) of the row of z that begins at `at`; z - m is in the Gaussian's `away` then.
+  function logGaussian(z, at, { m, whiten, constant, away }) {
+    let sum = 0;
+    for (let r = 0, i = 0; r < m.length; r++) {
+      away[r] = z[at + r] - m[r];
+      let t = 0;
+      for (let c = 0; c <= r; c++, i++) t += whiten[i] * away[c];
+      sum += t * t;
+    }
+    return constant - 0.5 * sum;
+  }
+
   // log p(x) of `dim` pixels: the sum of x a - max(a, 0) - log(1 + e^-|a|). The logarithms of the
   // factors 1 + e^-|a|, none above 2, are one logarithm of their product for up to 1,000 of them.
   function logBernoulliRow(x, xAt, a, at, dim) {
@@ -843,7 +879,7 @@ const engine = (() => {
   return {
     network, forward, encode, mixture, normals,
     sigmoid: elementwise(sigmoidOf),
-    logMeanExp, logNormal, logBernoulli, klNormal, logMixture, mixtureSample,
+    logMeanExp, logNormal, gaussian, logGaussian, logBernoulli, klNormal, logMixture, mixtureSample,
     proposal, logSoftmax, logWeights, boundJob, serve, openWorker,
     wasm, arithmetic, code, CODE, LANES, whole,
   };

@@ -1,0 +1,115 @@
+import numpy as np
+import torch
+import traitlets
+
+import vae_core as vc
+
+from .base import BookWidget, check_model, pack_digits, pack_labels
+
+CLASSES = 10
+SEEDS = (1, 1_000_000)
+STEPS = 30  # of EM, at most
+CODES, TEST = (500, 10_000), (10, 1000)  # training and test digits, at least and at most
+FINE = 16  # steps of a code's rounding to a standard deviation of its latent: it travels as one byte
+
+
+class NamedClusters(BookWidget, script="named_clusters.js"):
+    """Name digits from a few labels: a Gaussian a class in a model's latent space, fitted to all codes by EM.
+
+    p(y) p(z|y), with p(y) uniform over ten classes and p(z|y) a Gaussian, starts from the labelled codes' means and
+    half the covariance of all codes. Each step of EM then improves log p(z) of all the codes and log p(y, z) of the
+    labelled ones, and Bayes' rule names test digits.
+    model: a VAE or GMVAE, of whose latents the active ones count. x, labels: training images (500 to 10,000, 784) in
+    [0, 1] and their class ids, of which EM is told `known`; x_test, labels_test: up to 1,000 test images that
+    EM does not see. Training codes are draws from q(z|x), test codes its means.
+    Traits: known, how many labels are, equally many a class; seed, which ones; steps of EM, 0 to 30; diagonal, whether
+    covariances are; digit, the test digit that is looked at. `labelled` are the indices of the labelled images, and
+    `codes` and `codes_test` the codes as the browser has them. Raises ValueError for another model, or if images and
+    labels do not fit each other or lack a class.
+    """
+
+    known = traitlets.Int(100, help="labels that are known").tag(sync=True)
+    seed = traitlets.Int(1, help="of the draw of labelled images").tag(sync=True)
+    steps = traitlets.Int(0, help="steps of EM").tag(sync=True)
+    diagonal = traitlets.Bool(False, help="covariances are diagonal").tag(sync=True)
+    digit = traitlets.Int(0, help="the test digit that is looked at").tag(sync=True)
+    state = ("known", "seed", "steps", "diagonal", "digit")
+
+    labelled = traitlets.List(traitlets.Int(), help="the labelled images, from the front end").tag(sync=True)
+    scale = traitlets.List(traitlets.Float(), help="what a unit of each packed latent is").tag(sync=True)
+    axes = traitlets.List(traitlets.Float(), help="the two directions (2, dim) of the plane").tag(sync=True)
+    train = traitlets.Bytes().tag(sync=True)
+    train_labels = traitlets.Bytes().tag(sync=True)
+    test = traitlets.Bytes().tag(sync=True)
+    test_labels = traitlets.Bytes().tag(sync=True)
+    test_digits = traitlets.Bytes().tag(sync=True)
+
+    def __init__(self, model, x, labels, x_test, labels_test, *, name="clusters", **traits):
+        if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+            raise ValueError(f"wanted a VAE or GMVAE, whose encoder gives q(z|x); given {type(model).__name__}")
+        check_model(model)
+        for images, ids, (least, most), what in ((x, labels, CODES, "training"), (x_test, labels_test, TEST, "test")):
+            if not least <= len(images) <= most or len(images) != len(ids):
+                raise ValueError(f"wanted {least} to {most} {what} images and a label for each; "
+                                 f"given {len(images)} images and {len(ids)} labels")
+        labels, labels_test = torch.as_tensor(labels), torch.as_tensor(labels_test)
+        packed, packed_test = pack_labels(labels), pack_labels(labels_test)
+        if sorted(set(packed)) != list(range(CLASSES)) or not set(packed_test) <= set(packed):
+            raise ValueError(f"wanted labels 0 to {CLASSES - 1}, each of them among the training images; "
+                             f"given {sorted(set(packed))} and, of test images, {sorted(set(packed_test))}")
+        active = vc.active_units(model, x)
+        if active.sum() < 2:
+            raise ValueError(f"wanted a model with 2 active latents or more; given {active.sum()}")
+        with torch.no_grad():
+            (m, v), (m_test, _) = model.enc(x), model.enc(x_test)
+        noise = torch.randn(m.shape, generator=torch.Generator().manual_seed(0))
+        z, z_test = (m + v.sqrt() * noise)[:, active], m_test[:, active]
+        scale = z.std(0) / FINE
+        train, test = ((part / scale).round().clamp(-127, 127).numpy().astype(np.int8) for part in (z, z_test))
+        most = CLASSES * int(labels.bincount().min())
+        super().__init__(name=name, scale=scale.tolist(), axes=plane_of(z, labels).flatten().tolist(),
+                         train=train.tobytes(), train_labels=packed, test=test.tobytes(), test_labels=packed_test,
+                         test_digits=b"".join(pack_digits(part) for part in (x_test > 0.5).float().split(100)),
+                         limits={"known": (CLASSES, most), "seed": SEEDS, "steps": (0, STEPS),
+                                 "digit": (0, len(x_test) - 1)}, **traits)
+
+    @traitlets.validate("known", "seed", "steps", "digit")
+    def _valid(self, proposal):
+        value = self.inside(proposal)
+        if proposal["trait"].name == "known" and value % CLASSES:
+            wanted = f"a multiple of {CLASSES}, for as many of each class"
+            raise traitlets.TraitError(f"known must be {wanted}; given {value}")
+        return value
+
+    @property
+    def codes(self):
+        """The training digits' codes (n, dim), rounded as they travel."""
+        return self._unpacked(self.train)
+
+    @property
+    def codes_test(self):
+        """The same of the test digits."""
+        return self._unpacked(self.test)
+
+    def _unpacked(self, packed):
+        whole = torch.frombuffer(bytearray(packed), dtype=torch.int8).view(-1, len(self.scale))
+        return whole.double() * torch.tensor(self.scale, dtype=torch.double)
+
+
+def plane_of(z, labels):
+    """Two directions (2, dim) in which the classes stand apart, scaled to the codes' spread.
+
+    Of many planes in the space of the first five linear discriminants, where classes are round and of size 1, the one
+    that keeps the closest two of the classes' means the furthest apart.
+    """
+    means = torch.stack([z[labels == c].mean(0) for c in range(CLASSES)])
+    root = torch.linalg.cholesky((z - means[labels]).T.cov())
+    away = torch.linalg.solve_triangular(root, (means - z.mean(0)).T, upper=False)
+    discriminants = torch.linalg.eigh(away @ away.T).eigenvectors[:, -5:]
+    some = torch.randn(20_000, discriminants.shape[1], 2, generator=torch.Generator().manual_seed(0))
+    planes = torch.linalg.qr(some).Q
+    spots = (away.T @ discriminants) @ planes  # (20000, classes, 2)
+    near = torch.cdist(spots, spots) + 1e3 * torch.eye(CLASSES)
+    plane = discriminants @ planes[near.amin((1, 2)).argmax()]
+    plane = torch.linalg.solve_triangular(root.T, plane, upper=True).T
+    return plane / ((z - z.mean(0)) @ plane.T).abs().quantile(0.995, dim=0).unsqueeze(1)
