@@ -349,7 +349,7 @@ ANSWERS = {
     "Integral": (["log p(x), exact", "error of the grid", "error of the samples", "error of each grid"], 1, True),
     "Jensen": (["gap between the two", "E[log t]", "log E[t]"], 1, True),
     "OneLatent": (["the best q", "Best q", "Second summit"], 1, False),
-    "PosteriorEllipse": (["the best q", "Best q", "approximation gap", "amortisation gap"], 2, True),
+    "PosteriorEllipse": (["the best q", "Best q", "approximation gap", "amortisation gap"], 2, False),
     "Reparameterise": (["An arrow is", "∂z/∂m", "∂z/∂v"], 1, True),
     "SampledKl": (["σ / √S"], 2, False),
 }
