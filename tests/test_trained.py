@@ -209,3 +209,30 @@ def test_warm_up_keeps_latents_that_pay():
     cold, warm = cold["results"], warm["results"]
     assert warm["active_units"] > cold["active_units"]
     assert warm["niwae"]["5000"] < cold["niwae"]["5000"] - 0.1  # another seed moves the NELBO by that much
+
+
+def test_the_named_mixture_earns_its_generative_term(data):
+    about = TRAINED["named-gmvae"]
+    again = vc.accuracy(vc.load_trained("named-gmvae"), data.test_images, data.test_labels, about["evaluation_seed"])
+    assert again == pytest.approx(about["results"]["accuracy"], abs=0.001)
+    reached = about["results"]["by_labels"]
+    assert [len(draws["labels"]) for draws in reached.values()] == [3, 10, 3, 3, 3]
+    at_100 = reached["100"]
+    for start in ("labels", "guesses"):
+        gains = torch.tensor(at_100[start]) - torch.tensor(at_100[f"{start}_no_gen"])
+        assert gains.mean() > 3 * gains.std() / math.sqrt(len(gains))
+    assert mean(at_100["labels"]) > 0.965 and mean(at_100["guesses"]) > 0.975
+
+
+def test_the_notes_own_model_learns_its_classes_from_the_classifier(data):
+    about = TRAINED["m2"]
+    found = about["results"]
+    again = vc.accuracy(vc.load_trained("m2"), data.test_images, data.test_labels, about["evaluation_seed"])
+    assert again == pytest.approx(found["accuracy"], abs=0.001)
+    race = {float(weight): reached["looks"] for weight, reached in found["class_weights"].items()}
+    assert set(race) == {0.1, 1, 10, 100}
+    assert all(len(looks) == len(found["steps"]) + 1 for looks in race.values())
+    soon = race[100][found["steps"].index(100)]
+    assert soon["known"] < 0.1 and soon["bounds_right"] < 0.4  # sure, while the bounds know few classes
+    assert abs(race[0.1][-1]["margin"]) < 1 < 10 < race[100][-1]["margin"]  # slow, and y is ignored
+    assert 0.8 < min(draw["accuracy"] for draw in found["draws"]) and 0.98 < found["accuracy_all_labels"]
