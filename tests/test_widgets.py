@@ -294,10 +294,6 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
 FULL = {"Jensen": {"n": 6, "weighted": True}}
 
 # The pictures of a widget, as far as they are seen in what scrolls around them: [top, bottom, what is on it].
-WORDS = """(place) => [...place.querySelectorAll(":not([aria-live])")].filter((part) =>
-    part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent)
-    && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
-    .map((part) => part.textContent).join("\\n")"""
 PICTURES = """(place) => [...place.querySelectorAll("canvas, svg:not(svg svg)")].flatMap((e) => {
     if (!e.checkVisibility()) return [];
     let { top, bottom } = e.getBoundingClientRect();
@@ -357,7 +353,7 @@ WORDS = """(place) => [...place.querySelectorAll(":not([aria-live])")].filter((p
     part.checkVisibility({ visibilityProperty: true }) && !/^(Show|Hide) /.test(part.textContent)
     && [...part.childNodes].some((node) => node.nodeType === Node.TEXT_NODE))
     .map((part) => part.textContent).join("\\n")"""
-PICTURES = """(place) => [...place.querySelectorAll("canvas, svg")].map((picture) =>
+DRAWN = """(place) => [...place.querySelectorAll("canvas, svg")].map((picture) =>
     picture.checkVisibility() && (picture.toDataURL?.() ?? picture.innerHTML.replace(/vw-clip-[\\w-]+/g, "")))"""
 
 
@@ -378,13 +374,13 @@ def test_an_answer_is_covered_until_it_is_asked_for(show_widgets, name):
         return [text for text in texts if text in words]
 
     assert seen() == [] and show.get_attribute("aria-expanded") == "false"
-    before, heard = place.evaluate(PICTURES), place.locator("p[aria-live]").inner_text()
+    before, heard = place.evaluate(DRAWN), place.locator("p[aria-live]").inner_text()
     press(show, "Enter")
     assert seen() == texts and show.inner_text().startswith("Hide ")
-    assert sum(one != other for one, other in zip(before, place.evaluate(PICTURES), strict=True)) == pictures
+    assert sum(one != other for one, other in zip(before, place.evaluate(DRAWN), strict=True)) == pictures
     assert (place.locator("p[aria-live]").inner_text() != heard) == said
     press(place.get_by_role("button", name="Reset"), "Enter")
-    assert seen() == [] and place.evaluate(PICTURES) == before
+    assert seen() == [] and place.evaluate(DRAWN) == before
     page.goto(f"{page.url}?{EXAMPLES[name]().name}.answer=true")
     wait_until_drawn(page)
     assert seen() == texts
