@@ -106,7 +106,9 @@ def largest_error(a, b):
 
 CLASSES = {name: description["class"] for name, description in vc.trained_models().items()}
 every_model = pytest.mark.parametrize("name", CLASSES)
-every_bound = pytest.mark.parametrize("name", [name for name, kind in CLASSES.items() if kind != "Autoencoder"])
+# The engine does not know the prior of a NamedGMVAE, and the widgets refuse it.
+every_bound = pytest.mark.parametrize("name", [name for name, kind in CLASSES.items()
+                                               if kind not in ("Autoencoder", "NamedGMVAE")])
 
 
 @every_model
