@@ -114,7 +114,8 @@ def drag(page, points, touch=False):
 # What a reader sees of a widget, as text: its pictures, its numbers, and how many controls there are. How long its
 # arithmetic took (Faces: `time` and `wait`) is never twice the same.
 LOOK = """(place) => [
-    ...[...place.querySelectorAll("canvas, svg, .vw-train-runs, [data-value]:not([data-key=time], [data-key=wait])")].map((part) =>
+    ...[...place.querySelectorAll(`canvas, svg, .vw-train-runs,
+            [data-value]:not([data-key=time], [data-key=wait])`)].map((part) =>
         part.toDataURL?.() ?? part.dataset.value ?? part.innerHTML.replace(/vw-clip-[\\w-]+/g, "")),
     [...place.querySelectorAll("input, select")].filter((input) => input.checkVisibility()).length,
 ].join("\\n")"""
