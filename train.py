@@ -99,7 +99,7 @@ RECIPES = {
        for bound in ("iwae", "iwae-dreg")},
     # After the model that its guesses come from, NEIGHBOURS_IN.
     "ssvae": Recipe(vc.SSVAE, dict(class_weight=1.0), dict(epochs=14, batch_size=100, learning_rate=3e-3)),
-    # The notes' own model: J alone, all labels summed. Its class weight is the best of CLASS_WEIGHTS.
+    # The notes' own model: J alone, all labels summed. Its class weight is the problem set's.
     "m2": Recipe(vc.SSVAE, dict(class_weight=100.0), dict(epochs=20, batch_size=100, learning_rate=1e-3)),
     # On the active latents of NEIGHBOURS_IN, and from its weights.
     "named-gmvae": Recipe(vc.NamedGMVAE, dict(each=20), dict(epochs=7, batch_size=200, learning_rate=1e-3)),
@@ -145,7 +145,7 @@ def settings_of(name, recipe):
     """Whatever else decides what a recipe makes: it is trained anew when any of this has changed."""
     before = NEIGHBOURS_IN if name in TRAINERS else recipe.start
     weights = before and weights_of(before)
-    ours = {"m2": (CLASS_WEIGHTS, LOOKS), "named-gmvae": (GROWTH, GUESS_WEIGHT)}.get(
+    ours = {"m2": (SHIPPED_LABELS, CLASS_WEIGHTS, LOOKS), "named-gmvae": (GROWTH, GUESS_WEIGHT)}.get(
         name, (SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT))
     return recipe, *ours, EVALUATION_SEED, weights
 

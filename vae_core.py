@@ -1004,12 +1004,7 @@ def spread_labels(graph, known, labels, y_dim=10):
     label reaches some image. Chapter 7.
     """
     n = graph.shape[0]
-    if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):
-        raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
-    if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
-        values = f", {labels.min()} to {labels.max()}" if labels.numel() else ""
-        raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
-                         f"given {labels.dtype} of shape {tuple(labels.shape)}{values}")
+    _check_known(known, labels, n, y_dim)
     degree = torch.from_numpy(graph.sum(1)).float()
     source, few = torch.zeros(n, y_dim), F.one_hot(labels.long(), y_dim).float()
     source[known] = few - few.mean(0)  # as much flows off as flows on
@@ -1038,12 +1033,12 @@ def name_clusters(codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor
     codes: (n, dim), samples of q(z|x); known, labels: as in `spread_labels`. The Gaussians start at the means of
     the known codes. In each step p(y|z), with p(y) uniform, says which codes are whose, where no label does; then
     each Gaussian takes the mean and covariance of its own (Dempster et al., 1977).
-    Returns p(y|z), (n, y_dim). Raises ValueError if not every class is among the labels. Chapter 7.
+    Returns p(y|z), (n, y_dim). Raises ValueError as `spread_labels` does, and if a class has no label. Chapter 7.
     """
+    _check_known(known, labels, len(codes), y_dim)
     few = F.one_hot(labels.long(), y_dim).to(codes)
-    if few.shape != (len(known), y_dim) or not few.any(0).all():
-        raise ValueError(f"wanted class ids of {len(known)} known images, each of 0 to {y_dim - 1} among them; "
-                         f"given shape {tuple(labels.shape)}, values {labels.unique().tolist()}")
+    if not few.any(0).all():
+        raise ValueError(f"wanted a label of each class, 0 to {y_dim - 1}; given {labels.unique().tolist()}")
     mean, cov = few.T @ codes[known] / few.sum(0).unsqueeze(1), (0.5 * torch.cov(codes.T)).expand(y_dim, -1, -1)
     for _ in range(steps):
         factor = torch.linalg.cholesky(cov)
@@ -1055,6 +1050,16 @@ def name_clusters(codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor
         second = torch.einsum("ny,ni,nj->yij", p, codes, codes) / size.reshape(-1, 1, 1)
         cov = second - mean.unsqueeze(2) * mean.unsqueeze(1) + 1e-3 * torch.eye(codes.shape[1])
     return p
+
+
+def _check_known(known, labels, n, y_dim):
+    """Raise ValueError unless these are different indices of n images, and a class id for each."""
+    if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):
+        raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
+    if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
+        values = f", {labels.min()} to {labels.max()}" if labels.numel() else ""
+        raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
+                         f"given {labels.dtype} of shape {tuple(labels.shape)}{values}")
 
 
 def _unpack(archive, digest):

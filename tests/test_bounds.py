@@ -982,10 +982,16 @@ def test_em_names_clusters_as_sklearn_does_and_its_likelihood_never_falls():
     assert (rises > -0.05).all() and rises.max() > 5
 
 
-def test_em_wants_a_label_of_every_class():
-    z, y = three_clouds()
-    with pytest.raises(ValueError, match="each of 0 to 2 among them"):
-        vc.name_clusters(z, torch.tensor([0, 1]), y[:2], y_dim=3)
+@pytest.mark.parametrize(("known", "labels", "message"), [
+    ([0, 1], [0, 1], r"a label of each class, 0 to 2; given \[0, 1\]"),
+    ([0, 200, 400], [0, 1, 3], "class id from 0 to 2 for each of 3 known images"),
+    ([0, 200, 400], [0, 1, -1], "class id from 0 to 2 for each of 3 known images"),
+    ([0, 200, 400], [0, 1], "class id from 0 to 2 for each of 3 known images"),
+    ([0, 200, 600], [0, 1, 2], "different indices from 0 to 599"), ([0, 200, 200], [0, 1, 2], "different indices"),
+])
+def test_em_wants_a_label_of_every_class_for_images_that_there_are(known, labels, message):
+    with pytest.raises(ValueError, match=message):
+        vc.name_clusters(three_clouds()[0], torch.tensor(known), torch.tensor(labels), y_dim=3)
 
 
 def test_components_are_placed_on_the_codes_of_their_class():
