@@ -723,6 +723,7 @@ async function renderTrainVae({ model, el }) {
     }
 
     async function advance() {
+      fill(); // a key can come before the event that tells of the opening
       if (!ready || !digits) return;
       if (playing) pause();
       if (stage === 6) [stage, seed] = [0, seed + 1];
