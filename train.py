@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file, save
 
 import vae_core as vc
+from vae_machinery import model_files
+from vae_machinery.files import hash_tensors, write_atomically
 
 WORK = Path(__file__).resolve().parent / "_train"  # what is not finished yet
 EVALUATION_SEED = 2024
@@ -126,7 +128,7 @@ def main():
         if not arguments.measure:
             train(name, RECIPES[name], data)
         measure_bounds(name, data.test_images)
-        vc._write_atomically(done, b"")
+        write_atomically(done, b"")
     for name in names:  # nothing is left to go on with: the next time, they start afresh
         if arguments.measure:  # but an interrupted training is
             for part in ("measured", "bounds"):
@@ -152,7 +154,7 @@ def settings_of(name, recipe):
 
 def weights_of(name):
     """A hash of a shipped model's weights, whatever has been measured since."""
-    return vc._hash_tensors(vc.load_trained(name).state_dict())
+    return hash_tensors(vc.load_trained(name).state_dict())
 
 
 def train(name, recipe, data):
@@ -165,7 +167,7 @@ def train(name, recipe, data):
     if recipe.seeds > 1:
         results["seeds"] = [results_of_seed(name, recipe, data, seed) for seed in range(recipe.seeds)]
     versions = dict(python=platform.python_version(), torch=torch.__version__, safetensors=safetensors.__version__)
-    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
+    vc.save_model(model_files.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
                   recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
                   history=model.description["history"],
                   threads=torch.get_num_threads(), versions=versions, results=results)
@@ -175,7 +177,7 @@ def train(name, recipe, data):
 def quick_results(model, data):
     results = {"test": vc.evaluate(model, data.test_images, EVALUATION_SEED),
                "train": vc.evaluate(model, data.train_images[:10_000], EVALUATION_SEED)}
-    if isinstance(model, vc.VAE) and not isinstance(model, vc.SSVAE):
+    if hasattr(model, "log_weight") and not model.takes_label:
         results["active_units"] = vc.active_units(model, binary_test_images(data.test_images)).sum().item()
     return results
 
@@ -282,7 +284,7 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
         vc.fit(model, images, loss=lambda x: its_loss(model, x), progress=False, **recipe.fit | length)  # noqa: B023
         accuracies[kind] = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
     print(f"{labels} labels, draw {draw}: {accuracies}", flush=True)
-    vc._write_atomically(done, json.dumps(accuracies).encode())
+    write_atomically(done, json.dumps(accuracies).encode())
     return accuracies
 
 
@@ -338,9 +340,9 @@ def look_at(model, x_known, y_known, data):
     """The race of classifier and bounds: the accuracy of the one on 10,000 test images and its cross-entropy on the
     known ones; how often the highest bound is the right one's, on 1,000 test images, how often the classifier's
     choice, and by how many nats the true label's bound is above the mean of the wrong ones."""
-    with vc._seeded(EVALUATION_SEED):
+    with vc.seeded(EVALUATION_SEED):
         x, y = vc.binarize(data.test_images[:1000]), data.test_labels[:1000]
-        bounds = -sum(model._z_bound(x, model._every_label())).T
+        bounds = -sum(model.z_bound(x, model.every_label())).T
         is_true = F.one_hot(y, model.y_dim).bool()
         return dict(
             accuracy=vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED),
@@ -371,7 +373,7 @@ def all_labels(name, recipe, data):
         vc.fit(model, data.train_images[:100], loss=loss, epochs=9000, batch_size=100, learning_rate=2e-3,
                progress=False)
         accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
-        vc._write_atomically(done, json.dumps(accuracy).encode())
+        write_atomically(done, json.dumps(accuracy).encode())
     return json.loads(done.read_text(encoding="utf-8"))
 
 
@@ -448,7 +450,7 @@ def placed(recipe, before, images, names, **arguments):
     """A NamedGMVAE with the networks of another model, whose components are where the images of each name lie."""
     model = recipe.model(**recipe.arguments | dict(z_dim=before.z_dim) | arguments)
     model.enc, model.dec = copy.deepcopy(before.enc), copy.deepcopy(before.dec)
-    model.place(sampled_codes(model, images), names)
+    model.prior.place(sampled_codes(model, images), names)
     return model
 
 
@@ -479,7 +481,7 @@ def variant_of_named(name, recipe, data, what):
         base = active_part(NEIGHBOURS_IN, images)
         names = vc.name_clusters(sampled_codes(base, images), known, y_known).argmax(1)
         model, _ = grown(recipe, base, images, known, y_known, names, 0, **VARIANTS[what])
-        vc._write_atomically(done, json.dumps(vc.accuracy(model, *held_out, EVALUATION_SEED)).encode())
+        write_atomically(done, json.dumps(vc.accuracy(model, *held_out, EVALUATION_SEED)).encode())
         print(f"{what}: {done.read_text(encoding='utf-8')}", flush=True)
     return json.loads(done.read_text(encoding="utf-8"))
 
@@ -521,7 +523,7 @@ def log_likelihoods(model, x, samples, seed=EVALUATION_SEED):
 def measure_bounds(name, test_images):
     """Add the IWAE bounds to a shipped file; every 500 images, what is done so far is kept."""
     model = vc.load_trained(name)
-    if not isinstance(model, vc.VAE) or name in BY_ACCURACY:
+    if not hasattr(model, "log_weight") or name in BY_ACCURACY:
         return
     x = binary_test_images(test_images)
     parts = unfinished(name, "bounds", SAMPLES, EVALUATION_SEED, weights_of(name))
@@ -529,13 +531,14 @@ def measure_bounds(name, test_images):
     for start in range(bounds.shape[1], len(x), 500):
         more = log_likelihoods(model, x[start : start + 500], SAMPLES, EVALUATION_SEED + start)
         bounds = torch.cat([bounds, more], dim=1)
-        vc._write_atomically(parts, save({"bounds": bounds}))
+        write_atomically(parts, save({"bounds": bounds}))
     measured = {"niwae": dict(zip(SAMPLES, (-bounds.mean(1)).tolist(), strict=True)), "niwae_images": len(x),
                 "niwae_precision": "bfloat16" if vc.bfloat16_is_faster() else "float32"}
-    if not isinstance(model, vc.SSVAE) and model.z_dim <= 2:
+    if not model.takes_label and model.z_dim <= 2:
         measured["quadrature"] = against_quadrature(model, x[:1000], bounds[-1, :1000])
     about = model.description
-    vc.save_model(vc.TRAINED / f"{name}.safetensors", model, **about | dict(results=about["results"] | measured))
+    vc.save_model(model_files.TRAINED / f"{name}.safetensors", model,
+                  **about | dict(results=about["results"] | measured))
     print(f"{name}: {measured}", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Variational autoencoders on binary images, from the densities to trained models.
+"""Variational autoencoders, from the densities to trained models.
 
 One quantity is behind everything here: the log importance weight of a latent z drawn
 from the encoder q(z|x),
@@ -6,41 +6,66 @@ from the encoder q(z|x),
     log w = log p(x, z) - log q(z|x),          z ~ q(z|x).
 
 Its mean is the ELBO. The log of the mean of m weights is the IWAE bound, and the same
-with m = 5000 estimates log p(x). A GMVAE changes log p(z) and nothing else; an SSVAE
-adds a label y that is drawn, or summed over, together with z.
+with m = 5000 estimates log p(x). A model is made of parts, a prior p(z), a likelihood p(x|z), an encoder
+and a decoder; the bounds ask the parts, and so does all that follows. A GMVAE changes the prior and nothing else;
+an SSVAE adds a label y that is drawn, or summed over, together with z.
 
-Read from top to bottom: densities, networks, models and their bounds, evaluation,
-data, training, trained models. All logarithms are natural, so every bound is in nats;
+Read from top to bottom: densities, priors, likelihoods, networks, models and their bounds, evaluation,
+training. All logarithms are natural, so every bound is in nats;
 `v` is always a variance. "Notes" are the lecture notes that the book follows, and
-book/from_the_notes.md says where each of their equations is derived.
+book/from_the_notes.md says where each of their equations is derived. What only a machine needs (files,
+checkpoints, checks, optimisers, the data, labels spread to other images) is in vae_machinery.
 """
 
 import contextlib
-import functools
-import hashlib
-import inspect
-import io
-import json
-import lzma
 import math
-import os
-import threading
 import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 from tqdm import tqdm
 
-HERE = Path(__file__).resolve().parent
-BOOK = HERE / ("vae_book" if (HERE / "vae_book").is_dir() else "book")  # as installed, and in the repository
+from vae_machinery import fast
+from vae_machinery.checkpoints import load_checkpoint, save_checkpoint
+from vae_machinery.checks import (
+    HALF,
+    check_count,
+    check_number,
+    check_shapes,
+    check_tensor,
+    check_unit_range,
+    check_variance,
+    holds,
+)
+from vae_machinery.few_labels import labelled_subset, name_clusters, neighbour_graph, spread_labels
+from vae_machinery.files import BOOK, hash_tensors
+from vae_machinery.mnist import MNIST, MNIST_SHA256, load_mnist
+from vae_machinery.model_files import (
+    TRAINED,
+    arguments_of,
+    load_model,
+    load_trained,
+    register,
+    save_model,
+    trained_models,
+)
+from vae_machinery.muon import Muon
+from vae_machinery.precision import autocast, bfloat16_is_faster
+
+__all__ = [
+    "ACTIVATIONS", "BOOK", "ELU", "GMVAE", "MLP", "MNIST", "MNIST_SHA256", "SSVAE", "TRAINED", "VAE", "Autoencoder",
+    "Bernoulli", "ContinuousBernoulli", "Encoder", "Epoch", "Gaussian", "GaussianMixture", "Grid", "Likelihood",
+    "Mixture", "Muon", "NamedGMVAE", "NamedMixture", "Prior", "StandardNormal", "accuracy", "active_units",
+    "bfloat16_is_faster", "binarize", "duplicate", "evaluate", "fit", "gaussian_parameters", "kl_cat", "kl_normal",
+    "labelled_subset", "load_mnist", "load_model", "load_trained", "log_bernoulli_with_logits", "log_likelihood",
+    "log_marginal_grid", "log_mean_exp", "log_normal", "log_normal_mixture", "name_clusters", "neighbour_graph",
+    "register", "sample_gaussian", "save_model", "seeded", "spread_labels", "trained_models",
+]
 
 # ------------------------------------------------------------------------------------
 # Densities. Each sums over the last dimension, and over nothing else.
@@ -56,7 +81,7 @@ def sample_gaussian(m, v):
     """
     if m.shape != v.shape:
         raise ValueError(f"wanted m and v of one shape; given {tuple(m.shape)} and {tuple(v.shape)}")
-    _check_variance(v)
+    check_variance(v)
     return m + v.sqrt() * torch.randn_like(m)
 
 
@@ -79,8 +104,8 @@ def log_normal(x, m, v):
     x, m, v: (..., dim), broadcast together; v is a variance. Returns (...).
     Raises ValueError if shapes do not broadcast or a variance is not positive.
     """
-    _check_shapes(x=x, m=m, v=v)
-    _check_variance(v)
+    check_shapes(x=x, m=m, v=v)
+    check_variance(v)
     return -0.5 * (math.log(2 * math.pi) + v.log() + (x - m) ** 2 / v).sum(-1)
 
 
@@ -104,72 +129,15 @@ def log_bernoulli_with_logits(x, logits):
     is on its side, and -inf elsewhere. Returns (...). Raises ValueError if shapes do not
     broadcast, or x leaves [0, 1]. Notes §3.2.1 and eq. 12; chapter 3.
     """
-    if logits.dtype in _HALF:  # a network's under autocast
+    if logits.dtype in HALF:  # a network's under autocast
         logits = logits.float()
     x = x.to(logits.dtype)
-    _check_shapes(x=x, logits=logits)
+    check_shapes(x=x, logits=logits)
     if x.numel():
-        _check_unit_range(x)
+        check_unit_range(x)
     if logits.shape[-1] == 1:
         logits = logits.expand(*logits.shape[:-1], x.shape[-1])
-    return _apply(_LogBernoulli, _plain_log_bernoulli, x, logits)
-
-
-class _LogBernoulli(torch.autograd.Function):
-    """sum_i x_i a_i - log(1 + e^a_i), whose derivatives are x - sigmoid(a) and a: one pass back, not six."""
-
-    @staticmethod
-    def forward(ctx, x, a):
-        ctx.save_for_backward(x, a)
-        if a.dim() <= x.dim() or not len(a):
-            return _bernoulli_sum(x, a)
-        some = max(1, 2**18 // max(1, a[0].numel()))  # samples at a time, so that they stay in the cache
-        return torch.cat([_bernoulli_sum(x, part) for part in a.split(some)])
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, a = ctx.saved_tensors
-        grad = grad.unsqueeze(-1)
-        to_x = (grad * a).sum_to_size(x.shape) if ctx.needs_input_grad[0] else None
-        return to_x, _times(x - a.sigmoid(), grad).sum_to_size(a.shape)
-
-
-def _times(t, grad):
-    """t * grad, in the place of t (faster) unless vmap, with a batch of gradients, has no room for them there."""
-    try:
-        return t.mul_(grad)
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        return t * grad
-
-
-def _bernoulli_sum(x, a):
-    # log(1 + e^a) = max(a, 0) - log sigmoid(|a|), and one logarithm serves a product of up to 126 pixels: each
-    # factor is at least 1/2, and 2^-126 is the smallest normal number in single precision. A logarithm each, or
-    # torch's log1p, takes several times as long.
-    dim = a.shape[-1]
-    parts = next(n for n in range(max(1, math.ceil(dim / 126)), dim + 2) if dim % n == 0)  # 7 of 784 pixels
-    log_sigmoid = a.abs().sigmoid_().unflatten(-1, (parts, dim // parts)).prod(-1).log_().sum(-1)
-    log_p = (x * a).sub_(a.relu()).sum(-1).add_(log_sigmoid)
-    if not _holds(log_p == log_p):
-        log_p = _plain_log_bernoulli(x, a)
-    return log_p
-
-
-def _plain_log_bernoulli(x, a):
-    each = x * a + F.logsigmoid(-a)
-    return torch.where(a.isinf(), torch.where(x == (a > 0), 0.0, -math.inf), each).sum(-1)
-
-
-def _apply(function, plain, *inputs):
-    """A function with a derivative of its own; or else, under torch.func, the plain one, which it can take apart."""
-    try:
-        return function.apply(*inputs)
-    except RuntimeError as error:
-        if "functorch" not in str(error):
-            raise
-        return plain(*inputs)
+    return fast.log_bernoulli(x, logits)
 
 
 def kl_normal(qm, qv, pm, pv):
@@ -179,9 +147,9 @@ def kl_normal(qm, qv, pm, pv):
     Raises ValueError if shapes do not broadcast or a variance is not positive.
     Notes §3.2; chapter 2.
     """
-    _check_shapes(qm=qm, qv=qv, pm=pm, pv=pv)
-    _check_variance(qv)
-    _check_variance(pv)
+    check_shapes(qm=qm, qv=qv, pm=pm, pv=pv)
+    check_variance(qv)
+    check_variance(pv)
     return _not_below_zero(0.5 * (pv.log() - qv.log() + (qv + (qm - pm) ** 2) / pv - 1).sum(-1))
 
 
@@ -194,7 +162,7 @@ def kl_cat(q, log_q, log_p):
     """
     q = q if q.is_floating_point() else q.float()
     log_q, log_p = (t if isinstance(t, torch.Tensor) else q.new_tensor(t) for t in (log_q, log_p))
-    _check_shapes(q=q, log_q=log_q, log_p=log_p)
+    check_shapes(q=q, log_q=log_q, log_p=log_p)
     log_of_q = torch.where(q > 0, q, 1).log()  # q.log() has no slope at q = 0: its value is log_q, its slope this one's
     log_ratio = torch.where(q > 0, log_q.detach() + (log_of_q - log_of_q.detach()) - log_p, 0)
     return _not_below_zero((q * log_ratio).sum(-1))
@@ -221,7 +189,7 @@ def duplicate(x, rep):
     reshape(rep, batch, ...) that takes it apart again, never (batch, rep).
     Raises ValueError if rep < 1. Notes §5.6; chapter 6.
     """
-    return x.repeat(_check_count(rep, "rep"), *[1] * (x.dim() - 1))
+    return x.repeat(check_count(rep, "rep"), *[1] * (x.dim() - 1))
 
 
 def binarize(x, generator=None):
@@ -231,431 +199,125 @@ def binarize(x, generator=None):
     device, for a repeatable draw. Returns float32 zeros and ones of the same shape.
     Raises ValueError for another dtype or range. Notes §5, problem 1; chapter 3.
     """
-    _check_tensor(x, "images")
+    check_tensor(x, "images")
     if x.dtype == torch.uint8:
         scale = 255
     else:
-        _check_unit_range(x)
+        check_unit_range(x)
         scale = 1
     u = torch.rand(x.shape, generator=generator, device=x.device)
     return (u.mul_(scale) < x).float()
 
 
-# What the functions above and the bounds below refuse, in one place.
-
-
-_HALF = (torch.float16, torch.bfloat16)
-
-
-def _check_shapes(**tensors):
-    for name, t in tensors.items():
-        if t.dtype in _HALF:
-            raise ValueError(f"densities need float32 or float64, and {name} is {t.dtype}: give {name}.float()")
-    try:
-        torch.broadcast_shapes(*(t.shape for t in tensors.values()))
-    except RuntimeError:
-        shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
-        raise ValueError(f"shapes must broadcast to one (..., dim); given {shapes}") from None
-
-
-def _holds(condition):
-    """Whether it does, everywhere, as far as one can see: under torch.func.vmap, nobody can look at values."""
-    try:
-        return bool(condition.all())
-    except RuntimeError as error:
-        if "vmap" not in str(error):
-            raise
-        return True
-
-
-def _check_variance(v):
-    if not _holds(v > 0):  # also refuses NaN
-        raise ValueError(f"variances must be positive; the smallest given is {v.min():g} "
-                         "(v is a variance: neither its logarithm nor NaN)")
-
-
-def _check_unit_range(x):
-    if not x.is_floating_point():
-        raise ValueError(f"wanted floats in [0, 1]; given dtype {x.dtype}")
-    if not x.numel():
-        raise ValueError(f"wanted values in [0, 1]; given none, shape {tuple(x.shape)}")
-    low, high = x.detach().aminmax()
-    if not _holds((low >= 0) & (high <= 1)):  # also refuses NaN
-        raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
-
-
-def _check_tensor(t, name):
-    if not isinstance(t, torch.Tensor):
-        raise ValueError(f"wanted {name} as a tensor; given {type(t).__name__}")
-
-
-def _check_images(x, model):
-    _check_tensor(x, "images")
-    if x.dim() != 2 or x.shape[1] != model.x_dim or x.shape[0] == 0:
-        raise ValueError(f"wanted images of shape (batch, {model.x_dim}); given {tuple(x.shape)}")
-    _check_unit_range(x)
-    dtype = next(model.parameters()).dtype
-    if x.dtype != dtype:
-        raise ValueError(f"wanted images in {dtype}, as the model's weights are; given {x.dtype}")
-
-
-def _check_number(x, name, most=math.inf):
-    try:
-        number = float(x)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not 0 <= number <= most or number == math.inf:
-        raise ValueError(f"{name} must be a number {f'from 0 to {most}' if most < math.inf else 'of at least 0'}; "
-                         f"given {x!r}")
-    return number
-
-
-def _check_count(n, name):
-    try:
-        whole = int(n) == n and n >= 1
-    except (TypeError, ValueError, OverflowError):  # None, NaN, infinity
-        whole = False
-    if not whole:
-        raise ValueError(f"{name} must be a whole number of at least 1; given {n!r}")
-    return int(n)
-
-
 # ------------------------------------------------------------------------------------
-# Networks
+# Priors: what p(z) is
 # ------------------------------------------------------------------------------------
 
 
-class ELU(nn.Module):
-    """x where x > 0, else e^x - 1. Clevert et al. (2016)."""
+class Prior(nn.Module):
+    """The base of priors: one has to say `log_prob(z)`, (..., z_dim) -> (...) in nats, and `sample(n)`, (n, z_dim).
 
-    def forward(self, x):
-        return _apply(_ELU, F.elu, x)
-
-
-class _ELU(torch.autograd.Function):  # of exp alone: torch's expm1, in F.elu, takes up to ten times as long
-    @staticmethod
-    def forward(ctx, x):
-        wide = x.float() if x.dtype == torch.bfloat16 else x  # near 0, e^x - 1 cancels
-        below = wide.clamp(max=0).exp_().sub_(1)
-        y = torch.maximum(wide, below, out=below).to(x.dtype)
-        ctx.save_for_backward(x if x.dtype == torch.bfloat16 else y)  # of e^x, y + 1 is exact in full precision alone
-        return y
-
-    @staticmethod
-    def backward(ctx, grad):
-        below = ctx.saved_tensors[0].clamp(max=0)
-        return grad * (below.exp() if below.dtype == torch.bfloat16 else below.add_(1))  # the slope is 1, or e^x
-
-
-ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
-
-
-class MLP(nn.Module):
-    """Fully connected layers; sizes = (in, hidden, ..., out).
-
-    A second input y (one-hot labels, y_dim wide) may enter at the first layer, which is
-    linear in both: W x + U y + b. Its two parts are computed apart and broadcast, so that
-    a batch of x meets ten labels at the cost of one pass through W.
+    One whose density is a mixture of Gaussians also says `components()`, their means and variances, each (1, k, z_dim)
+    or, for a single one, (z_dim,), all weighted equally: with them a browser can compute it. Chapter 8.
     """
 
-    def __init__(self, sizes, activation="elu", y_dim=0):
+    def attach(self, model: "VAE") -> None:
+        """Called by the model that is made with this prior, for one that needs the model's networks (kept in a tuple:
+        as an attribute of its own, a network would be saved and trained twice)."""
+
+    def kl(self, m: torch.Tensor, v: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """log q(z) - log p(z) at the sample z ~ q = N(m, diag(v)): its mean is KL(q || p). (..., z_dim) -> (...)."""
+        return log_normal(z, m, v) - self.log_prob(z)
+
+    @torch.no_grad()
+    def extent(self) -> float:
+        """How far from 0 a grid has to reach, so that next to nothing of p(z) is left out."""
+        if hasattr(self, "components"):
+            m, v = self.components()
+            return (m.abs() + 6 * v.sqrt()).max().item()
+        return 1.5 * self.sample(10_000).abs().max().item()
+
+
+@register
+class StandardNormal(Prior):
+    """p(z) = N(0, I). Notes §2; chapter 1."""
+
+    def __init__(self, z_dim: int):
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; given {activation!r}")
-        sizes = [_check_count(n, "the width of a layer") for n in sizes]
-        y_dim = _check_count(y_dim, "y_dim") if y_dim else 0
-        self.first = nn.Linear(sizes[0], sizes[1])
-        self.label = nn.Linear(y_dim, sizes[1], bias=False) if y_dim else None
-        self.rest = nn.Sequential()
-        for n_in, n_out in pairwise(sizes[1:]):
-            self.rest.append(ACTIVATIONS[activation]())
-            self.rest.append(nn.Linear(n_in, n_out))
-        for layer in (self.first, *self.rest[1::2]):  # variance 1 / n_in keeps the size of what passes through;
-            if not layer.weight.is_meta:  # torch's default takes a third of that; without memory, nothing is drawn
-                nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
-            nn.init.zeros_(layer.bias)
+        self.z_dim = check_count(z_dim, "z_dim")
+        self.register_buffer("m", torch.zeros(self.z_dim), persistent=False)
+        self.register_buffer("v", torch.ones(self.z_dim), persistent=False)
 
-    def forward(self, x, y=None):
-        if (y is None) != (self.label is None):
-            raise ValueError("this network takes labels, too" if y is None else "this network takes no labels")
-        h = self.first(x)
-        if self.label is not None:
-            h = h + self.label(y)
-        return self.rest(h).to(x.dtype)  # under autocast too, densities are in full precision
+    def components(self):
+        """Its mean and variance, each (z_dim,)."""
+        return self.m, self.v
+
+    def log_prob(self, z):
+        """log N(z; 0, I), in nats: (..., z_dim) -> (...)."""
+        return log_normal(z, self.m, self.v)
+
+    def sample(self, n):
+        """n draws, (n, z_dim)."""
+        return torch.randn(n, self.z_dim, dtype=self.m.dtype, device=self.m.device)
+
+    def kl(self, m, v, z):
+        """KL(N(m, diag(v)) || N(0, I)), exact, so that the sample z is unused. Notes §3.2; chapter 2."""
+        return kl_normal(m, v, self.m, self.v)
 
 
-class Encoder(MLP):
-    """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9."""
+class Mixture(Prior):
+    """A mixture of Gaussians with equal weights: a subclass says what its `components()` are. Notes §4.2; chapter 5."""
 
-    def forward(self, x, y=None):
-        return gaussian_parameters(super().forward(x, y))
-
-
-# ------------------------------------------------------------------------------------
-# Models. A model says what p(x|z), p(z) and q(z|x) are; the bounds follow.
-# ------------------------------------------------------------------------------------
-
-
-class _Model(nn.Module):
-    @property
-    def arguments(self):
-        """What the class would have to be called with for a model like this one: a dict, as `save_model` keeps it."""
-        kind = next(c for c in type(self).__mro__ if c in MODELS.values())  # a subclass may be called otherwise
-        names = list(inspect.signature(kind).parameters)
-        if forgotten := [name for name in names if not hasattr(self, name)]:
-            raise ValueError(f"a {kind.__name__} has to keep its arguments, and self.{forgotten[0]} is missing")
-        return {name: getattr(self, name) for name in names}
-
-
-class VAE(_Model):
-    """z ~ N(0, I), x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Notes §2, §5; chapter 3.
-
-    beta weighs the KL in `negative_elbo_bound` (beta-VAE, notes §4.1). Above 1 the number
-    still bounds -log p(x), less tightly; below 1 it is a training objective and no bound.
-    """
-
-    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0):
-        super().__init__()
-        self.x_dim, self.z_dim = _check_count(x_dim, "x_dim"), _check_count(z_dim, "z_dim")
-        self.hidden = [_check_count(n, "the width of a layer") for n in hidden]
-        self.activation, self.beta = activation, _check_number(beta, "beta")
-        self.enc = Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation)
-        self.dec = MLP((self.z_dim, *reversed(self.hidden), self.x_dim), activation)
-        self.register_buffer("prior_m", torch.zeros(self.z_dim), persistent=False)
-        self.register_buffer("prior_v", torch.ones(self.z_dim), persistent=False)
-
-    @property
-    def z_prior(self):
-        """Mean and variance of p(z) = N(0, I), each (z_dim,)."""
-        return self.prior_m, self.prior_v
-
-    def log_prior(self, z):
-        """log p(z), in nats: (..., z_dim) -> (...)."""
-        return log_normal(z, *self.z_prior)
-
-    def kl(self, z, m, v):
-        """KL(q(z|x) || p(z)) for q = N(m, diag(v)): exact here, so the sample z is unused."""
-        return kl_normal(m, v, *self.z_prior)
-
-    def negative_elbo_bound(self, x):
-        """-ELBO(x) = rec + KL from one sample of z, averaged over the batch, in nats.
-
-        x: (batch, x_dim) in [0, 1]. Returns scalars nelbo = rec + beta * kl, kl and
-        rec = -log p(x|z). Raises ValueError on another shape or range.
-        Notes §3.2, §5.2; chapters 2 and 3.
-        """
-        _check_images(x, self)
-        m, v = self.enc(x)
-        z = sample_gaussian(m, v)
-        kl = self.kl(z, m, v).mean()
-        rec = -log_bernoulli_with_logits(x, self.dec(z)).mean()
-        return rec + self.beta * kl, kl, rec
-
-    def log_weight(self, x, iw, dreg=False):
-        """log w = log p(x, z) - log q(z|x) for `iw` draws z ~ q(z|x), in nats.
-
-        x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
-        kl = log q(z|x) - log p(z) and rec = -log p(x|z) at the drawn z, so that
-        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 6. dreg: see
-        `negative_iwae_bound`. Raises ValueError if iw < 1 or x has another shape or range.
-        """
-        _check_images(x, self)
-        iw = _check_count(iw, "iw")
-        m, v = self.enc(x)
-        z = sample_gaussian(duplicate(m, iw), duplicate(v, iw)).reshape(iw, *m.shape)
-        if dreg:  # the encoder learns through z alone ...
-            m, v = m.detach(), v.detach()
-        kl = log_normal(z, m, v) - self.log_prior(z)
-        rec = -log_bernoulli_with_logits(x, self.dec(z))
-        log_w = -(kl + rec)
-        if dreg and z.requires_grad:  # ... and each z counts once more by its share of the weights
-            share = log_w.detach().softmax(0).unsqueeze(-1)
-            z.register_hook(lambda grad: grad * share)
-        return log_w, kl, rec
-
-    def negative_iwae_bound(self, x, iw, dreg=False):
-        """-log (1/iw) sum_i w_i averaged over the batch, in nats: at iw = 1, the -ELBO.
-
-        x: (batch, x_dim) in [0, 1]; iw: number of samples. Returns scalars niwae, kl and
-        rec; the last two are means over all samples and do *not* add up to niwae. It
-        bounds -log p(x) from above whatever beta is. dreg: give the encoder the doubly
-        reparameterised gradient of the same bound (Tucker et al., 2019), which has the same
-        mean, and less noise unless q is much narrower than the posterior. Raises
-        ValueError if iw < 1 or x has another shape or range.
-        Notes §5.6, eq. 3; chapter 6.
-        """
-        log_w, kl, rec = self.log_weight(x, iw, dreg)
-        return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
-
-
-class GMVAE(VAE):
-    """A VAE whose prior is a learned mixture of k Gaussians with equal weights.
-
-    Only p(z) differs, so only `log_prior` and the KL do, which has no closed form any
-    more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 5.
-    """
-
-    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500, beta=1.0):
-        super().__init__(x_dim, z_dim, hidden, activation, beta)
-        self.k = _check_count(k, "k")
-        # Means near 0 and variances near softplus(0) = 0.7, so that every component begins with its share of the data.
-        self.z_pre = nn.Parameter(torch.randn(1, 2 * self.k, self.z_dim) / math.sqrt(self.k * self.z_dim))
-
-    @property
-    def z_prior(self):
-        """Means and variances of the k components of p(z), each (1, k, z_dim)."""
-        return gaussian_parameters(self.z_pre, dim=1)
-
-    def log_prior(self, z):
+    def log_prob(self, z):
         """log p(z), in nats: (..., z_dim) -> (...).
 
         The square in each component is expanded, z^2/v - 2 z m/v + m^2/v: linear in (z^2, z),
         so that a matrix product replaces a (batch, k, z_dim) temporary; in float64, since it
         cancels.
         """
-        m, v = (t.squeeze(0).double() for t in self.z_prior)
-        rows = z.reshape(-1, self.z_dim).double()
+        m, v = (t.squeeze(0).double() for t in self.components())
+        rows = z.reshape(-1, z.shape[-1]).double()
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
         return log_mean_exp(log_each.to(z.dtype), dim=1).reshape(z.shape[:-1])
 
-    def kl(self, z, m, v):
-        """log q(z|x) - log p(z) at the sample z ~ q: its mean is KL(q(z|x) || p(z))."""
-        return log_normal(z, m, v) - self.log_prior(z)
+    def sample(self, n):
+        """n draws, (n, z_dim)."""
+        m, v = (t.squeeze(0) for t in self.components())
+        which = torch.randint(len(m), (n,), device=m.device)
+        return sample_gaussian(m[which], v[which])
 
 
-class SSVAE(VAE):
-    """Semi-supervised VAE: x|y, z ~ Bernoulli(dec(z, y)), y uniform, z ~ N(0, I),
-    with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 7.
+@register
+class GaussianMixture(Mixture):
+    """k Gaussians whose means and variances are learned. Notes §4.2, §5.3; chapter 5."""
 
-    gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
-    `loss`, and beta the KL of z and y together. Images with a known label and without share
-    all networks; activation is that of encoder and decoder, the classifier's is ReLU.
-    """
+    def __init__(self, z_dim: int, k: int = 500):
+        super().__init__()
+        self.z_dim, self.k = check_count(z_dim, "z_dim"), check_count(k, "k")
+        # Means near 0 and variances near softplus(0) = 0.7, so that every component begins with its share of the data.
+        self.z_pre = nn.Parameter(torch.randn(1, 2 * self.k, self.z_dim) / math.sqrt(self.k * self.z_dim))
 
-    def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
-                 gen_weight=1.0, class_weight=100.0, beta=1.0):
-        super().__init__(x_dim, z_dim, hidden, activation, beta)
-        self.y_dim = _check_count(y_dim, "y_dim")
-        self.gen_weight = _check_number(gen_weight, "gen_weight")
-        self.class_weight = _check_number(class_weight, "class_weight")
-        self.enc = Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim)
-        self.dec = MLP((self.z_dim, *reversed(self.hidden), self.x_dim), activation, self.y_dim)
-        self.cls = MLP((self.x_dim, *self.hidden, self.y_dim), "relu")
-
-    def _every_label(self):
-        return torch.eye(self.y_dim).to(self.prior_m).unsqueeze(1)  # (y_dim, 1, y_dim)
-
-    def _z_bound(self, x, y):
-        """KL and reconstruction for given labels: one-hot (..., batch or 1, y_dim) -> (..., batch) each."""
-        m, v = self.enc(x, y)
-        z = sample_gaussian(m, v)
-        return self.kl(z, m, v), -log_bernoulli_with_logits(x, self.dec(z, y))
-
-    def negative_elbo_bound(self, x, y=None):
-        """-ELBO(x), or -ELBO(x, y) where the labels are given, batch mean, in nats.
-
-        x: (batch, x_dim) in [0, 1]; y: None, class ids (batch,) or one-hot (batch, y_dim).
-        Returns scalars nelbo = rec + beta * (kl_z + kl_y), kl_z, kl_y and rec. Without y, all of
-        its values are summed over with weights q(y|x), and kl_y = KL(q(y|x) || p(y));
-        with y, kl_y = -log p(y). Raises ValueError on bad images or labels.
-        Notes §5.7, eq. 7; chapter 7.
-        """
-        _check_images(x, self)
-        log_p_y = -math.log(self.y_dim)
-        if y is not None:
-            kl_z, rec = (t.mean() for t in self._z_bound(x, _one_hot(y, len(x), self)))
-            kl_y = torch.full_like(rec, -log_p_y)
-        else:
-            log_q = self.cls(x).log_softmax(-1)
-            q = log_q.exp()
-            kl_z, rec = ((q.T * t).sum(0).mean() for t in self._z_bound(x, self._every_label()))
-            kl_y = kl_cat(q, log_q, log_p_y).mean()
-        return rec + self.beta * kl_z + self.beta * kl_y, kl_z, kl_y, rec
-
-    def negative_truncated_bound(self, x, k):
-        """-ELBO(x) under q(y|x) cut down to each image's k most probable labels, in nats.
-
-        Any q gives a bound, this one too, at k / y_dim of the cost; where the classifier is
-        sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Raises ValueError
-        on bad images, or a k that is not between 1 and y_dim. Chapter 7.
-        """
-        _check_images(x, self)
-        k = _check_count(k, "k")
-        if k > self.y_dim:
-            raise ValueError(f"k must be at most the {self.y_dim} labels there are; given {k}")
-        log_q, y = self.cls(x).log_softmax(-1).topk(k)
-        log_q = log_q.log_softmax(-1)  # the labels that are left share all the probability
-        q = log_q.exp()
-        kl_z, rec = self._z_bound(x, F.one_hot(y.T, self.y_dim).to(x.dtype))  # (k, batch)
-        kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
-        return ((q.T * (self.beta * kl_z + rec)).sum(0) + self.beta * kl_y).mean()
-
-    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
-        """log q(y|x), the classifier's, in nats: (batch, x_dim) -> (batch, y_dim)."""
-        _check_images(x, self)
-        return self.cls(x).log_softmax(-1)
-
-    def log_weight(self, x, iw, dreg=False):
-        """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
-
-        Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well. Raises
-        ValueError for dreg, too: no gradient passes through a drawn label.
-        """
-        _check_images(x, self)
-        if dreg:
-            raise ValueError("the doubly reparameterised gradient needs latents that are all Gaussian; "
-                             "an SSVAE also draws a label")
-        log_q = self.cls(x).log_softmax(-1)
-        y = torch.distributions.Categorical(logits=log_q).sample((_check_count(iw, "iw"),))
-        drawn = y, torch.arange(len(x), device=x.device)
-        m, v = (t[drawn] for t in self.enc(x, self._every_label()))  # each label encoded once, not each draw
-        z = sample_gaussian(m, v)
-        kl_y = log_q.T[drawn] + math.log(self.y_dim)
-        kl = log_normal(z, m, v) - self.log_prior(z) + kl_y
-        rec = -log_bernoulli_with_logits(x, self.dec(z, F.one_hot(y, self.y_dim).to(x.dtype)))
-        return -(kl + rec), kl, rec
-
-    def loss(self, x, x_labelled, y_labelled, labelled_share, k=None):
-        """The training objective: both bounds of eq. 7, and the classifier's cross-entropy.
-
-        x: (batch, x_dim) without labels; x_labelled, y_labelled: a batch with. Each
-        bound counts as often as there are images of its kind: labelled_share = number of
-        labelled images / number of unlabelled ones. k: sum over the k most probable labels
-        of each image only (by default, over all). Returns a scalar, in nats. Raises ValueError
-        on bad images or labels.
-        """
-        _check_images(x_labelled, self)
-        y_labelled = _one_hot(y_labelled, len(x_labelled), self)
-        cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
-        loss = self.class_weight * cross_entropy
-        if self.gen_weight:
-            unlabelled = self.negative_elbo_bound(x)[0] if k is None else self.negative_truncated_bound(x, k)
-            labelled = self.negative_elbo_bound(x_labelled, y_labelled)[0]
-            loss = loss + self.gen_weight * (unlabelled + labelled_share * labelled)
-        return loss
+    def components(self):
+        """Means and variances, each (1, k, z_dim)."""
+        return gaussian_parameters(self.z_pre, dim=1)
 
 
-class NamedGMVAE(VAE):
-    """A GMVAE whose components carry the names of classes: y uniform, z|y a mixture of `each` Gaussians with
-    full covariances, x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Chapter 7.
+@register
+class NamedMixture(Prior):
+    """y uniform, z|y a mixture of `each` Gaussians with full covariances. Chapter 7."""
 
-    There is no classifier: q(y|x) is p(y|z), by Bayes' rule. class_weight weighs the cross-entropy of the known
-    labels in `loss`. `place` sets the components on codes that have been named.
-    """
-
-    def __init__(self, x_dim: int = 784, z_dim: int = 25, hidden: Sequence[int] = (300, 300), activation: str = "elu",
-                 y_dim: int = 10, each: int = 20, class_weight: float = 1.0, beta: float = 1.0):
-        super().__init__(x_dim, z_dim, hidden, activation, beta)
-        self.y_dim, self.each = _check_count(y_dim, "y_dim"), _check_count(each, "each")
-        self.class_weight = _check_number(class_weight, "class_weight")
+    def __init__(self, z_dim: int, y_dim: int = 10, each: int = 20):
+        super().__init__()
+        self.z_dim, self.y_dim, self.each = (
+            check_count(n, name) for n, name in ((z_dim, "z_dim"), (y_dim, "y_dim"), (each, "each")))
         k = self.y_dim * self.each  # those of class 0, then those of class 1, ...
         self.mean = nn.Parameter(torch.randn(k, self.z_dim))
         # Lower triangular: it maps a component's codes, less their mean, to N(0, I).
         self.whiten = nn.Parameter(torch.eye(self.z_dim).repeat(k, 1, 1))
         self.share = nn.Parameter(torch.zeros(self.y_dim, self.each))  # logits of the weights within a class
 
-    def log_prior_of_classes(self, z: torch.Tensor) -> torch.Tensor:
+    def log_prob_of_classes(self, z: torch.Tensor) -> torch.Tensor:
         """log p(z|y) for every class, in nats: (..., z_dim) -> (..., y_dim)."""
         rows, whiten = z.reshape(-1, self.z_dim), self.whiten.tril()
         centre = (whiten @ self.mean.unsqueeze(2)).squeeze(2)
@@ -665,36 +327,17 @@ class NamedGMVAE(VAE):
         log_each = log_each.reshape(-1, self.y_dim, self.each) + self.share.log_softmax(1)
         return log_each.logsumexp(2).reshape(*z.shape[:-1], self.y_dim)
 
-    def log_prior(self, z):
-        """log p(z), the sum over classes, in nats: (..., z_dim) -> (...)."""
-        return log_mean_exp(self.log_prior_of_classes(z), dim=-1)
+    def log_prob(self, z):
+        """log p(z), the mean over classes, in nats: (..., z_dim) -> (...)."""
+        return log_mean_exp(self.log_prob_of_classes(z), dim=-1)
 
-    def kl(self, z, m, v):
-        """log q(z|x) - log p(z) at the sample z ~ q: its mean is KL(q(z|x) || p(z))."""
-        return log_normal(z, m, v) - self.log_prior(z)
+    def sample(self, n):
+        """n draws, (n, z_dim)."""
+        y = torch.randint(self.y_dim, (n,), device=self.mean.device)
+        which = y * self.each + torch.distributions.Categorical(logits=self.share[y]).sample()
+        noise, factor = torch.randn_like(self.mean[which]).unsqueeze(2), self.whiten.tril()[which]
+        return self.mean[which] + torch.linalg.solve_triangular(factor, noise, upper=False).squeeze(2)
 
-    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
-        """log q(y|x) = log p(y|z) at the mean of q(z|x), in nats: (batch, x_dim) -> (batch, y_dim)."""
-        _check_images(x, self)
-        return self.log_prior_of_classes(self.enc(x)[0]).log_softmax(-1)
-
-    def loss(self, x: torch.Tensor, x_labelled: torch.Tensor, y_labelled: torch.Tensor,
-             labelled_share: float) -> torch.Tensor:
-        """The training objective: -ELBO(x), -ELBO(x, y) and the cross-entropy of the known labels under p(y|z).
-
-        Arguments and weights as in `SSVAE.loss`. Returns a scalar, in nats. Raises ValueError on bad images or
-        labels.
-        """
-        _check_images(x_labelled, self)
-        y = _one_hot(y_labelled, len(x_labelled), self)
-        m, v = self.enc(x_labelled)
-        z = sample_gaussian(m, v)
-        log_p = self.log_prior_of_classes(z)
-        kl = log_normal(z, m, v) - (y * log_p).sum(-1) + math.log(self.y_dim)
-        rec = -log_bernoulli_with_logits(x_labelled, self.dec(z))
-        labelled = (rec + self.beta * kl).mean()
-        return (self.negative_elbo_bound(x)[0] + labelled_share * labelled
-                + self.class_weight * F.cross_entropy(log_p, y))
 
     @torch.no_grad()
     def place(self, codes: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> None:
@@ -724,24 +367,662 @@ class NamedGMVAE(VAE):
         self.share.copy_(torch.tensor(counts, dtype=torch.float).reshape(self.y_dim, self.each).log())
 
 
+# ------------------------------------------------------------------------------------
+# Likelihoods: what p(x|z) is, given the decoder's numbers
+# ------------------------------------------------------------------------------------
+
+
+class Likelihood(nn.Module):
+    """The base of likelihoods p(x|z) with independent pixels. The decoder gives `outputs` numbers a pixel.
+
+    One has to say `log_prob(x, parameters)`, (..., x_dim) and (..., outputs * x_dim) -> (...) in nats;
+    `mean(parameters)` and `sample(parameters)`, (..., x_dim) each; and may say how data are prepared. Chapter 8.
+    """
+
+    outputs = 1
+
+    def check(self, x: torch.Tensor) -> None:
+        """Raise ValueError for pixels outside [0, 1], or outside of what this likelihood is for."""
+        check_unit_range(x)
+
+    def prepare(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Data as the bounds take them: uint8 in 0..255 becomes float32 in [0, 1], all else stays as it is."""
+        check_tensor(images, "images")
+        return images / 255 if images.dtype == torch.uint8 else images
+
+    def log_prob_pairs(self, x: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
+        """log p(x_i|z_j) of all pairs: x (n, x_dim), parameters (k, outputs * x_dim) -> (n, k)."""
+        return torch.stack([self.log_prob(each, parameters) for each in x])
+
+
+@register
+class Bernoulli(Likelihood):
+    """Binary pixels, each on with probability sigmoid(logit). Images are binarised anew. Notes §3.2.1; chapter 3."""
+
+    def prepare(self, images, generator=None):
+        """Binary pixels, drawn with the probabilities that the grey levels state; see `binarize`."""
+        return binarize(images, generator)
+
+    def log_prob(self, x, parameters):
+        """See `log_bernoulli_with_logits`."""
+        return log_bernoulli_with_logits(x, parameters)
+
+    def log_prob_pairs(self, x, parameters):  # x . logits_j + log p(0|z_j): one matrix product
+        return x @ parameters.T + self.log_prob(parameters.new_zeros(x.shape[-1]), parameters)
+
+    def mean(self, parameters):
+        """The probability of ink at each pixel."""
+        return parameters.sigmoid()
+
+    def sample(self, parameters):
+        """Zeros and ones."""
+        return torch.bernoulli(parameters.sigmoid())
+
+
+@register
+class ContinuousBernoulli(Likelihood):
+    """Grey pixels in [0, 1] with density C(p) p^x (1-p)^(1-x), p = sigmoid(logit): the factor C(p) makes its integral
+    1, as that of the cross-entropy is not. Loaiza-Ganem and Cunningham (2019); chapter 8.
+    """
+
+    def log_prob(self, x, parameters):
+        """log of the density, in nats, which may be above 0."""
+        return torch.distributions.ContinuousBernoulli(logits=parameters).log_prob(x).sum(-1)
+
+    def mean(self, parameters):
+        """The mean of each pixel: not p, but nearer to 1/2."""
+        return torch.distributions.ContinuousBernoulli(logits=parameters).mean
+
+    def sample(self, parameters):
+        """Grey levels in [0, 1]."""
+        return torch.distributions.ContinuousBernoulli(logits=parameters).sample()
+
+
+@register
+class Gaussian(Likelihood):
+    """Real pixels, N(mean, variance): log p is that of a density and may be above 0. Chapter 8.
+
+    variance: a positive number, which stays; "learned", one number for all pixels; or "predicted" by the decoder, for
+    each pixel, after its mean. Raises ValueError for another.
+    """
+
+    def __init__(self, variance: float | str = 1.0):
+        super().__init__()
+        if variance not in ("learned", "predicted") and not check_number(variance, "variance") > 0:
+            raise ValueError(f'variance must be positive, "learned" or "predicted"; given {variance!r}')
+        self.variance = variance
+        if variance == "learned":
+            self.log_v = nn.Parameter(torch.zeros(()))
+        if variance == "predicted":
+            self.outputs = 2
+
+    def check(self, x):
+        """Raise ValueError for pixels that are not finite."""
+        if not x.is_floating_point() or not holds(x.isfinite()):
+            raise ValueError(f"wanted floats that are finite; given {x.dtype}" + (
+                ", some of them NaN or infinite" if x.is_floating_point() else ""))
+
+    def moments(self, parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and variance of each pixel, broadcast together."""
+        if self.variance == "predicted":
+            return gaussian_parameters(parameters)
+        return parameters, self.log_v.exp() if self.variance == "learned" else parameters.new_tensor(self.variance)
+
+    def log_prob(self, x, parameters):
+        """log of the density, in nats: (..., x_dim) -> (...)."""
+        m, v = self.moments(parameters)
+        return log_normal(x, m, v.expand_as(m))
+
+    def mean(self, parameters):
+        """The mean of each pixel."""
+        return self.moments(parameters)[0]
+
+    def sample(self, parameters):
+        """A draw of each pixel."""
+        m, v = self.moments(parameters)
+        return sample_gaussian(m, v.expand_as(m))
+
+
+# ------------------------------------------------------------------------------------
+# Networks
+# ------------------------------------------------------------------------------------
+
+
+class ELU(nn.Module):
+    """x where x > 0, else e^x - 1. Clevert et al. (2016)."""
+
+    def forward(self, x):
+        return fast.elu(x)
+
+
+ACTIVATIONS = {"elu": ELU, "relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+@register
+class MLP(nn.Module):
+    """Fully connected layers; sizes = (in, hidden, ..., out).
+
+    A second input y (one-hot labels, y_dim wide) may enter at the first layer, which is
+    linear in both: W x + U y + b. Its two parts are computed apart and broadcast, so that
+    a batch of x meets ten labels at the cost of one pass through W.
+    """
+
+    broadcasts = True  # leading dimensions, of x and y apart, and gives its input's precision back
+
+    def __init__(self, sizes, activation="elu", y_dim=0):
+        super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; given {activation!r}")
+        sizes = [check_count(n, "the width of a layer") for n in sizes]
+        y_dim = check_count(y_dim, "y_dim") if y_dim else 0
+        self.sizes, self.activation, self.y_dim = sizes, activation, y_dim
+        self.first = nn.Linear(sizes[0], sizes[1])
+        self.label = nn.Linear(y_dim, sizes[1], bias=False) if y_dim else None
+        self.rest = nn.Sequential()
+        for n_in, n_out in pairwise(sizes[1:]):
+            self.rest.append(ACTIVATIONS[activation]())
+            self.rest.append(nn.Linear(n_in, n_out))
+        for layer in (self.first, *self.rest[1::2]):  # variance 1 / n_in keeps the size of what passes through;
+            if not layer.weight.is_meta:  # torch's default takes a third of that; without memory, nothing is drawn
+                nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x, y=None):
+        if (y is None) != (self.label is None):
+            raise ValueError("this network takes labels, too" if y is None else "this network takes no labels")
+        h = self.first(x)
+        if self.label is not None:
+            h = h + self.label(y)
+        return self.rest(h).to(x.dtype)  # under autocast too, densities are in full precision
+
+
+@register
+class Encoder(MLP):
+    """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9."""
+
+    def forward(self, x, y=None):
+        return gaussian_parameters(super().forward(x, y))
+
+
+
+# ------------------------------------------------------------------------------------
+# Models. A model says what p(x|z), p(z) and q(z|x) are; the bounds follow.
+# ------------------------------------------------------------------------------------
+
+
+class _Model(nn.Module):
+    """An encoder, a decoder and a likelihood.
+
+    encoder maps (batch, x_dim) to q's means and variances, each (batch, z_dim), or to both at once, (batch, 2 z_dim),
+    which `gaussian_parameters` takes apart; decoder maps (batch, z_dim) to the likelihood's numbers,
+    (batch, outputs * x_dim) in all. Any nn.Module will do. shape: height and width of an image, for what shows some.
+    """
+
+    takes_label = False  # whether encoder and decoder need y
+
+    def __init__(self, x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape, prior=None, flow=None):
+        super().__init__()
+        self.x_dim, self.z_dim = check_count(x_dim, "x_dim"), check_count(z_dim, "z_dim")
+        self.hidden = [check_count(n, "the width of a layer") for n in hidden]
+        self.activation = activation
+        self.likelihood = likelihood or Bernoulli()
+        self.enc = encoder or Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation)
+        self.dec = decoder or MLP(
+            (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation)
+        side = math.isqrt(self.x_dim)
+        self.shape = tuple(shape) if shape else (side, side) if side**2 == self.x_dim else None
+        # Arguments that the class was not given, and that a file need not name.
+        self.left_out = [name for name, part in dict(encoder=encoder, decoder=decoder, likelihood=likelihood,
+                                                     shape=shape, prior=prior, flow=flow).items() if part is None]
+        if self.shape and math.prod(self.shape) != self.x_dim:
+            raise ValueError(f"wanted a shape of {self.x_dim} pixels; given {self.shape}")
+
+    @property
+    def arguments(self):
+        """What the class would have to be called with for a model like this one: a dict, as `save_model` keeps it."""
+        return arguments_of(self)
+
+    @property
+    def encoder(self):
+        """The network of q(z|x); the argument, by its name."""
+        return self.enc
+
+    @property
+    def decoder(self):
+        """The network of p(x|z); the argument, by its name."""
+        return self.dec
+
+    def prepare(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Data as the bounds take them, in the precision of the weights: binary images for a Bernoulli."""
+        return self.likelihood.prepare(images, generator).to(next(self.parameters()).dtype)
+
+    def encode(self, x, y=None):
+        """m and v of q(z|x), or of q(z|x, y), each (..., z_dim): x (..., x_dim), y one-hot (..., y_dim)."""
+        return self._encode(x, y)[:2]
+
+    def _encode(self, x, y=None):  # what an encoder says besides is for a flow
+        m, *rest = self._through(self.enc, x, y)
+        if not rest:
+            m, *rest = gaussian_parameters(m)
+        for t in (m, rest[0]):
+            if t.shape[-1] != self.z_dim:
+                raise ValueError(f"wanted an encoder that gives mean and variance of {self.z_dim} latents; "
+                                 f"given {tuple(m.shape)} and {tuple(rest[0].shape)} for images {tuple(x.shape)}")
+        return m, *rest
+
+    def decode(self, z, y=None):
+        """The likelihood's parameters, (..., outputs * x_dim): z (..., z_dim), y one-hot (..., y_dim)."""
+        (parameters,) = self._through(self.dec, z, y)
+        if parameters.shape[-1] != self.likelihood.outputs * self.x_dim:
+            raise ValueError(f"wanted a decoder that gives {self.likelihood.outputs} x {self.x_dim} numbers; "
+                             f"given {tuple(parameters.shape)} for latents {tuple(z.shape)}")
+        return parameters
+
+    @staticmethod
+    def _through(net, t, y=None):
+        """What a network says of t: it sees one batch, and its numbers come back in t's precision."""
+        if y is not None and not getattr(net, "broadcasts", False):
+            lead = torch.broadcast_shapes(t.shape[:-1], y.shape[:-1])
+            t, y = t.expand(*lead, -1), y.expand(*lead, -1)
+        lead = t.shape[:-1]
+        if getattr(net, "broadcasts", False):
+            found = net(t) if y is None else net(t, y)
+            return found if isinstance(found, tuple) else (found,)
+        flat = [each.flatten(0, -2) for each in (t, y) if each is not None]
+        found = net(*flat)
+        return tuple(each.to(t.dtype).reshape(*lead, -1) for each in (found if isinstance(found, tuple) else (found,)))
+
+
+@register
+class VAE(_Model):
+    """z ~ p(z), by default N(0, I); x|z ~ likelihood(dec(z)), by default Bernoulli; q(z|x) = N(enc(x)).
+    Notes §2, §5; chapters 3 and 8.
+
+    beta weighs the KL in `negative_elbo_bound` (beta-VAE, notes §4.1). Above 1 the number
+    still bounds -log p(x), less tightly; below 1 it is a training objective and no bound.
+    prior, likelihood: a `Prior` and a `Likelihood`; encoder, decoder: any networks, see above; flow: a module that
+    moves samples of q on, flow(z, *context) -> z, log |det dz/dz| (both of one leading shape), where the context is
+    what the encoder gives besides m and v (Rezende and Mohamed, 2015).
+    """
+
+    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0, *,
+                 prior: Prior | None = None, likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None, flow: nn.Module | None = None, shape: tuple[int, int] | None = None):
+        super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape, prior, flow)
+        self.beta = check_number(beta, "beta")
+        self.prior = prior or StandardNormal(self.z_dim)
+        self.prior.attach(self)
+        self.flow = flow
+
+    @property
+    def z_prior(self):
+        """Mean and variance of p(z) = N(0, I), each (z_dim,); those of a mixture, each (1, k, z_dim)."""
+        return self.prior.components()
+
+    def log_prior(self, z):
+        """log p(z), in nats: (..., z_dim) -> (...)."""
+        return self.prior.log_prob(z)
+
+    def kl(self, z, m, v):
+        """KL(N(m, diag(v)) || p(z)): exact under N(0, I), where the sample z is unused; else estimated at z ~ q."""
+        if type(self).log_prior is not VAE.log_prior:  # a subclass that has its own is not asked for a formula
+            return log_normal(z, m, v) - self.log_prior(z)
+        return self.prior.kl(m, v, z)
+
+    def log_joint(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """log p(x_i, z_j) of all pairs, in nats: x (n, x_dim), z (k, z_dim) -> (n, k). Notes eq. 1; chapter 1."""
+        return self.likelihood.log_prob_pairs(x, self.decode(z)) + self.log_prior(z)
+
+    def _moved(self, z, log_q, context):
+        """A sample of q and log q there, after the flow, if there is one."""
+        if self.flow is None:
+            return z, log_q
+        z, log_det = self.flow(z, *context)
+        return z, log_q - log_det
+
+    def negative_elbo_bound(self, x):
+        """-ELBO(x) = rec + KL from one sample of z, averaged over the batch, in nats.
+
+        x: (batch, x_dim) as `prepare` gives it. Returns scalars nelbo = rec + beta * kl, kl and
+        rec = -log p(x|z). Raises ValueError on another shape or range.
+        Notes §3.2, §5.2; chapters 2 and 3.
+        """
+        _check_images(x, self)
+        m, v, *context = self._encode(x)
+        z = sample_gaussian(m, v)
+        if self.flow is None:
+            kl = self.kl(z, m, v).mean()
+        else:
+            z, log_q = self._moved(z, log_normal(z, m, v), context)
+            kl = (log_q - self.log_prior(z)).mean()
+        rec = -self.likelihood.log_prob(x, self.decode(z)).mean()
+        return rec + self.beta * kl, kl, rec
+
+    def forward(self, x):
+        """`negative_elbo_bound`, so that what wraps a module, as DistributedDataParallel does, sees a step's start."""
+        return self.negative_elbo_bound(x)
+
+    def terms(self, x):
+        """The bound with beta = 1 and its parts, by name: what `evaluate` averages."""
+        _, kl, rec = self.negative_elbo_bound(x)
+        return dict(nelbo=kl + rec, kl=kl, rec=rec)
+
+    def log_weight(self, x, iw, dreg=False):
+        """log w = log p(x, z) - log q(z|x) for `iw` draws z ~ q(z|x), in nats.
+
+        x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
+        kl = log q(z|x) - log p(z) and rec = -log p(x|z) at the drawn z, so that
+        log w = -(kl + rec). Notes eq. 2 (corrected); chapter 6. dreg: see
+        `negative_iwae_bound`. Raises ValueError if iw < 1 or x has another shape or range.
+        """
+        _check_images(x, self)
+        iw = check_count(iw, "iw")
+        if dreg and self.flow is not None:
+            raise ValueError("the doubly reparameterised gradient needs a Gaussian q; this one has a flow")
+        m, v, *context = self._encode(x)
+        z = sample_gaussian(duplicate(m, iw), duplicate(v, iw)).reshape(iw, *m.shape)
+        if dreg:  # the encoder learns through z alone ...
+            m, v = m.detach(), v.detach()
+        z, log_q = self._moved(z, log_normal(z, m, v), [c.expand(iw, *c.shape) for c in context])
+        kl = log_q - self.log_prior(z)
+        rec = -self.likelihood.log_prob(x, self.decode(z))
+        log_w = -(kl + rec)
+        if dreg and z.requires_grad:  # ... and each z counts once more by its share of the weights
+            share = log_w.detach().softmax(0).unsqueeze(-1)
+            z.register_hook(lambda grad: grad * share)
+        return log_w, kl, rec
+
+    def negative_iwae_bound(self, x, iw, dreg=False):
+        """-log (1/iw) sum_i w_i averaged over the batch, in nats: at iw = 1, the -ELBO.
+
+        x: (batch, x_dim), as `prepare` gives it; iw: number of samples. Returns scalars niwae, kl and
+        rec; the last two are means over all samples and do *not* add up to niwae. It
+        bounds -log p(x) from above whatever beta is. dreg: give the encoder the doubly
+        reparameterised gradient of the same bound (Tucker et al., 2019), which has the same
+        mean, and less noise unless q is much narrower than the posterior. Raises
+        ValueError if iw < 1 or x has another shape or range.
+        Notes §5.6, eq. 3; chapter 6.
+        """
+        log_w, kl, rec = self.log_weight(x, iw, dreg)
+        return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
+
+    @torch.no_grad()
+    def sample(self, n: int) -> torch.Tensor:
+        """n images x ~ p(x|z), z ~ p(z): (n, x_dim)."""
+        return self.likelihood.sample(self.decode(self.prior.sample(check_count(n, "n"))))
+
+    @torch.no_grad()
+    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+        """The mean of p(x|z) at one z ~ q(z|x) for each image: (batch, x_dim) -> (batch, x_dim)."""
+        _check_images(x, self)
+        m, v, *context = self._encode(x)
+        z, _ = self._moved(sample_gaussian(m, v), 0, context)
+        return self.likelihood.mean(self.decode(z))
+
+
+@register
+class GMVAE(VAE):
+    """A VAE whose prior is a learned mixture of k Gaussians with equal weights.
+
+    Only p(z) differs, so only `log_prior` and the KL do, which has no closed form any
+    more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 5.
+    """
+
+    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500, beta=1.0, *,
+                 likelihood=None, encoder=None, decoder=None, flow=None, shape=None):
+        super().__init__(x_dim, z_dim, hidden, activation, beta, prior=GaussianMixture(z_dim, k),
+                         likelihood=likelihood, encoder=encoder, decoder=decoder, flow=flow, shape=shape)
+        self.k = self.prior.k
+
+    @property
+    def z_pre(self):
+        """The k means, then what softplus makes the variances of, (1, 2k, z_dim)."""
+        return self.prior.z_pre
+
+
+@register
+class SSVAE(VAE):
+    """Semi-supervised VAE: x|y, z ~ Bernoulli(dec(z, y)), y uniform, z ~ N(0, I),
+    with q(y, z|x) = q(y|x) q(z|x, y). Notes §4.4, §5.7, eqs. 4-12; chapter 7.
+
+    gen_weight and class_weight weigh the bounds and the classifier's cross-entropy in
+    `loss`, and beta the KL of z and y together. Images with a known label and without share
+    all networks; activation is that of encoder and decoder, the classifier's is ReLU.
+    """
+
+    takes_label = True
+
+    def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
+                 gen_weight=1.0, class_weight=100.0, beta=1.0, *,
+                 likelihood=None, encoder=None, decoder=None, shape=None):
+        super().__init__(x_dim, z_dim, hidden, activation, beta,
+                         likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape)
+        self.y_dim = check_count(y_dim, "y_dim")
+        self.gen_weight = check_number(gen_weight, "gen_weight")
+        self.class_weight = check_number(class_weight, "class_weight")
+        if encoder is None:
+            self.enc = Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim)
+        if decoder is None:
+            sizes = self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim
+            self.dec = MLP(sizes, activation, self.y_dim)
+        self.cls = MLP((self.x_dim, *self.hidden, self.y_dim), "relu")
+
+    def every_label(self) -> torch.Tensor:
+        """All labels, one-hot, (y_dim, 1, y_dim): to be broadcast with a batch."""
+        return torch.eye(self.y_dim).to(self.cls.first.weight).unsqueeze(1)  # (y_dim, 1, y_dim)
+
+    def z_bound(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """KL and reconstruction for given labels: one-hot (..., batch or 1, y_dim) -> (..., batch) each."""
+        m, v = self.encode(x, y)
+        z = sample_gaussian(m, v)
+        return self.kl(z, m, v), -self.likelihood.log_prob(x, self.decode(z, y))
+
+    def negative_elbo_bound(self, x, y=None):
+        """-ELBO(x), or -ELBO(x, y) where the labels are given, batch mean, in nats.
+
+        x: (batch, x_dim) in [0, 1]; y: None, class ids (batch,) or one-hot (batch, y_dim).
+        Returns scalars nelbo = rec + beta * (kl_z + kl_y), kl_z, kl_y and rec. Without y, all of
+        its values are summed over with weights q(y|x), and kl_y = KL(q(y|x) || p(y));
+        with y, kl_y = -log p(y). Raises ValueError on bad images or labels.
+        Notes §5.7, eq. 7; chapter 7.
+        """
+        _check_images(x, self)
+        log_p_y = -math.log(self.y_dim)
+        if y is not None:
+            kl_z, rec = (t.mean() for t in self.z_bound(x, _one_hot(y, len(x), self)))
+            kl_y = torch.full_like(rec, -log_p_y)
+        else:
+            log_q = self.cls(x).log_softmax(-1)
+            q = log_q.exp()
+            kl_z, rec = ((q.T * t).sum(0).mean() for t in self.z_bound(x, self.every_label()))
+            kl_y = kl_cat(q, log_q, log_p_y).mean()
+        return rec + self.beta * kl_z + self.beta * kl_y, kl_z, kl_y, rec
+
+    def negative_truncated_bound(self, x, k):
+        """-ELBO(x) under q(y|x) cut down to each image's k most probable labels, in nats.
+
+        Any q gives a bound, this one too, at k / y_dim of the cost; where the classifier is
+        sure, nothing is lost. x: (batch, x_dim) in [0, 1]. Returns a scalar. Raises ValueError
+        on bad images, or a k that is not between 1 and y_dim. Chapter 7.
+        """
+        _check_images(x, self)
+        k = check_count(k, "k")
+        if k > self.y_dim:
+            raise ValueError(f"k must be at most the {self.y_dim} labels there are; given {k}")
+        log_q, y = self.cls(x).log_softmax(-1).topk(k)
+        log_q = log_q.log_softmax(-1)  # the labels that are left share all the probability
+        q = log_q.exp()
+        kl_z, rec = self.z_bound(x, F.one_hot(y.T, self.y_dim).to(x.dtype))  # (k, batch)
+        kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
+        return ((q.T * (self.beta * kl_z + rec)).sum(0) + self.beta * kl_y).mean()
+
+    def terms(self, x):
+        """As VAE.terms, with the KL's two parts."""
+        _, kl_z, kl_y, rec = self.negative_elbo_bound(x)
+        return dict(nelbo=kl_z + kl_y + rec, kl_z=kl_z, kl_y=kl_y, rec=rec)
+
+    def log_joint(self, x, z):
+        """As VAE.log_joint, the labels summed out."""
+        pairs = [self.likelihood.log_prob_pairs(x, self.decode(z, y)) for y in self.every_label()]
+        return log_mean_exp(torch.stack(pairs), dim=0) + self.log_prior(z)
+
+    @torch.no_grad()
+    def sample(self, n):
+        """n images x ~ p(x|y, z), y and z from their priors: (n, x_dim)."""
+        y = F.one_hot(torch.randint(self.y_dim, (check_count(n, "n"),)), self.y_dim).to(self.every_label())
+        return self.likelihood.sample(self.decode(self.prior.sample(n), y))
+
+    @torch.no_grad()
+    def reconstruct(self, x):
+        """As VAE.reconstruct, with each image's likeliest label."""
+        y = F.one_hot(self.log_posterior_of_classes(x).argmax(1), self.y_dim).to(x)
+        return self.likelihood.mean(self.decode(sample_gaussian(*self.encode(x, y)), y))
+
+    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
+        """log q(y|x), the classifier's, in nats: (batch, x_dim) -> (batch, y_dim)."""
+        _check_images(x, self)
+        return self.cls(x).log_softmax(-1)
+
+    def log_weight(self, x, iw, dreg=False):
+        """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
+
+        Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well. Raises
+        ValueError for dreg, too: no gradient passes through a drawn label.
+        """
+        _check_images(x, self)
+        if dreg:
+            raise ValueError("the doubly reparameterised gradient needs latents that are all Gaussian; "
+                             "an SSVAE also draws a label")
+        log_q = self.cls(x).log_softmax(-1)
+        y = torch.distributions.Categorical(logits=log_q).sample((check_count(iw, "iw"),))
+        drawn = y, torch.arange(len(x), device=x.device)
+        m, v = (t[drawn] for t in self.encode(x, self.every_label()))  # each label encoded once, not each draw
+        z = sample_gaussian(m, v)
+        kl_y = log_q.T[drawn] + math.log(self.y_dim)
+        kl = log_normal(z, m, v) - self.log_prior(z) + kl_y
+        rec = -self.likelihood.log_prob(x, self.decode(z, F.one_hot(y, self.y_dim).to(x.dtype)))
+        return -(kl + rec), kl, rec
+
+    def loss(self, x, x_labelled, y_labelled, labelled_share, k=None):
+        """The training objective: both bounds of eq. 7, and the classifier's cross-entropy.
+
+        x: (batch, x_dim) without labels; x_labelled, y_labelled: a batch with. Each
+        bound counts as often as there are images of its kind: labelled_share = number of
+        labelled images / number of unlabelled ones. k: sum over the k most probable labels
+        of each image only (by default, over all). Returns a scalar, in nats. Raises ValueError
+        on bad images or labels.
+        """
+        _check_images(x_labelled, self)
+        y_labelled = _one_hot(y_labelled, len(x_labelled), self)
+        cross_entropy = F.cross_entropy(self.cls(x_labelled), y_labelled)
+        loss = self.class_weight * cross_entropy
+        if self.gen_weight:
+            unlabelled = self.negative_elbo_bound(x)[0] if k is None else self.negative_truncated_bound(x, k)
+            labelled = self.negative_elbo_bound(x_labelled, y_labelled)[0]
+            loss = loss + self.gen_weight * (unlabelled + labelled_share * labelled)
+        return loss
+
+
+@register
+class NamedGMVAE(VAE):
+    """A GMVAE whose components carry the names of classes: y uniform, z|y a mixture of `each` Gaussians with
+    full covariances, x|z ~ Bernoulli(dec(z)), q(z|x) = N(enc(x)). Chapter 7.
+
+    There is no classifier: q(y|x) is p(y|z), by Bayes' rule. class_weight weighs the cross-entropy of the known
+    labels in `loss`. `prior.place` sets the components on codes that have been named.
+    """
+
+    def __init__(self, x_dim: int = 784, z_dim: int = 25, hidden: Sequence[int] = (300, 300), activation: str = "elu",
+                 y_dim: int = 10, each: int = 20, class_weight: float = 1.0, beta: float = 1.0, *,
+                 likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None, shape: tuple[int, int] | None = None):
+        super().__init__(x_dim, z_dim, hidden, activation, beta, prior=NamedMixture(z_dim, y_dim, each),
+                         likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape)
+        self.y_dim, self.each = self.prior.y_dim, self.prior.each
+        self.class_weight = check_number(class_weight, "class_weight")
+
+    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
+        """log q(y|x) = log p(y|z) at the mean of q(z|x), in nats: (batch, x_dim) -> (batch, y_dim)."""
+        _check_images(x, self)
+        return self.prior.log_prob_of_classes(self.encode(x)[0]).log_softmax(-1)
+
+    def loss(self, x: torch.Tensor, x_labelled: torch.Tensor, y_labelled: torch.Tensor,
+             labelled_share: float) -> torch.Tensor:
+        """The training objective: -ELBO(x), -ELBO(x, y) and the cross-entropy of the known labels under p(y|z).
+
+        Arguments and weights as in `SSVAE.loss`. Returns a scalar, in nats. Raises ValueError on bad images or
+        labels.
+        """
+        _check_images(x_labelled, self)
+        y = _one_hot(y_labelled, len(x_labelled), self)
+        m, v = self.encode(x_labelled)
+        z = sample_gaussian(m, v)
+        log_p = self.prior.log_prob_of_classes(z)
+        kl = log_normal(z, m, v) - (y * log_p).sum(-1) + math.log(self.y_dim)
+        rec = -self.likelihood.log_prob(x_labelled, self.decode(z))
+        labelled = (rec + self.beta * kl).mean()
+        return (self.negative_elbo_bound(x)[0] + labelled_share * labelled
+                + self.class_weight * F.cross_entropy(log_p, y))
+
+
+@register
 class Autoencoder(_Model):
     """A deterministic autoencoder, z = enc(x), for contrast: no prior, no KL, no p(x).
 
     Notes §1.3; chapter 3.
     """
 
-    def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu"):
-        super().__init__()
-        self.x_dim, self.z_dim = _check_count(x_dim, "x_dim"), _check_count(z_dim, "z_dim")
-        self.hidden = [_check_count(n, "the width of a layer") for n in hidden]
-        self.activation = activation
-        self.enc = MLP((self.x_dim, *self.hidden, self.z_dim), activation)
-        self.dec = MLP((self.z_dim, *reversed(self.hidden), self.x_dim), activation)
+    def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu", *,
+                 likelihood=None, encoder=None, decoder=None, shape=None):
+        super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
+        if encoder is None:
+            self.enc = MLP((self.x_dim, *self.hidden, self.z_dim), activation)
+
+    def encode(self, x):
+        """z: (..., x_dim) -> (..., z_dim)."""
+        return self._through(self.enc, x)[0]
 
     def loss(self, x):
         """Mean cross-entropy of the reconstruction, in nats. x: (batch, x_dim) in [0, 1]."""
         _check_images(x, self)
-        return -log_bernoulli_with_logits(x, self.dec(self.enc(x))).mean()
+        return -self.likelihood.log_prob(x, self.decode(self.encode(x))).mean()
+
+
+    def terms(self, x):
+        """The loss, by its name: what `evaluate` averages."""
+        return dict(rec=self.loss(x))
+
+    @torch.no_grad()
+    def reconstruct(self, x):
+        """The decoder's mean at z = enc(x): (batch, x_dim) -> (batch, x_dim)."""
+        _check_images(x, self)
+        return self.likelihood.mean(self.decode(self.encode(x)))
+
+
+# What bounds refuse of images and labels.
+
+
+def _check_images(x, model):
+    check_tensor(x, "images")
+    if x.dim() != 2 or x.shape[1] != model.x_dim or x.shape[0] == 0:
+        raise ValueError(f"wanted images of shape (batch, {model.x_dim}); given {tuple(x.shape)}")
+    model.likelihood.check(x)
+    dtype = next(model.parameters()).dtype
+    if x.dtype != dtype:
+        raise ValueError(f"wanted images in {dtype}, as the model's weights are; given {x.dtype}")
+
+
+def _one_hot(y, batch, model):
+    """Labels of a batch, class ids or one-hot already, as (batch, y_dim) in the model's precision."""
+    check_tensor(y, "labels")
+    y_dim = model.y_dim
+    if y.shape == (batch,) and not y.is_floating_point() and holds((y >= 0) & (y < y_dim)):
+        return (y.unsqueeze(1) == torch.arange(y_dim, device=y.device)).to(next(model.parameters()))
+    if y.shape == (batch, y_dim) and holds((y.sum(1) == 1) & ((y == 0) | (y == 1)).all(1)):
+        return y.to(next(model.parameters()))
+    values = f", {y.min()} to {y.max()}" if y.numel() else ""
+    raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {y_dim - 1} or one-hot "
+                     f"({batch}, {y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
 
 
 # ------------------------------------------------------------------------------------
@@ -757,20 +1038,12 @@ def evaluate(model, images, seed=0):
     Returns a dict of floats in nats: nelbo (with beta = 1), kl, rec, and for an SSVAE
     kl_z and kl_y in the place of kl; for an autoencoder rec alone. Chapter 3.
     """
-    with _seeded(seed):
-        x = binarize(images).to(model.dec.first.weight.dtype)
+    with seeded(seed):
+        x = model.prepare(images)
         totals = {}
         for batch in x.split(1000):
-            if isinstance(model, Autoencoder):
-                parts = {"rec": model.loss(batch)}
-            elif isinstance(model, SSVAE):
-                parts = dict(zip(("kl_z", "kl_y", "rec"), model.negative_elbo_bound(batch)[1:], strict=True))
-            else:
-                parts = dict(zip(("kl", "rec"), model.negative_elbo_bound(batch)[1:], strict=True))
-            for name, value in parts.items():
+            for name, value in model.terms(batch).items():
                 totals[name] = totals.get(name, 0) + value.item() * len(batch) / len(x)
-    if not isinstance(model, Autoencoder):
-        totals = {"nelbo": sum(totals.values()), **totals}
     return totals
 
 
@@ -785,10 +1058,10 @@ def log_likelihood(model, x, m=5000):
     Burda et al. (2016); chapter 6.
     """
     _check_images(x, model)
-    if not isinstance(model, VAE):
-        raise ValueError(f"log p(x) needs a VAE, GMVAE or SSVAE; given {type(model).__name__}")
+    if not hasattr(model, "log_weight"):
+        raise ValueError(f"log p(x) needs a model with a bound, such as a VAE; given {type(model).__name__}")
     several = isinstance(m, (list, tuple, range))
-    counts = [_check_count(c, "m") for c in (m if several else [m])]
+    counts = [check_count(c, "m") for c in (m if several else [m])]
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
@@ -833,15 +1106,15 @@ def log_marginal_grid(model, x, n=401, limit=None):
     whose decoder also needs a label, or a grid without extent. Notes eq. 1; chapter 1.
     """
     _check_images(x, model)
-    if not isinstance(model, VAE) or isinstance(model, SSVAE) or model.z_dim > 2:
-        raise ValueError("quadrature needs a VAE or GMVAE with one or two latents; given "
+    if not hasattr(model, "log_joint") or model.z_dim > 2:
+        raise ValueError("quadrature needs a model with p(x, z), such as a VAE, and one or two latents; given "
                          f"{type(model).__name__} with z_dim={model.z_dim}")
-    n = _check_count(n, "n")
+    _check_weights_are_the_parts(model)
+    n = check_count(n, "n")
     if n < 2:
         raise ValueError("a grid needs at least 2 points along each latent; given n=1")
     if limit is None:
-        m, v = model.z_prior
-        limit = (m.abs() + 6 * v.sqrt()).max().item()
+        limit = model.prior.extent()
     if not 0 < limit < math.inf:
         raise ValueError(f"limit, where the grid ends, must be positive; given {limit}")
     axis = torch.linspace(-limit, limit, n, dtype=x.dtype, device=x.device)
@@ -850,9 +1123,7 @@ def log_marginal_grid(model, x, n=401, limit=None):
     log_joint = x.new_empty(len(x), len(z))
     for start in range(0, len(z), 5000):
         part = z[start : start + 5000]
-        logits = model.dec(part)  # log p(x|z_j) = x . logits_j + log p(0|z_j), all x at once
-        log_p0 = log_bernoulli_with_logits(logits.new_zeros(model.x_dim), logits)
-        log_joint[:, start : start + 5000] = x @ logits.T + log_p0 + model.log_prior(part)
+        log_joint[:, start : start + 5000] = model.log_joint(x, part)
     log_px = log_joint.logsumexp(1) + log_volume
     return Grid(log_px, log_joint - log_px.unsqueeze(1), z, log_volume)
 
@@ -868,22 +1139,10 @@ def active_units(model, x, threshold=0.01):
     _check_images(x, model)
     if len(x) < 2:
         raise ValueError("whether a latent varies needs at least 2 images; given 1")
-    if not isinstance(model, VAE) or isinstance(model, SSVAE):
-        raise ValueError(f"active units need a VAE or GMVAE; given {type(model).__name__}")
-    return model.enc(x)[0].var(0) > threshold
-
-
-def _one_hot(y, batch, model):
-    """Labels of a batch, class ids or one-hot already, as (batch, y_dim) in the model's precision."""
-    _check_tensor(y, "labels")
-    y_dim = model.y_dim
-    if y.shape == (batch,) and not y.is_floating_point() and _holds((y >= 0) & (y < y_dim)):
-        return (y.unsqueeze(1) == torch.arange(y_dim, device=y.device)).to(model.prior_m)
-    if y.shape == (batch, y_dim) and _holds((y.sum(1) == 1) & ((y == 0) | (y == 1)).all(1)):
-        return y.to(model.prior_m)
-    values = f", {y.min()} to {y.max()}" if y.numel() else ""
-    raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {y_dim - 1} or one-hot "
-                     f"({batch}, {y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
+    if not hasattr(model, "log_weight") or model.takes_label or model.flow is not None:
+        raise ValueError("active units need an encoder that gives the mean of q(z|x): that of a VAE or GMVAE "
+                         f"without a flow; given {type(model).__name__}")
+    return model.encode(x)[0].var(0) > threshold
 
 
 @torch.no_grad()
@@ -896,197 +1155,28 @@ def accuracy(model, images, labels, seed=0):
     """
     if not hasattr(model, "log_posterior_of_classes"):
         raise ValueError(f"only an SSVAE or a NamedGMVAE knows classes; given {type(model).__name__}")
-    _check_tensor(labels, "labels")
+    check_tensor(labels, "labels")
     if labels.shape != (len(images),):
         raise ValueError(f"wanted labels of shape ({len(images)},), one for each image; given {tuple(labels.shape)}")
-    with _seeded(seed):
-        x = binarize(images).to(next(model.parameters()).dtype)
+    with seeded(seed):
+        x = model.prepare(images)
     found = torch.cat([model.log_posterior_of_classes(batch).argmax(1) for batch in x.split(2000)])
     return (found == labels).float().mean().item()
 
 
+def _check_weights_are_the_parts(model):
+    """Raise ValueError for a subclass whose weights are its own: its parts do not say what they are made of."""
+    if type(model).log_weight.__module__ != __name__:
+        raise ValueError(f"{type(model).__name__} has its own log_weight, which need not be that of its parts: "
+                         "give it a prior or a likelihood instead")
+
+
 @contextlib.contextmanager
-def _seeded(seed):
+def seeded(seed):
     """Draw from `seed` inside, and leave the caller's random state as it was."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-# ------------------------------------------------------------------------------------
-# Data
-# ------------------------------------------------------------------------------------
-
-MNIST_SHA256 = {
-    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
-    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
-    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
-    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-}
-
-
-class MNIST(NamedTuple):
-    """The digits: images (n, 784) uint8 in 0..255, labels (n,) class ids."""
-
-    train_images: torch.Tensor
-    train_labels: torch.Tensor
-    test_images: torch.Tensor
-    test_labels: torch.Tensor
-
-
-def load_mnist(archives=BOOK / "data"):
-    """Read MNIST from the book's own archives: no network, and no disk to write on.
-
-    archives: folder of the four .xz files. Returns an MNIST of 60,000 training and 10,000
-    test images. Raises ValueError if a file is not the original, byte for byte.
-    """
-    parts = []
-    for name, digest in MNIST_SHA256.items():
-        data = _unpack(Path(archives) / f"{name}.xz", digest)
-        size = 784 if "images" in name else 1
-        values = torch.from_numpy(np.frombuffer(data, np.uint8, offset=16 if size > 1 else 8).copy())
-        parts.append(values.reshape(-1, size) if size > 1 else values.long())
-    return MNIST(*parts)
-
-
-def labelled_subset(labels, n, seed=0):
-    """Draw n images whose labels will be known, equally many of each class. Chapter 7.
-
-    labels: (images,) class ids. Returns n indices, class by class. Raises ValueError if n
-    is no multiple of the number of classes, or more than there are.
-    """
-    _check_tensor(labels, "labels")
-    if labels.dim() != 1 or not len(labels):
-        raise ValueError(f"wanted labels of shape (images,); given {tuple(labels.shape)}")
-    classes, counts = labels.unique(return_counts=True)
-    each, rest = divmod(_check_count(n, "n"), len(classes))
-    if rest or each > counts.min():
-        raise ValueError(f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; "
-                         f"given {n}")
-    generator = torch.Generator().manual_seed(seed)
-    rows = [(labels == c).nonzero().squeeze(1) for c in classes]
-    return torch.cat([r[torch.randperm(len(r), generator=generator)[:each]] for r in rows])
-
-
-def neighbour_graph(codes, k=10):
-    """Tie each image to its k nearest neighbours in a latent space. Chapter 7.
-
-    codes: (n, dim), the images under an encoder. A tie weighs exp(-4 d^2 / d_k^2), where
-    d_k is the distance to the k-th neighbour; two images that chose each other are tied
-    twice. Returns a symmetric scipy matrix (n, n), mostly zeros. Raises ValueError if there
-    are no more than k images.
-    """
-    from scipy.sparse import csr_matrix  # slow to import, and needed here alone
-    from sklearn.neighbors import NearestNeighbors
-
-    n = len(codes)
-    k = _check_count(k, "k")
-    if n <= k:
-        raise ValueError(f"wanted the codes of more than k = {k} images; given {n}")
-    found = NearestNeighbors(n_neighbors=k).fit(codes.detach().float().cpu().numpy()).kneighbors()
-    distance, neighbour = map(torch.from_numpy, found)
-    weight = (-4 * (distance / distance[:, -1:].clamp(min=1e-12)) ** 2).exp()
-    start = torch.arange(0, n * k + 1, k)
-    ties = csr_matrix((weight.float().flatten().numpy(), neighbour.flatten().numpy(), start.numpy()), (n, n))
-    return ties + ties.T
-
-
-def spread_labels(graph, known, labels, y_dim=10):
-    """Guess every image's class from a few, by letting labels flow along a graph.
-
-    graph: from `neighbour_graph`; known, labels: (few,), which images' classes are known,
-    and their class ids. From each known image its label flows along the ties, until all
-    have some (Poisson learning, Calder et al., 2020). Then, a few times over, every image is
-    given the class that it has most of, such that classes are about equally large, as
-    p(y) has it; and these flow a little way on. Returns (n, y_dim), probabilities; the
-    known images keep their labels.
-    Raises ValueError if labels are not class ids, one for each known image, or if no
-    label reaches some image. Chapter 7.
-    """
-    n = graph.shape[0]
-    _check_known(known, labels, n, y_dim)
-    degree = torch.from_numpy(graph.sum(1)).float()
-    source, few = torch.zeros(n, y_dim), F.one_hot(labels.long(), y_dim).float()
-    source[known] = few - few.mean(0)  # as much flows off as flows on
-    source /= degree
-    ratio, flow = graph.multiply(1 / degree.numpy()).tocsr(), torch.zeros(n, y_dim)
-    for steps in (300, 10, 10, 10, 10, 10):
-        for _ in range(steps):
-            flow = torch.from_numpy(ratio @ flow.numpy()) + source
-        if (flow == 0).all(1).any():
-            raise ValueError("no label reaches some images: they are tied to no known one, or all labels are the same")
-        scale = torch.ones(y_dim)
-        for _ in range(100):  # a class that is too large counts for less
-            share = (flow * scale).argmax(1).bincount(minlength=y_dim) / n
-            scale = (scale + 0.5 * (1 / y_dim - share)).clamp(0.5, 2)
-        guess = (flow * scale).clamp(min=0)
-        flow = F.one_hot(guess.argmax(1), y_dim).float()
-    guess[known] = few
-    guess = guess**3  # a mean over neighbours is right more often than it is sure
-    return guess / guess.sum(1, keepdim=True)
-
-
-def name_clusters(codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor, y_dim: int = 10,
-                  steps: int = 25) -> torch.Tensor:
-    """Guess every image's class from a few, by EM: one Gaussian with a full covariance for each class.
-
-    codes: (n, dim), samples of q(z|x); known, labels: as in `spread_labels`. The Gaussians start at the means of
-    the known codes. In each step p(y|z), with p(y) uniform, says which codes are whose, where no label does; then
-    each Gaussian takes the mean and covariance of its own (Dempster et al., 1977).
-    Returns p(y|z), (n, y_dim). Raises ValueError as `spread_labels` does, and if a class has no label. Chapter 7.
-    """
-    _check_known(known, labels, len(codes), y_dim)
-    few = F.one_hot(labels.long(), y_dim).to(codes)
-    if not few.any(0).all():
-        raise ValueError(f"wanted a label of each class, 0 to {y_dim - 1}; given {labels.unique().tolist()}")
-    mean, cov = few.T @ codes[known] / few.sum(0).unsqueeze(1), (0.5 * torch.cov(codes.T)).expand(y_dim, -1, -1)
-    for _ in range(steps):
-        factor = torch.linalg.cholesky(cov)
-        log_p = torch.distributions.MultivariateNormal(mean, scale_tril=factor).log_prob(codes.unsqueeze(1))
-        p = log_p.softmax(1)
-        p[known] = few
-        size = p.sum(0)
-        mean = p.T @ codes / size.unsqueeze(1)
-        second = torch.einsum("ny,ni,nj->yij", p, codes, codes) / size.reshape(-1, 1, 1)
-        cov = second - mean.unsqueeze(2) * mean.unsqueeze(1) + 1e-3 * torch.eye(codes.shape[1])
-    return p
-
-
-def _check_known(known, labels, n, y_dim):
-    """Raise ValueError unless these are different indices of n images, and a class id for each."""
-    if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):
-        raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
-    if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
-        values = f", {labels.min()} to {labels.max()}" if labels.numel() else ""
-        raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
-                         f"given {labels.dtype} of shape {tuple(labels.shape)}{values}")
-
-
-def _unpack(archive, digest):
-    try:
-        data = lzma.decompress(archive.read_bytes())
-    except FileNotFoundError:
-        raise ValueError(f"{archive} does not exist: restore it from the repository") from None
-    except lzma.LZMAError as error:
-        raise ValueError(f"{archive} is damaged ({error}): restore it from the repository") from None
-    if _sha256(data) != digest:
-        raise ValueError(f"{archive} does not hold the original MNIST file: restore it from the repository")
-    return data
-
-
-def _sha256(data):
-    return hashlib.sha256(data).hexdigest()
-
-
-def _write_atomically(file, data):
-    """A reader sees the old file or the new one, never half of it."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # ------------------------------------------------------------------------------------
@@ -1130,23 +1220,23 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     outside [0, 1] or of a model whose bound has no beta, and for a checkpoint that is damaged
     or of another run. Chapter 3.
     """
-    if loss is None and not isinstance(model, VAE):
+    if loss is None and not hasattr(model, "negative_elbo_bound"):
         raise ValueError(f"{type(model).__name__} has no ELBO to climb: give a loss, such as loss=model.loss")
     weight = next(model.parameters())
     if weight.is_inference():
         raise ValueError("a model made under torch.inference_mode() cannot learn: make or load it outside")
     home, dtype = weight.device, weight.dtype
-    _check_tensor(images, "images")
+    check_tensor(images, "images")
     _check_images((images[:1] / 255 if images.dtype == torch.uint8 else images).to(home, dtype), model)
-    epochs, batch_size, seed = _check_count(epochs, "epochs"), _check_count(batch_size, "batch_size"), int(seed)
-    learning_rate, warm_up = _check_number(learning_rate, "learning_rate"), _check_number(warm_up, "warm_up", 1)
-    if warm_up and not isinstance(model, VAE):
-        raise ValueError(f"warm_up needs the beta of a VAE, GMVAE or SSVAE; given {type(model).__name__}")
+    epochs, batch_size, seed = check_count(epochs, "epochs"), check_count(batch_size, "batch_size"), int(seed)
+    learning_rate, warm_up = check_number(learning_rate, "learning_rate"), check_number(warm_up, "warm_up", 1)
+    if warm_up and not hasattr(model, "beta"):
+        raise ValueError(f"warm_up needs a bound with a beta, such as a VAE's; given {type(model).__name__}")
     try:
         device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     except RuntimeError as error:
         raise ValueError(f'device must be "auto" or one of torch\'s; given {device!r} ({error})') from None
-    autocast = _autocast(precision, device)
+    half = autocast(precision, device)
     optimizers = _optimizers(optimizer, model, learning_rate)
     images = images.to(device)
     model.to(device)
@@ -1158,30 +1248,30 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
     # What a checkpoint has to agree with, to be gone on from.
     run = dict(model=type(model).__name__, **model.arguments, epochs=epochs, batch_size=batch_size, optimizer=optimizer,
                learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed,
-               images=checkpoint and _hash_tensors({"images": images.cpu()}))
+               images=checkpoint and hash_tensors({"images": images.cpu()}))
     history = []
-    with _seeded(seed), contextlib.ExitStack() as at_the_end:
+    with seeded(seed), contextlib.ExitStack() as at_the_end:
         at_the_end.callback(model.to, home)
         at_the_end.callback(model.zero_grad)
         if warm_up:
             beta = model.beta
             at_the_end.callback(setattr, model, "beta", beta)
         if checkpoint and Path(checkpoint).exists():
-            history = _resume(checkpoint, parts, run)
+            history = [Epoch(*each) for each in load_checkpoint(checkpoint, parts, run)]
         bar = tqdm(total=steps, initial=schedules[0].last_epoch, unit="step", disable=not progress)
         with bar:
             start = time.perf_counter() - (history[-1].seconds if history else 0)
             for _ in range(len(history), epochs):
                 total = 0.0
                 for index in torch.randperm(len(images), device=device).split(batch_size):
-                    x = binarize(images.index_select(0, index)).to(dtype)
+                    x = model.prepare(images.index_select(0, index))
                     if warm_up:
                         model.beta = beta * min(1, schedules[0].last_epoch / (warm_up * steps))
-                    with autocast:
+                    with half:
                         value = loss(x) if loss else model.negative_elbo_bound(x)[0]
                     model.zero_grad()
                     value.backward()
-                    with autocast:
+                    with half:
                         for each in (*optimizers, *schedules):
                             each.step()
                     total += value.item() * len(x)
@@ -1189,73 +1279,10 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
                     bar.set_postfix_str(f"{value.item():.1f} nats", refresh=False)
                 history.append(Epoch(total / len(images), time.perf_counter() - start))
                 if checkpoint:
-                    _save_checkpoint(checkpoint, parts, run, history)
+                    save_checkpoint(checkpoint, parts, run, history)
     if checkpoint:
         Path(checkpoint).unlink(missing_ok=True)
     return history
-
-
-def bfloat16_is_faster(device="cpu"):
-    """Whether the device multiplies bfloat16 matrices faster than float32 ones.
-
-    On a processor this is measured, once and in a few milliseconds: some that have the
-    instructions still take twice as long with them.
-    """
-    device = torch.device(device)
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    return device.type == "cpu" and _processor_is_faster_in_bfloat16()
-
-
-@functools.cache
-def _processor_is_faster_in_bfloat16():
-    def seconds(a):
-        a @ a  # the first product of a kind takes longer
-        times = [time.perf_counter()]
-        for _ in range(5):
-            a @ a
-            times.append(time.perf_counter())
-        return min(end - start for start, end in pairwise(times))
-
-    square = torch.randn(256, 256, generator=torch.Generator())
-    return seconds(square.bfloat16()) < 0.8 * seconds(square)
-
-
-class Muon(torch.optim.Optimizer):
-    """Momentum, with each step of a matrix made nearly orthogonal. Jordan et al. (2024).
-
-    However unequal the singular values of the averaged gradient are, those of the step are
-    about 1, times lr: directions that seldom matter are learned as fast as the others.
-    torch.optim.Muon does this in bfloat16 alone, which takes a hundred times as long where
-    the hardware has none; here it is float32, unless autocast says otherwise.
-    """
-
-    def __init__(self, matrices, lr):
-        super().__init__(matrices, dict(lr=lr))
-
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p.grad is None:
-                    continue
-                mean = self.state[p].get("mean", torch.zeros_like(p)).lerp_(p.grad, 0.05)
-                # What decays to nothing, as at pixels that are never on, is nothing: some processors
-                # take a hundred times as long over numbers below 1e-38.
-                mean = self.state[p]["mean"] = F.hardshrink(mean, 1e-20)
-                ahead = p.grad.lerp(mean, 0.95)  # where the mean will be, as in Nesterov's momentum
-                p.sub_(_nearly_orthogonal(ahead), alpha=group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
-
-
-def _nearly_orthogonal(a):
-    # The polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5 of each singular value s, by matrix products
-    # alone: applied again and again, it multiplies small ones and brings the others near 1.
-    x = a.T if a.shape[0] > a.shape[1] else a
-    x = x / x.norm().clamp(min=1e-7)
-    for _ in range(3):  # five are usual, and no better here
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=-4.775, alpha=2.0315), x, beta=3.4445)
-    return x.T if a.shape[0] > a.shape[1] else x
 
 
 def _optimizers(name, model, learning_rate):
@@ -1266,161 +1293,3 @@ def _optimizers(name, model, learning_rate):
         raise ValueError(f'optimizer must be "adam" or "muon"; given {name!r}')
     return [Muon([p for p in parameters if p.dim() == 2], learning_rate),
             torch.optim.Adam([p for p in parameters if p.dim() != 2], learning_rate / 3, fused=True)]
-
-
-def _autocast(precision, device):
-    if precision not in ("auto", "float32", "bfloat16"):
-        raise ValueError(f'precision must be "auto", "float32" or "bfloat16"; given {precision!r}')
-    enabled = precision == "bfloat16" or (precision == "auto" and bfloat16_is_faster(device))
-    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
-def _save_checkpoint(file, parts, run, history):
-    state = [part.state_dict() for part in parts]
-    random = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
-    buffer = io.BytesIO()
-    torch.save(dict(state=state, run=run, history=[tuple(e) for e in history], random=random), buffer)
-    data = buffer.getvalue()
-    _write_atomically(Path(file), _sha256(data).encode() + data)
-
-
-def _resume(file, parts, run):
-    try:
-        digest, data = (whole := Path(file).read_bytes())[:64], whole[64:]
-        if digest != _sha256(data).encode():
-            raise ValueError("its hash is not that of the rest: damaged, or of another version")
-        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-        its_run = dict(found["run"])
-        other = {k: its_run.get(k) for k in run if its_run.get(k) != run[k]}
-        if not other:
-            history = [Epoch(*e) for e in found["history"]]
-            torch.set_rng_state(found["random"][0])
-            torch.cuda.set_rng_state_all(found["random"][1:])
-            for part, its_state in zip(reversed(parts), reversed(found["state"]), strict=True):  # the model last
-                part.load_state_dict(its_state)
-    except Exception as error:
-        raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
-    if other:
-        raise ValueError(f"{file} belongs to another run, with {other}: delete it to start afresh")
-    return history
-
-
-# ------------------------------------------------------------------------------------
-# Trained models
-# ------------------------------------------------------------------------------------
-
-MODELS = {"VAE": VAE, "GMVAE": GMVAE, "SSVAE": SSVAE, "NamedGMVAE": NamedGMVAE, "Autoencoder": Autoencoder}
-TRAINED = BOOK / "trained"
-
-
-def save_model(file, model, **description):
-    """Write a model as one self-describing .safetensors file, atomically.
-
-    Weights are float16; description (recipe, seed, results ...) is kept as JSON in the
-    file's metadata, beside the class, its arguments and one hash over all of it. Raises
-    ValueError for what `load_model` could not make again: weights that float16 cannot hold,
-    a class that is not in MODELS, other layers than its own.
-    """
-    if MODELS.get(type(model).__name__) is not type(model):
-        name = type(model).__name__
-        raise ValueError(f"a file names its class, and vae_core.MODELS has no such {name}: add it, as in "
-                         f"vae_core.MODELS[{name!r}] = {name}, here and where the file is loaded")
-    tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
-    for name, t in model.state_dict().items():
-        if not tensors[name].isfinite().all():
-            raise ValueError(f"{name} holds {t.abs().max():g}, and float16 ends at 65504")
-    description.pop("sha256", None)
-    description |= {"class": type(model).__name__, "arguments": model.arguments, "sha256": ""}
-    text = json.dumps(description)
-    _check_layers(json.loads(text), tensors)
-    text = f'{text[:-2]}{_hash_tensors(tensors, text)}"}}'  # the hash, at the end, is of all but itself
-    _write_atomically(Path(file), save(tensors, {"description": text}))
-
-
-def load_model(file):
-    """Read a model that `save_model` wrote; it comes in float32, ready to use.
-
-    What the file says of itself is in model.description, as in `trained_models`. Nothing
-    in the file is executed, and nothing is made of it before its shapes are those of the
-    model that it describes. Raises ValueError, with what is wrong, for a missing, damaged or
-    foreign file.
-    """
-    description, tensors = _read(file)
-    try:
-        _check_layers(description, tensors)
-        model = MODELS[description["class"]](**description["arguments"])
-        model.load_state_dict(tensors)
-    except Exception as error:
-        reason = str(error).partition("\n")[0]  # torch's go on with a trace
-        raise ValueError(f"{file} does not fit this version of vae_core: {reason}") from None
-    model.description = description
-    return model.eval()
-
-
-def load_trained(name):
-    """One of the book's trained models, by name; `trained_models` lists them.
-
-    Raises ValueError for an unknown name.
-    """
-    names = sorted(file.stem for file in TRAINED.glob("*.safetensors"))
-    if name not in names:
-        raise ValueError(f"no trained model {name!r}; there are {', '.join(names)}")
-    return load_model(TRAINED / f"{name}.safetensors")
-
-
-def trained_models():
-    """What there is in book/trained/: a dict from name to description.
-
-    A description is a dict: the class and its arguments, recipe, seed, history of the
-    training loss, versions, and the results that train.py measured, in nats.
-    """
-    return {file.stem: _read(file)[0] for file in sorted(TRAINED.glob("*.safetensors"))}
-
-
-def _read(file):
-    """A file's description and tensors, which are those that were hashed when it was written."""
-    try:
-        with safe_open(file, "pt") as f:
-            text = (f.metadata() or {}).get("description", "")
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (f is no dict)
-        if {str(t.dtype) for t in tensors.values()} != {"torch.float16"}:
-            raise ValueError("its weights are not float16")
-        if text[-66:-2] != _hash_tensors(tensors, text[:-66] + text[-2:]):
-            raise ValueError("its description and weights do not match their hash")
-        description = json.loads(text)
-        if not isinstance(description, dict):
-            raise ValueError("its description is no dict")
-        for name, t in tensors.items():
-            if not t.isfinite().all():
-                raise ValueError(f"{name} holds numbers that are not finite")
-    except FileNotFoundError:
-        raise ValueError(f"{file} does not exist") from None
-    except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error}") from None
-    except (SafetensorError, ValueError, RecursionError) as error:
-        raise ValueError(f"{file} is damaged, or no model of this book: {error}") from None
-    return description, tensors
-
-
-def _check_layers(description, tensors):
-    """Raise ValueError unless the described model has these tensors. On the device "meta", it has no memory."""
-    kind, arguments = description.get("class"), description.get("arguments")
-    if not isinstance(kind, str) or kind not in MODELS:
-        raise ValueError(f"it holds a {kind!r}, and vae_core.MODELS has {', '.join(MODELS)}")
-    if not isinstance(arguments, dict) or len(arguments.get("hidden", ())) > len(tensors):  # a layer has two at least
-        raise ValueError(f"these are no arguments for it: {str(arguments)[:200]}")
-    with torch.device("meta"):
-        wanted = MODELS[kind](**arguments).state_dict()
-    for name in {**wanted, **tensors}:
-        shapes = [tuple(each[name].shape) if name in each else "none" for each in (wanted, tensors)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(f"{name} has to have shape {shapes[0]} in a {kind} of {arguments}; given {shapes[1]}")
-
-
-def _hash_tensors(tensors, text=""):
-    tensors = sorted(tensors.items())
-    header = [text, *((name, str(t.dtype), tuple(t.shape)) for name, t in tensors)]
-    digest = hashlib.sha256(json.dumps(header).encode())
-    for _, t in tensors:
-        digest.update(t.numpy().ravel())
-    return digest.hexdigest()

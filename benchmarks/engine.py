@@ -61,7 +61,7 @@ def spec(widget):
 
 
 def parts(model):
-    packed = {name: spec(Network.of(net)) for name, net in model.named_children()}
+    packed = {name: spec(Network.of(net)) for name, net in model.named_children() if isinstance(net, vc.MLP)}
     return {**packed, "prior": spec(Mixture.of(model))} if isinstance(model, vc.GMVAE) else packed
 
 

@@ -51,7 +51,8 @@ def log_sum_exp(a, axis):
 
 def log_prior_of_classes(model, z):
     """log p(z|y) of a NamedGMVAE, (n, y_dim), from the covariances that its weights stand for."""
-    mean, whiten, share = (t.detach().double().numpy() for t in (model.mean, model.whiten, model.share))
+    prior = model.prior
+    mean, whiten, share = (t.detach().double().numpy() for t in (prior.mean, prior.whiten, prior.share))
     log_p = []
     for m, a, w in zip(mean, np.tril(whiten), share.ravel(), strict=True):
         log_p.append(multivariate_normal(m, np.linalg.inv(a.T @ a)).logpdf(z) + w)
@@ -118,7 +119,7 @@ def ssvae(**arguments):
 
 def named():
     model = lively(vc.NamedGMVAE(X_DIM, 2, (8, 7), y_dim=3, each=2))
-    model.whiten.mul_(0.3).add_(torch.eye(2))
+    model.prior.whiten.mul_(0.3).add_(torch.eye(2))
     return model
 
 
@@ -874,7 +875,6 @@ def test_images_that_are_none_are_refused(bound, x, message):
     (lambda: vc.active_units(V, BATCH[:1]), "at least 2 images; given 1"),
     (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=-1.0), "limit.* must be positive; given -1.0"),
     (lambda: vc.log_marginal_grid(vae(3), BATCH), "one or two latents; given VAE with z_dim=3"),
-    (lambda: vc.log_marginal_grid(S, BATCH), "given SSVAE with z_dim=2"),
     (lambda: vc.log_marginal_grid(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
 ])
 def test_a_bad_argument_is_named(call, message):
@@ -903,9 +903,9 @@ def test_a_whole_number_may_come_as_a_float():
 def test_grid_and_active_units_name_what_they_cannot_take():
     with pytest.raises(ValueError, match="at least 2 points"):
         vc.log_marginal_grid(V, BATCH, n=1)
-    with pytest.raises(ValueError, match="VAE or GMVAE; given SSVAE"):
+    with pytest.raises(ValueError, match="VAE or GMVAE without a flow; given SSVAE"):
         vc.active_units(S, BATCH)
-    with pytest.raises(ValueError, match="VAE or GMVAE; given Autoencoder"):
+    with pytest.raises(ValueError, match="VAE or GMVAE without a flow; given Autoencoder"):
         vc.active_units(vc.Autoencoder(X_DIM, 2, (4,)), BATCH)
 
 
@@ -917,7 +917,7 @@ def test_grid_and_active_units_name_what_they_cannot_take():
 def test_a_named_mixture_has_bayes_rule_for_a_classifier():
     model = named()
     z = torch.randn(5, 4, 2, generator=torch.Generator().manual_seed(0))
-    close(model.log_prior_of_classes(z).reshape(20, 3), log_prior_of_classes(model, z.reshape(20, 2).numpy()))
+    close(model.prior.log_prob_of_classes(z).reshape(20, 3), log_prior_of_classes(model, z.reshape(20, 2).numpy()))
     log_q = model.log_posterior_of_classes(X)
     at_means = log_prior_of_classes(model, model.enc(X)[0].numpy())
     close(log_q, at_means - log_sum_exp(at_means, 1)[:, None])
@@ -998,11 +998,11 @@ def test_components_are_placed_on_the_codes_of_their_class():
     z, y = three_clouds()
     model = vc.NamedGMVAE(X_DIM, 2, (8, 7), y_dim=3, each=4)
     with torch.no_grad():
-        before = (model.log_prior_of_classes(z).argmax(1) == y).float().mean()
-        model.place(z, y)
-        log_p = model.log_prior_of_classes(z)
+        before = (model.prior.log_prob_of_classes(z).argmax(1) == y).float().mean()
+        model.prior.place(z, y)
+        log_p = model.prior.log_prob_of_classes(z)
     assert before < 0.7 < 0.97 < (log_p.argmax(1) == y).float().mean()
     own = multivariate_normal(z[y == 1].mean(0).numpy(), np.cov(z[y == 1].numpy().T)).logpdf(z[y == 1].numpy()).mean()
     assert abs(log_p[y == 1, 1].mean() - own) < 0.2  # four pieces describe one Gaussian about as well as one
     with pytest.raises(ValueError, match="class 2 has 3 codes for its 4 components"):
-        model.place(z[:403], y[:403])
+        model.prior.place(z[:403], y[:403])

@@ -8,6 +8,7 @@ import torch
 
 import train
 import vae_core as vc
+from vae_machinery import model_files
 
 TINY = dict(epochs=2, batch_size=100, learning_rate=2e-3, progress=False)
 NETWORK = dict(z_dim=3, hidden=(8,))  # quadrature, for two latents, would take minutes
@@ -39,7 +40,7 @@ def run(tmp_path, monkeypatch):
     count(torch.Tensor, "backward")
     count(train, "log_likelihoods")
     monkeypatch.setattr(vc, "load_mnist", lambda: few)
-    monkeypatch.setattr(vc, "TRAINED", tmp_path / "trained")
+    monkeypatch.setattr(model_files, "TRAINED", tmp_path / "trained")
     monkeypatch.setattr(train, "WORK", tmp_path / "work")
     monkeypatch.setattr(train, "RECIPES", recipes)
     monkeypatch.setattr(train, "SAMPLES", [1, 5])
@@ -75,7 +76,7 @@ def test_after_an_interruption_nothing_is_done_twice(run, monkeypatch):
     wanted = results()
     assert run.work == dict(fit=3, backward=18, log_likelihoods=6)
     run.work.clear()
-    for file in vc.TRAINED.iterdir():
+    for file in model_files.TRAINED.iterdir():
         file.unlink()
 
     class Interrupted(Exception):

@@ -14,6 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import vae_core as vc
+from vae_machinery import model_files, muon
+from vae_machinery.files import hash_tensors, write_atomically
+from vae_machinery.precision import _processor_is_faster_in_bfloat16, autocast
 
 X_DIM = 16
 
@@ -118,8 +121,8 @@ def test_biases_begin_at_zero():
 
 
 def test_muon_multiplies_in_the_precision_of_the_run(monkeypatch):
-    real, seen = vc._nearly_orthogonal, set()
-    monkeypatch.setattr(vc, "_nearly_orthogonal", lambda a: seen.add(torch.is_autocast_enabled("cpu")) or real(a))
+    real, seen = muon._nearly_orthogonal, set()
+    monkeypatch.setattr(muon, "_nearly_orthogonal", lambda a: seen.add(torch.is_autocast_enabled("cpu")) or real(a))
     for precision in ("float32", "bfloat16"):
         seen.clear()
         fit(model(), optimizer="muon", precision=precision)
@@ -262,13 +265,13 @@ def test_bfloat16_and_float32_end_alike():
 
 
 def test_the_faster_precision_is_measured_once_and_draws_nothing():
-    vc._processor_is_faster_in_bfloat16.cache_clear()
+    _processor_is_faster_in_bfloat16.cache_clear()
     before = torch.get_rng_state()
     first = vc.bfloat16_is_faster()
     assert torch.equal(torch.get_rng_state(), before)
     assert isinstance(first, bool) and vc.bfloat16_is_faster() is first  # noise does not change it any more
     assert vc.bfloat16_is_faster("meta") is False
-    with vc._autocast("auto", torch.device("cpu")):
+    with autocast("auto", torch.device("cpu")):
         assert torch.is_autocast_enabled("cpu") is first
 
 
@@ -276,21 +279,21 @@ def test_the_faster_precision_is_measured_once_and_draws_nothing():
 def test_bfloat16_has_to_be_clearly_faster(monkeypatch, seconds, faster):
     float32, bfloat16 = seconds
     ticks = iter([*range(0, 6 * bfloat16, bfloat16), *range(0, 6 * float32, float32)])  # in the order of the calls
-    vc._processor_is_faster_in_bfloat16.cache_clear()
+    _processor_is_faster_in_bfloat16.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(vc.time, "perf_counter", lambda: next(ticks))
         assert vc.bfloat16_is_faster() is faster
-    vc._processor_is_faster_in_bfloat16.cache_clear()
+    _processor_is_faster_in_bfloat16.cache_clear()
 
 
 def test_what_muon_forgets_becomes_zero_and_no_tiny_number():
     weight = torch.zeros(3, 4, requires_grad=True)
-    muon = vc.Muon([weight], 0.1)
+    optimizer = vc.Muon([weight], 0.1)
     for seen in [1.0] + 1200 * [0.0]:
         weight.grad = torch.full((3, 4), 1e-3)
         weight.grad[:, 0] *= seen  # a pixel that is on once
-        muon.step()
-    mean = muon.state[weight]["mean"]
+        optimizer.step()
+    mean = optimizer.state[weight]["mean"]
     assert not mean[:, 0].any() and (mean[:, 1:] > 9e-4).all()
 
 
@@ -338,15 +341,15 @@ def test_fit_asks_for_a_loss_where_there_is_no_bound():
 
 def test_muon_leaves_the_rest_to_adam_at_a_third_of_the_rate():
     net = model()
-    muon, adam = vc._optimizers("muon", net, 0.03)
-    assert muon.defaults["lr"] == 0.03 and adam.defaults["lr"] == pytest.approx(0.01)
-    assert {p.dim() for group in muon.param_groups for p in group["params"]} == {2}
-    assert sum(len(group["params"]) for each in (muon, adam) for group in each.param_groups) == len(weights(net))
+    matrices, adam = vc._optimizers("muon", net, 0.03)
+    assert matrices.defaults["lr"] == 0.03 and adam.defaults["lr"] == pytest.approx(0.01)
+    assert {p.dim() for group in matrices.param_groups for p in group["params"]} == {2}
+    assert sum(len(group["params"]) for each in (matrices, adam) for group in each.param_groups) == len(weights(net))
 
 
 def test_a_model_without_beta_has_no_warm_up():
     net = model(vc.Autoencoder)
-    with pytest.raises(ValueError, match="VAE, GMVAE or SSVAE; given Autoencoder"):
+    with pytest.raises(ValueError, match="a bound with a beta, such as a VAE's; given Autoencoder"):
         fit(net, loss=net.loss, warm_up=0.1)
 
 
@@ -574,7 +577,7 @@ def rewrite(file, tensors=None, text=None, **changes):
     with safe_open(file, "pt") as f:
         description = json.loads(f.metadata()["description"]) | changes | {"sha256": ""}
     text = text or json.dumps({k: v for k, v in description.items() if v is not None})
-    save_file(tensors, file, {"description": text[:-2] + vc._hash_tensors(tensors, text) + text[-2:]})
+    save_file(tensors, file, {"description": text[:-2] + hash_tensors(tensors, text) + text[-2:]})
 
 
 @pytest.mark.parametrize("net", [
@@ -622,7 +625,7 @@ def test_a_file_cut_off_anywhere_is_refused(saved):
 def test_no_flipped_bit_of_a_model_goes_unnoticed(saved, monkeypatch, part):
     whole = saved.read_bytes()
     header = int.from_bytes(whole[:8], "little") + 8
-    monkeypatch.setattr(vc, "TRAINED", saved.parent)
+    monkeypatch.setattr(model_files, "TRAINED", saved.parent)
     for damaged in flipped(whole[:header] if part == "header" else whole[header:], 1000):
         saved.write_bytes(damaged + whole[header:] if part == "header" else whole[:header] + damaged)
         for read in (lambda: vc.load_model(saved), vc.trained_models):
@@ -647,13 +650,13 @@ def arguments(**changes):
 
 
 @pytest.mark.parametrize("changes, message", [
-    ({"class": "Transformer"}, "holds a 'Transformer', and vae_core.MODELS has VAE"),
+    ({"class": "Transformer"}, "holds a 'Transformer', and registered are "),
     ({"class": "GMVAE"}, r"arguments|z_pre has to have shape \(1, 1000, 2\).*; given none"),
     ({"class": "Autoencoder"}, "unexpected keyword|given"), ({"class": "SSVAE"}, "enc.label.weight .* given none"),
     ({"class": None}, "holds a None"), ({"class": ["VAE"]}, r"holds a \['VAE'\]"),
     (arguments(z_dim=3), r"enc.rest.1.weight has to have shape \(6, 12\) .* given \(4, 12\)"),
     (arguments(z_dim=10**9), r"\(2000000000, 12\)"), (arguments(z_dim=10**40), "Overflow"),
-    (arguments(hidden=[1] * 100_000), "no arguments"), (arguments(hidden=12), "no len"),
+    (arguments(hidden=[1] * 100_000), "no arguments"), (arguments(hidden=12), "not iterable"),
     (arguments(beta=math.nan), "beta must be a number"), (arguments(depth=3), "unexpected keyword argument 'depth'"),
     ({"arguments": None}, "no arguments for it: None"), ({"arguments": [X_DIM, 2]}, r"no arguments for it: \[16, 2\]"),
 ], ids=lambda value: str(value)[:40])
@@ -773,16 +776,16 @@ def test_weights_that_a_file_cannot_hold_are_refused(tmp_path, value):
 
 def test_a_model_of_another_class_is_saved_once_its_class_is_known(tmp_path, monkeypatch):
     net, file = SameArguments(X_DIM, 2, (12,)), tmp_path / "net"
-    with pytest.raises(ValueError, match=r"no such SameArguments: add it.*MODELS\['SameArguments'\] = SameArguments"):
+    with pytest.raises(ValueError, match=r"SameArguments is not registered: write @vae_core\.register"):
         vc.save_model(file, net)
     with monkeypatch.context() as patch:
-        patch.setitem(vc.MODELS, "SameArguments", SameArguments)
+        patch.setitem(model_files.REGISTRY, "SameArguments", SameArguments)
         vc.save_model(file, net)
         assert type(vc.load_model(file)) is SameArguments
-        patch.setitem(vc.MODELS, "CalledOtherwise", CalledOtherwise)
+        patch.setitem(model_files.REGISTRY, "CalledOtherwise", CalledOtherwise)
         with pytest.raises(ValueError, match=r"CalledOtherwise has to keep its arguments, and self\.width is missing"):
             vc.save_model(file, CalledOtherwise(12))
-    with pytest.raises(ValueError, match=r"holds a 'SameArguments', and vae_core\.MODELS has VAE, GMVAE"):
+    with pytest.raises(ValueError, match=r"holds a 'SameArguments', and registered are .*VAE, GMVAE"):
         vc.load_model(file)
 
 
@@ -799,7 +802,7 @@ def test_a_model_of_other_layers_or_impossible_arguments_is_not_saved(tmp_path):
 def test_two_threads_may_write_one_file(tmp_path):
     data = [bytes([i]) * 2_000_000 for i in range(8)]
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda each: vc._write_atomically(tmp_path / "file", each), data))
+        list(threads.map(lambda each: write_atomically(tmp_path / "file", each), data))
     assert (tmp_path / "file").read_bytes() in data and len(list(tmp_path.iterdir())) == 1
 
 

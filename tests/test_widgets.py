@@ -589,7 +589,7 @@ class Shifted(vc.VAE):
 ])
 def test_a_prior_that_the_browser_does_not_know_is_refused(make):
     for net in (Shifted(784, 2, (4,)), vc.NamedGMVAE(784, 2, (4,), y_dim=3, each=2)):
-        with pytest.raises(ValueError, match=f"a {type(net).__name__} has another"):
+        with pytest.raises(ValueError, match=f"a {type(net).__name__} has another prior"):
             make(net)
 
 

@@ -119,21 +119,42 @@ class Mixture(ipywidgets.Widget):
     weights = traitlets.Bytes().tag(sync=True)
 
     @classmethod
-    def of(cls, model):
-        """The prior of a GMVAE. Raises ValueError for another model, or for means or variances that are not finite."""
-        if not isinstance(model, vc.GMVAE):
-            raise ValueError(f"only a GMVAE has a mixture for a prior; given {type(model).__name__}")
-        m, v = model.z_prior
+    @torch.no_grad()
+    def of(cls, model: vc.VAE) -> "Mixture":
+        """The prior of a model, as `mixture_of` has it. Raises ValueError for numbers that are not finite."""
+        m, v = mixture_of(model)
         check_finite("the mixture", torch.cat([m, v]))
-        return cls(k=model.k, z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
+        return cls(k=len(m), z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
+
+
+@torch.no_grad()
+def mixture_of(model: vc.VAE) -> tuple[torch.Tensor, torch.Tensor]:
+    """Means and variances, (k, z_dim), of the Gaussians that p(z) is made of, with equal weights.
+
+    Raises ValueError for a model whose p(z) is another, which a browser cannot compute.
+    """
+    name = type(model).__name__
+    if not hasattr(model, "z_prior"):
+        raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
+                         "prior, without components()")
+    m, v = (t.reshape(-1, model.z_dim) for t in model.z_prior)
+    some = torch.arange(-2.0, 3.0).unsqueeze(1).expand(-1, model.z_dim)  # a class may have a log p(z) of its own
+    if not torch.allclose(model.log_prior(some), vc.log_normal_mixture(some, m[None], v[None]), rtol=1e-3, atol=1e-3,
+                          equal_nan=True):
+        raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
+                         "prior: its log p(z) is not that of its z_prior")
+    return m, v
+
+
+def has_standard_prior(model: vc.VAE) -> bool:
+    """Whether p(z) is N(0, I). Raises ValueError where a browser cannot know."""
+    m, v = mixture_of(model)
+    return len(m) == 1 and bool((m == 0).all() and (v == 1).all())
 
 
 def pack_prior(model: vc.VAE) -> Mixture | None:
     """A model's p(z) as the browser has it, where None is N(0, I). Raises ValueError where it knows no such prior."""
-    for kind in (vc.VAE, vc.GMVAE):
-        if (type(model).log_prior, type(model).z_prior) == (kind.log_prior, kind.z_prior):
-            return Mixture.of(model) if kind is vc.GMVAE else None
-    raise ValueError(f"the browser knows the prior N(0, I) and that of a GMVAE; a {type(model).__name__} has another")
+    return None if has_standard_prior(model) else Mixture.of(model)
 
 
 def reference(kind):

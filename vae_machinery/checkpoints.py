@@ -1,0 +1,38 @@
+"""What a training is gone on from after an interruption."""
+
+import io
+from pathlib import Path
+
+import torch
+
+from vae_machinery.files import sha256, write_atomically
+
+
+def save_checkpoint(file, parts, run, history):
+    state = [part.state_dict() for part in parts]
+    random = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+    buffer = io.BytesIO()
+    torch.save(dict(state=state, run=run, history=[tuple(e) for e in history], random=random), buffer)
+    data = buffer.getvalue()
+    write_atomically(Path(file), sha256(data).encode() + data)
+
+
+def load_checkpoint(file, parts, run):
+    try:
+        digest, data = (whole := Path(file).read_bytes())[:64], whole[64:]
+        if digest != sha256(data).encode():
+            raise ValueError("its hash is not that of the rest: damaged, or of another version")
+        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        its_run = dict(found["run"])
+        other = {k: its_run.get(k) for k in run if its_run.get(k) != run[k]}
+        if not other:
+            history = found["history"]
+            torch.set_rng_state(found["random"][0])
+            torch.cuda.set_rng_state_all(found["random"][1:])
+            for part, its_state in zip(reversed(parts), reversed(found["state"]), strict=True):  # the model last
+                part.load_state_dict(its_state)
+    except Exception as error:
+        raise ValueError(f"{file} is no readable checkpoint ({error}): delete it to start afresh") from None
+    if other:
+        raise ValueError(f"{file} belongs to another run, with {other}: delete it to start afresh")
+    return history

@@ -1,0 +1,70 @@
+"""What functions and bounds refuse: one clear message that says what was wanted and what was given."""
+
+import math
+
+import torch
+
+HALF = (torch.float16, torch.bfloat16)
+
+
+def check_shapes(**tensors):
+    for name, t in tensors.items():
+        if t.dtype in HALF:
+            raise ValueError(f"densities need float32 or float64, and {name} is {t.dtype}: give {name}.float()")
+    try:
+        torch.broadcast_shapes(*(t.shape for t in tensors.values()))
+    except RuntimeError:
+        shapes = ", ".join(f"{name} {tuple(t.shape)}" for name, t in tensors.items())
+        raise ValueError(f"shapes must broadcast to one (..., dim); given {shapes}") from None
+
+
+def holds(condition):
+    """Whether it does, everywhere, as far as one can see: under torch.func.vmap, nobody can look at values."""
+    try:
+        return bool(condition.all())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return True
+
+
+def check_variance(v):
+    if not holds(v > 0):  # also refuses NaN
+        raise ValueError(f"variances must be positive; the smallest given is {v.min():g} "
+                         "(v is a variance: neither its logarithm nor NaN)")
+
+
+def check_unit_range(x):
+    if not x.is_floating_point():
+        raise ValueError(f"wanted floats in [0, 1]; given dtype {x.dtype}")
+    if not x.numel():
+        raise ValueError(f"wanted values in [0, 1]; given none, shape {tuple(x.shape)}")
+    low, high = x.detach().aminmax()
+    if not holds((low >= 0) & (high <= 1)):  # also refuses NaN
+        raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
+
+
+def check_tensor(t, name):
+    if not isinstance(t, torch.Tensor):
+        raise ValueError(f"wanted {name} as a tensor; given {type(t).__name__}")
+
+
+def check_number(x, name, most=math.inf):
+    try:
+        number = float(x)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number <= most or number == math.inf:
+        raise ValueError(f"{name} must be a number {f'from 0 to {most}' if most < math.inf else 'of at least 0'}; "
+                         f"given {x!r}")
+    return number
+
+
+def check_count(n, name):
+    try:
+        whole = int(n) == n and n >= 1
+    except (TypeError, ValueError, OverflowError):  # None, NaN, infinity
+        whole = False
+    if not whole:
+        raise ValueError(f"{name} must be a whole number of at least 1; given {n!r}")
+    return int(n)
