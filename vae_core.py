@@ -48,6 +48,7 @@ from vae_machinery.mnist import MNIST, MNIST_SHA256, load_mnist
 from vae_machinery.model_files import (
     TRAINED,
     arguments_of,
+    identity_of,
     load_model,
     load_trained,
     register,
@@ -1246,7 +1247,7 @@ def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", l
         anneal_strategy="linear", cycle_momentum=False) for each in optimizers]
     parts = [model, *optimizers, *schedules]
     # What a checkpoint has to agree with, to be gone on from.
-    run = dict(model=type(model).__name__, **model.arguments, epochs=epochs, batch_size=batch_size, optimizer=optimizer,
+    run = dict(model=type(model).__name__, **identity_of(model), epochs=epochs, batch_size=batch_size, optimizer=optimizer,
                learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed,
                images=checkpoint and hash_tensors({"images": images.cpu()}))
     history = []

@@ -36,7 +36,10 @@ def arguments_of(module: nn.Module) -> dict:
     if kind is None:
         raise ValueError(_unregistered(module))
     arguments = {}
-    for name in inspect.signature(kind).parameters.keys() - set(getattr(module, "left_out", ())):
+    for name, parameter in inspect.signature(kind).parameters.items():
+        any_number = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if any_number or name in getattr(module, "left_out", ()):
+            continue
         if not hasattr(module, name):
             raise ValueError(f"a {kind.__name__} has to keep its arguments, and self.{name} is missing")
         value = getattr(module, name)
@@ -45,6 +48,14 @@ def arguments_of(module: nn.Module) -> dict:
         return json.loads(json.dumps(arguments))
     except TypeError as error:
         raise ValueError(f"a file cannot hold the arguments {arguments} of a {kind.__name__}: {error}") from None
+
+
+def identity_of(module: nn.Module) -> dict:
+    """What a checkpoint knows a model by: its arguments, or, where a part is not registered, its layers."""
+    try:
+        return arguments_of(module)
+    except ValueError:
+        return {"layers": repr(module)}
 
 
 def describe(module: nn.Module) -> dict:
