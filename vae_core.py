@@ -42,7 +42,7 @@ from vae_machinery.checks import (
     check_variance,
     holds,
 )
-from vae_machinery.few_labels import labelled_subset, name_clusters, neighbour_graph, spread_labels
+from vae_machinery.few_labels import cluster_classes, labelled_subset, name_clusters, neighbour_graph, spread_labels
 from vae_machinery.files import BOOK, hash_tensors
 from vae_machinery.mnist import MNIST, MNIST_SHA256, load_mnist
 from vae_machinery.model_files import (
@@ -347,25 +347,10 @@ class NamedMixture(Prior):
         codes: (n, z_dim), samples of q(z|x); labels: (n,) class ids, guessed or known. Raises ValueError if a
         class has fewer codes than components.
         """
-        from sklearn.cluster import KMeans  # slow to import, and needed here alone
-
-        means, factors, counts = [], [], []
-        ridge = 0.02 * torch.eye(self.z_dim)  # a few codes have no full covariance
-        for c in range(self.y_dim):
-            own = codes[labels == c].float().cpu()
-            if len(own) < self.each:
-                raise ValueError(f"class {c} has {len(own)} codes for its {self.each} components")
-            found = KMeans(self.each, n_init=1, random_state=seed).fit(own[:4000].numpy())
-            which = torch.from_numpy(found.predict(own.numpy()))
-            for j in range(self.each):
-                cluster = own[which == j]
-                spread = torch.cov((cluster if len(cluster) > 2 * self.z_dim else own).T) + ridge
-                means.append(cluster.mean(0))
-                factors.append(torch.linalg.cholesky(spread).inverse())
-                counts.append(len(cluster))
-        self.mean.copy_(torch.stack(means))
-        self.whiten.copy_(torch.stack(factors))
-        self.share.copy_(torch.tensor(counts, dtype=torch.float).reshape(self.y_dim, self.each).log())
+        means, factors, counts = cluster_classes(codes, labels, self.y_dim, self.each, seed)
+        self.mean.copy_(means)
+        self.whiten.copy_(factors.inverse())
+        self.share.copy_(counts.log())
 
 
 # ------------------------------------------------------------------------------------
@@ -490,7 +475,7 @@ class Gaussian(Likelihood):
 
 
 class ELU(nn.Module):
-    """x where x > 0, else e^x - 1. Clevert et al. (2016)."""
+    """x where x > 0, else e^x - 1. Clevert et al. (2016); chapter 3."""
 
     def forward(self, x):
         return fast.elu(x)
@@ -505,7 +490,7 @@ class MLP(nn.Module):
 
     A second input y (one-hot labels, y_dim wide) may enter at the first layer, which is
     linear in both: W x + U y + b. Its two parts are computed apart and broadcast, so that
-    a batch of x meets ten labels at the cost of one pass through W.
+    a batch of x meets ten labels at the cost of one pass through W. Chapters 3 and 7.
     """
 
     broadcasts = True  # leading dimensions, of x and y apart, and gives its input's precision back
@@ -539,7 +524,7 @@ class MLP(nn.Module):
 
 @register
 class Encoder(MLP):
-    """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9."""
+    """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9; chapter 3."""
 
     def forward(self, x, y=None):
         return gaussian_parameters(super().forward(x, y))
@@ -1080,7 +1065,7 @@ def log_likelihood(model, x, m=5000):
 
 
 class Grid(NamedTuple):
-    """What `log_marginal_grid` found; see there."""
+    """What `log_marginal_grid` found; see there. Chapter 1."""
 
     log_px: torch.Tensor
     log_posterior: torch.Tensor
@@ -1174,7 +1159,7 @@ def _check_weights_are_the_parts(model):
 
 @contextlib.contextmanager
 def seeded(seed):
-    """Draw from `seed` inside, and leave the caller's random state as it was."""
+    """Draw from `seed` inside, and leave the caller's random state as it was. Chapter 3."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
@@ -1186,7 +1171,7 @@ def seeded(seed):
 
 
 class Epoch(NamedTuple):
-    """One epoch of `fit`: its mean loss in nats, and the seconds since training began."""
+    """One epoch of `fit`: its mean loss in nats, and the seconds since training began. Chapter 3."""
 
     loss: float
     seconds: float

@@ -109,6 +109,29 @@ def name_clusters(codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor
     return p
 
 
+def cluster_classes(codes, labels, y_dim, each, seed):
+    """k-means in the codes of each class: means (y_dim * each, dim), Cholesky factors of the covariances of the
+    clusters, and how many codes each has, (y_dim, each). Raises ValueError if a class has fewer codes than clusters."""
+    from sklearn.cluster import KMeans  # slow to import, and needed here alone
+
+    means, factors, counts = [], [], []
+    dim = codes.shape[1]
+    ridge = 0.02 * torch.eye(dim)  # a few codes have no full covariance
+    for c in range(y_dim):
+        own = codes[labels == c].float().cpu()
+        if len(own) < each:
+            raise ValueError(f"class {c} has {len(own)} codes for its {each} components")
+        found = KMeans(each, n_init=1, random_state=seed).fit(own[:4000].numpy())
+        which = torch.from_numpy(found.predict(own.numpy()))
+        for j in range(each):
+            cluster = own[which == j]
+            spread = torch.cov((cluster if len(cluster) > 2 * dim else own).T) + ridge
+            means.append(cluster.mean(0))
+            factors.append(torch.linalg.cholesky(spread))
+            counts.append(len(cluster))
+    return torch.stack(means), torch.stack(factors), torch.tensor(counts, dtype=torch.float).reshape(y_dim, each)
+
+
 def _check_known(known, labels, n, y_dim):
     """Raise ValueError unless these are different indices of n images, and a class id for each."""
     if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):

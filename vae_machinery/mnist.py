@@ -18,7 +18,7 @@ MNIST_SHA256 = {
 
 
 class MNIST(NamedTuple):
-    """The digits: images (n, 784) uint8 in 0..255, labels (n,) class ids."""
+    """The digits: images (n, 784) uint8 in 0..255, labels (n,) class ids. Chapter 3."""
 
     train_images: torch.Tensor
     train_labels: torch.Tensor
@@ -30,7 +30,7 @@ def load_mnist(archives=BOOK / "data"):
     """Read MNIST from the book's own archives: no network, and no disk to write on.
 
     archives: folder of the four .xz files. Returns an MNIST of 60,000 training and 10,000
-    test images. Raises ValueError if a file is not the original, byte for byte.
+    test images. Raises ValueError if a file is not the original, byte for byte. Chapter 3.
     """
     parts = []
     for name, digest in MNIST_SHA256.items():

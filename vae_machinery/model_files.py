@@ -20,7 +20,7 @@ def register(kind: type[nn.Module]) -> type[nn.Module]:
     """Let files hold this class, of models or of parts: a decorator, `@vc.register` in the line above.
 
     What it is called with has to be kept in attributes of the same names, and to be numbers, texts, lists, None or
-    registered parts. It must be registered where a file is loaded, too.
+    registered parts. It must be registered where a file is loaded, too. Chapter 8.
     """
     REGISTRY[kind.__name__] = kind
     return kind
@@ -83,7 +83,7 @@ def save_model(file, model, **description):
     Weights are float16; description (recipe, seed, results ...) is kept as JSON in the
     file's metadata, beside the class, its arguments and one hash over all of it. Raises
     ValueError for what `load_model` could not make again: weights that float16 cannot hold, a class of the model
-    or of a part that is not registered, other layers than its own.
+    or of a part that is not registered, other layers than its own. Chapter 8.
     """
     described = describe(model)
     tensors = {name: t.detach().cpu().half().contiguous() for name, t in model.state_dict().items()}
@@ -104,7 +104,7 @@ def load_model(file):
     What the file says of itself is in model.description, as in `trained_models`. Nothing
     in the file is executed, and nothing is made of it before its shapes are those of the
     model that it describes. Raises ValueError, with what is wrong, for a missing, damaged or
-    foreign file.
+    foreign file. Chapter 8.
     """
     description, tensors = _read(file)
     try:
@@ -121,7 +121,7 @@ def load_model(file):
 def load_trained(name):
     """One of the book's trained models, by name; `trained_models` lists them.
 
-    Raises ValueError for an unknown name.
+    Raises ValueError for an unknown name. Chapter 1.
     """
     names = sorted(file.stem for file in TRAINED.glob("*.safetensors"))
     if name not in names:
@@ -133,7 +133,7 @@ def trained_models():
     """What there is in book/trained/: a dict from name to description.
 
     A description is a dict: the class and its arguments, recipe, seed, history of the
-    training loss, versions, and the results that train.py measured, in nats.
+    training loss, versions, and the results that train.py measured, in nats. Chapter 1.
     """
     return {file.stem: _read(file)[0] for file in sorted(TRAINED.glob("*.safetensors"))}
 

@@ -10,7 +10,7 @@ class Muon(torch.optim.Optimizer):
     However unequal the singular values of the averaged gradient are, those of the step are
     about 1, times lr: directions that seldom matter are learned as fast as the others.
     torch.optim.Muon does this in bfloat16 alone, which takes a hundred times as long where
-    the hardware has none; here it is float32, unless autocast says otherwise.
+    the hardware has none; here it is float32, unless autocast says otherwise. Chapter 3.
     """
 
     def __init__(self, matrices, lr):

@@ -11,7 +11,7 @@ def bfloat16_is_faster(device="cpu"):
     """Whether the device multiplies bfloat16 matrices faster than float32 ones.
 
     On a processor this is measured, once and in a few milliseconds: some that have the
-    instructions still take twice as long with them.
+    instructions still take twice as long with them. Chapter 3.
     """
     device = torch.device(device)
     if device.type == "cuda":

@@ -1,0 +1,63 @@
+"""The page of public names: all of them, each with its chapter, tied to the sections and back."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import api_page
+import pytest
+
+import vae_core as vc
+
+PAGE = (Path(__file__).resolve().parents[1] / "book" / "api.md").read_text(encoding="utf-8")
+LISTED = [name for block in re.findall(r"```\{public\}\n(.*?)```", PAGE, re.DOTALL) for name in block.split()]
+CALLABLE = [name for name in vc.__all__ if callable(getattr(vc, name))]
+
+
+class Links(HTMLParser):
+    """The addresses in a page, and the ids."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.ids = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids.append(attributes.get("id"))
+        if tag == "a":
+            self.links.append(attributes.get("href", ""))
+
+
+def test_the_page_has_every_public_name_once():
+    assert sorted(LISTED) == sorted(CALLABLE)
+    constants = set(vc.__all__) - set(CALLABLE)
+    assert constants and all(f"`{name}`" in PAGE for name in constants)
+
+
+@pytest.mark.parametrize("name", CALLABLE)
+def test_a_public_name_says_what_it_is_and_in_which_chapter(name):
+    documented = getattr(vc, name).__doc__
+    assert re.search(r"[Cc]hapters? [1-8]", documented), documented
+
+
+@pytest.mark.parametrize(("text", "name"), [
+    ("log_normal", "log_normal"), ("vc.log_normal(z, m, v)", "log_normal"), ("VAE.log_weight", "VAE.log_weight"),
+    ("VAE(z_dim=...)", "VAE"), ("log_abnormal", None), ("log_normal of", None), ("vc", None)])
+def test_code_in_the_text_is_known_by_its_name(text, name):
+    assert api_page.entry_of(text) == name
+
+
+def test_entries_and_sections_lead_to_each_other(site):
+    book = site / "book"
+    api = Links((book / "api.html").read_text(encoding="utf-8"))
+    assert {f"vae_core.{name}" for name in CALLABLE} <= set(api.ids)
+    pages = {file.name: Links(file.read_text(encoding="utf-8")) for file in book.glob("*.html")}
+    there = [link.split("#") for link in api.links if re.match(r"\d_.*#", link)]
+    assert len(there) > 100 and all(anchor in pages[page].ids for page, anchor in there)
+    back = [link for page in pages.values() for link in page.links if link.startswith("api.html#")]
+    assert len(back) > 100 and all(link.partition("#")[2] in api.ids for link in back)
+    entries = (book / "api.html").read_text(encoding="utf-8").split('<dt class="sig sig-object py" id="vae_core.')[1:]
+    silent = {name for name in CALLABLE for entry in entries
+              if entry.startswith(f'{name}"') and "In the book:" not in entry}
+    assert not silent & {"log_normal", "kl_normal", "VAE", "GMVAE", "SSVAE", "log_likelihood", "fit", "binarize"}
