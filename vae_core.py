@@ -236,7 +236,8 @@ class Prior(nn.Module):
         if hasattr(self, "components"):
             m, v = self.components()
             return (m.abs() + 6 * v.sqrt()).max().item()
-        return 1.5 * self.sample(10_000).abs().max().item()
+        with seeded(0):
+            return 1.5 * self.sample(10_000).abs().max().item()
 
 
 @register
@@ -546,22 +547,32 @@ class _Model(nn.Module):
 
     takes_label = False  # whether encoder and decoder need y
 
-    def __init__(self, x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape, prior=None, flow=None):
+    def __init__(self, x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape):
         super().__init__()
         self.x_dim, self.z_dim = check_count(x_dim, "x_dim"), check_count(z_dim, "z_dim")
         self.hidden = [check_count(n, "the width of a layer") for n in hidden]
         self.activation = activation
-        self.likelihood = likelihood or Bernoulli()
-        self.enc = encoder or Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation)
-        self.dec = decoder or MLP(
-            (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation)
+        self._defaults = {}  # the parts that nobody gave, which a file need not name
+        self.likelihood = self._part("likelihood", likelihood, Bernoulli)
+        self.enc = self._part("encoder", encoder, lambda: Encoder(
+            (self.x_dim, *self.hidden, 2 * self.z_dim), activation))
+        self.dec = self._part("decoder", decoder, lambda: MLP(
+            (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation))
         side = math.isqrt(self.x_dim)
-        self.shape = tuple(shape) if shape else (side, side) if side**2 == self.x_dim else None
-        # Arguments that the class was not given, and that a file need not name.
-        self.left_out = [name for name, part in dict(encoder=encoder, decoder=decoder, likelihood=likelihood,
-                                                     shape=shape, prior=prior, flow=flow).items() if part is None]
+        self.shape = self._part("shape", shape and tuple(shape), lambda: (
+            (side, side) if side**2 == self.x_dim else None))
         if self.shape and math.prod(self.shape) != self.x_dim:
             raise ValueError(f"wanted a shape of {self.x_dim} pixels; given {self.shape}")
+
+    def _part(self, name, given, default):
+        if given is None:
+            given = self._defaults[name] = default()
+        return given
+
+    @property
+    def left_out(self):
+        """The arguments that are as the class itself chooses them."""
+        return [name for name, part in self._defaults.items() if getattr(self, name) is part]
 
     @property
     def arguments(self):
@@ -610,12 +621,11 @@ class _Model(nn.Module):
         if y is not None and not getattr(net, "broadcasts", False):
             lead = torch.broadcast_shapes(t.shape[:-1], y.shape[:-1])
             t, y = t.expand(*lead, -1), y.expand(*lead, -1)
-        lead = t.shape[:-1]
+        lead, inputs = t.shape[:-1], [each for each in (t, y) if each is not None]
         if getattr(net, "broadcasts", False):
-            found = net(t) if y is None else net(t, y)
+            found = net(*inputs)
             return found if isinstance(found, tuple) else (found,)
-        flat = [each.flatten(0, -2) for each in (t, y) if each is not None]
-        found = net(*flat)
+        found = net(*(each.reshape(-1, each.shape[-1]) for each in inputs))
         return tuple(each.to(t.dtype).reshape(*lead, -1) for each in (found if isinstance(found, tuple) else (found,)))
 
 
@@ -634,11 +644,11 @@ class VAE(_Model):
     def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0, *,
                  prior: Prior | None = None, likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
                  decoder: nn.Module | None = None, flow: nn.Module | None = None, shape: tuple[int, int] | None = None):
-        super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape, prior, flow)
+        super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
         self.beta = check_number(beta, "beta")
-        self.prior = prior or StandardNormal(self.z_dim)
+        self.prior = self._part("prior", prior, lambda: StandardNormal(self.z_dim))
         self.prior.attach(self)
-        self.flow = flow
+        self.flow = self._part("flow", flow, lambda: None)
 
     @property
     def z_prior(self):
@@ -786,11 +796,10 @@ class SSVAE(VAE):
         self.y_dim = check_count(y_dim, "y_dim")
         self.gen_weight = check_number(gen_weight, "gen_weight")
         self.class_weight = check_number(class_weight, "class_weight")
-        if encoder is None:
-            self.enc = Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim)
-        if decoder is None:
-            sizes = self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim
-            self.dec = MLP(sizes, activation, self.y_dim)
+        self.enc = self._part("encoder", encoder, lambda: Encoder(
+            (self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim))
+        self.dec = self._part("decoder", decoder, lambda: MLP(
+            (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation, self.y_dim))
         self.cls = MLP((self.x_dim, *self.hidden, self.y_dim), "relu")
 
     def every_label(self) -> torch.Tensor:
@@ -961,8 +970,7 @@ class Autoencoder(_Model):
     def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu", *,
                  likelihood=None, encoder=None, decoder=None, shape=None):
         super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
-        if encoder is None:
-            self.enc = MLP((self.x_dim, *self.hidden, self.z_dim), activation)
+        self.enc = self._part("encoder", encoder, lambda: MLP((self.x_dim, *self.hidden, self.z_dim), activation))
 
     def encode(self, x):
         """z: (..., x_dim) -> (..., z_dim)."""

@@ -312,6 +312,16 @@ def test_what_a_file_could_not_hold_is_refused_when_it_is_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_part_that_was_exchanged_is_saved(tmp_path):
+    net = vc.VAE(**SMALL)
+    assert not {"prior", "encoder", "flow", "shape"} & set(net.arguments)
+    net.prior, net.dec = Uniform(), ConvDecoder()
+    vc.save_model(tmp_path / "net", net)
+    again = vc.load_model(tmp_path / "net")
+    assert isinstance(again.prior, Uniform) and isinstance(again.dec, ConvDecoder)
+    assert again.decode(torch.zeros(2)).shape == (X_DIM,)  # one z, without a batch
+
+
 # ------------------------------------------------------------------------------------
 # A flow, and the label summed out
 # ------------------------------------------------------------------------------------
