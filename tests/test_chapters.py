@@ -134,7 +134,7 @@ def test_a_first_reading_is_short(notebook):
     seen = [line for cell in outside_solutions(notebook) if not is_folded(cell) and cell.id not in boxes
             for line in cell.source.splitlines()]
     assert 5 < sum(bool(line.strip()) for line in seen) <= 60
-    assert [line for line in seen if len(line) > 84] == [], "a line that is cut off at 1280 pixels"
+    assert [line for line in seen if len(line) > 45] == [], "a line that is cut off at 390 pixels"
 
 
 @each(CHAPTERS)
