@@ -131,10 +131,13 @@ def in_boxes(notebook):
 @each(CHAPTERS)
 def test_a_first_reading_is_short(notebook):
     boxes = in_boxes(notebook)
-    seen = [line for cell in outside_solutions(notebook) if not is_folded(cell) and cell.id not in boxes
-            for line in cell.source.splitlines()]
-    assert 5 < sum(bool(line.strip()) for line in seen) <= 60
-    assert [line for line in seen if len(line) > 84] == [], "a line that is cut off at 1280 pixels"
+    exercises = next(i for i, cell in enumerate(notebook.cells) if re.search("^## Exercises$", cell.source, re.M))
+    shown = [cell for cell in outside_solutions(notebook) if not is_folded(cell) and cell.id not in boxes]
+    lines = {cell.id: [line for line in cell.source.splitlines() if line.strip()] for cell in shown}
+    lesson = sum(len(lines.get(cell.id, [])) for cell in notebook.cells[:exercises])
+    seen = [line for of_cell in lines.values() for line in of_cell]
+    assert 5 < lesson <= 45 and len(seen) <= 75
+    assert [line for line in seen if len(line) > 45] == [], "a line that is cut off at 390 pixels"
 
 
 @each(CHAPTERS)

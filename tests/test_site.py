@@ -329,6 +329,17 @@ def test_code_has_room_and_what_is_wider_scrolls(open_page, width):
     assert cut_off == []
 
 
+@pytest.mark.parametrize("name", ["book/results", "book/7_ssvae"])
+def test_a_number_in_a_table_keeps_its_spread_beside_it(open_page, name):
+    page, _ = open_page(name, width=390)
+    lines = page.evaluate("""() => [...document.querySelectorAll("article td > p")].map((text) => {
+        const all = document.createRange();
+        all.selectNodeContents(text);
+        return [text.textContent, new Set([...all.getClientRects()].map(({ top }) => Math.round(top))).size];
+    }).filter(([text]) => /^[\\d.%]+ ± [\\d.%]+$/.test(text))""")
+    assert len(lines) > 3 and {count for _, count in lines} == {1}
+
+
 def test_dark_theme_turns_figures(open_page, site):
     name = next(name for name in PAGES if "<figure" in (site / name).with_suffix(".html").read_text(encoding="utf-8"))
     for theme, expected in (("light", "none"), ("dark", "invert(1) hue-rotate(180deg)")):

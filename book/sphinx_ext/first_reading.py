@@ -97,7 +97,11 @@ def main_path(node):
         return
     folded = {"check", "hide-input"} & {*tags(node)}
     for child in node.children:
-        if not (folded and child.get("nb_element") == "cell_code_source"):
+        unseen = isinstance(child, nodes.container) and (
+            (folded and child.get("nb_element") == "cell_code_source")
+            or (len(node) > 1 and child.get("mime_type") == "text/plain")  # in the place of a widget or picture
+        )
+        if not unseen:
             yield from main_path(child)
 
 
