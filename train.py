@@ -38,7 +38,6 @@ GUESS_WEIGHT = 100  # of the cross-entropy with these guesses; class_weight is t
 # M2, the notes' own model: the class weights that are tried, and the steps after which a training is looked at
 CLASS_WEIGHTS = (100.0, 10.0, 1.0, 0.1)
 LOOKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 6000, 8000, 10_000)
-M2_DRAWS = 5  # of the labels: a training takes five minutes
 # NamedGMVAE: the components of a class and for how many epochs; the classes that it then names place more of them.
 GROWTH = {1: 2, 5: 2, 20: 3}
 VARIANTS = {"as it is": {}, "one Gaussian a class": dict(growth={1: 7}), "twenty from the start": dict(growth={20: 7}),
@@ -291,13 +290,13 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
 def train_m2(name, recipe, data):
     """The notes' model as it stands, for every class weight, and for every draw of the labels with the recipe's."""
     runs = [(weight, 0) for weight in CLASS_WEIGHTS]
-    runs += [(recipe.arguments["class_weight"], draw) for draw in range(1, M2_DRAWS)]
+    runs += [(recipe.arguments["class_weight"], draw) for draw in range(1, DRAWS)]
     found = {(weight, draw): m2_of_draw(name, recipe, data, weight, draw) for weight, draw in runs}
     model = vc.load_model(m2_file(name, recipe, recipe.arguments["class_weight"], 0))
     accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
     return model, dict(labels=SHIPPED_LABELS, accuracy=accuracy, steps=list(LOOKS),
                        class_weights={weight: found[weight, 0] for weight in CLASS_WEIGHTS},
-                       draws=[found[recipe.arguments["class_weight"], draw] for draw in range(M2_DRAWS)],
+                       draws=[found[recipe.arguments["class_weight"], draw] for draw in range(DRAWS)],
                        accuracy_all_labels=all_labels(name, recipe, data))
 
 
