@@ -1268,7 +1268,7 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
         learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed, images=batches.fingerprint(),
         keep_best=keep_best, before=[tuple(epoch) for epoch in history])
     before, history = len(history), list(history)
-    with seeded(seed + (before << 32)), contextlib.ExitStack() as at_the_end:
+    with seeded(seed + 1_000_003 * before), contextlib.ExitStack() as at_the_end:
         for module in model.modules():
             at_the_end.callback(setattr, module, "training", module.training)
         at_the_end.callback(model.to, home)

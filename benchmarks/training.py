@@ -8,10 +8,8 @@ own ELU, cross-entropy and start of the layers, as they would be written):
 * pythae's trainer, and Pyro's SVI with its closed-form KL, over images in memory;
 * vae_core.fit in float32 and at its best.
 
-The second table has the opponent that counts: the loop that a good engineer writes by hand, in torch alone, over
-images in memory, with fused Adam and no check at any step. It and `fit` take turns, on one core and on all, for
-batches of 100 and 256 (`--steps-only` stops after it). The last column of the first is the share of the rate at which this machine multiplies large matrices in that
-precision; the third table has it for steps of `fit` in float32, on one core and on all, for batches
+The last column is the share of the rate at which this machine multiplies large matrices in that
+precision; the second table is that of steps.py, with the loop that a good engineer writes; the third has it for steps of `fit` in float32, on one core and on all, for batches
 of 100 and 256. With --to-100 a fourth: seconds of training until the -ELBO on the full test
 set is at most 100 nats (one sample, a fixed seed, evaluation not counted), from a cold start.
 With --write, the figures go to book/costs.json, where the results page finds them.
@@ -29,7 +27,7 @@ import pyro
 import torch
 import torch.nn.functional as F
 from clock import matrix_rate, seconds_of
-from plain import ByHand, epoch_by_hand, plain_vae
+from plain import plain_vae
 from pyro.infer import SVI, TraceMeanField_ELBO
 from pythae.data.datasets import BaseDataset
 from pythae.models import VAE as PythaeVAE
@@ -37,6 +35,7 @@ from pythae.models import VAEConfig
 from pythae.models.base.base_utils import ModelOutput
 from pythae.models.nn import BaseDecoder, BaseEncoder
 from pythae.trainers import BaseTrainer, BaseTrainerConfig
+from steps import compare_steps
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
@@ -152,35 +151,6 @@ def shares_of_steps(images, rounds, steps=80):
     return shares
 
 
-def compare_steps(images, rounds, steps=60):
-    """threads -> batch size -> milliseconds a step by hand, of `fit` in float32 and at its best, and `fit`'s ratios.
-
-    A ratio is the median of those of the turns, each of which has all three.
-    """
-    found, cores = {}, torch.get_num_threads()
-    print("\n| threads | batch | by hand, ms a step | `fit`, float32 | `fit`, auto | float32 / by hand | auto / float32 |")
-    print("|---|---|---|---|---|---|---|")
-    for threads in sorted({1, cores}):
-        torch.set_num_threads(threads)
-        for size in (100, 256):
-            some, grey = images[: steps * size], images[: steps * size].float() / 255
-            model, by_hand, turns = vc.VAE(), ByHand(), []
-            settings = dict(epochs=1, batch_size=size, progress=False, device="cpu")
-            for _ in range(rounds + 1):
-                turns.append([seconds_of(action) / steps * 1000 for action in (
-                    lambda: epoch_by_hand(by_hand, grey, size),  # noqa: B023
-                    lambda: vc.fit(model, some, precision="float32", **settings),  # noqa: B023
-                    lambda: vc.fit(model, some, precision="auto", **settings))])  # noqa: B023
-            hand, exact, auto = zip(*turns[1:], strict=True)  # the first turn warms up
-            row = [statistics.median(each) for each in (
-                hand, exact, auto, [f / h for f, h in zip(exact, hand, strict=True)],
-                [a / f for a, f in zip(auto, exact, strict=True)])]
-            found.setdefault(threads, {})[size] = row
-            print(f"| {threads} | {size} | {' | '.join(f'{x:.2f}' for x in row)} |", flush=True)
-    torch.set_num_threads(cores)
-    return found
-
-
 def compare_epochs(images, loader, rounds):
     grey = images.float() / 255
     seconds = {}
@@ -237,13 +207,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=3, help="epochs of each contestant (default: 3)")
     parser.add_argument("--to-100", type=int, default=0, metavar="SEEDS", help="time to 100 nats, for so many seeds")
     parser.add_argument("--write", action="store_true", help="keep the figures in book/costs.json")
-    parser.add_argument("--steps-only", action="store_true", help="compare `fit` with the loop by hand, and no more")
     arguments = parser.parse_args()
     logging.disable(logging.INFO)
     data = vc.load_mnist()
-    if arguments.steps_only:
-        compare_steps(data.train_images, arguments.rounds)
-        return
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder, "MNIST", "raw")
         raw.mkdir(parents=True)
