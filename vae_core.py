@@ -46,7 +46,8 @@ from vae_machinery.checks import (
     on_trust,
 )
 from vae_machinery.few_labels import labelled_subset, name_clusters, neighbour_graph, spread_labels
-from vae_machinery.files import BOOK, hash_tensors
+from vae_machinery.files import BOOK
+from vae_machinery.fitting import check_finite, device_for, left_as_it_was, one_cycle, optimizers_for
 from vae_machinery.mnist import MNIST, MNIST_SHA256, load_mnist
 from vae_machinery.model_files import (
     TRAINED,
@@ -57,8 +58,8 @@ from vae_machinery.model_files import (
     save_model,
     trained_models,
 )
-from vae_machinery.muon import Muon, one_cycle, optimizers_for
-from vae_machinery.precision import autocast, bfloat16_is_faster, device_for
+from vae_machinery.muon import Muon
+from vae_machinery.precision import autocast, bfloat16_is_faster
 
 __all__ = [
     "ACTIVATIONS", "BOOK", "ELU", "GMVAE", "MLP", "MNIST", "MNIST_SHA256", "SSVAE", "TRAINED", "VAE", "Autoencoder",
@@ -1204,14 +1205,15 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
         precision: str = "auto", validation: torch.Tensor | None = None, keep_best: bool = False,
         callback: Callable[[Epoch], object] | None = None, history: Sequence[Epoch] = (),
         checkpoint: str | Path | None = None, progress: bool = True) -> list[Epoch]:
-    """Train the model in place, with images that `model.prepare` prepares anew at every step: a Bernoulli's are drawn.
+    """Train the model in place, with images that `model.prepare` makes ready at every step: binarised anew, or as
+    they are.
 
-    images: (n, x_dim), or (n, ...) with x_dim values each: a tensor or an array, uint8 or float, which stays on the
-    device as it is; a tuple (images, labels, ...) of those; or a Dataset or DataLoader whose batches are images or
+    images: (n, x_dim), or (n, ...) of x_dim values each, uint8 or float: a tensor or an array, which stays on the
+    device as it is; a tuple of those, (images, labels, ...); or a Dataset or DataLoader, whose batches are images or
     (images, ...). A DataLoader has its own batch size and order.
     loss: function of a prepared batch, and of what comes with its images, that returns a scalar in nats; by default
     the model's -ELBO, of the images alone. Gradients are on, also where they are off outside, and the model is in
-    training mode; both are as they were afterwards.
+    training mode; its modes are put back at the end.
     optimizer: "adam", or "muon" for the layers' matrices (Jordan et al., 2024;
     Adam at a third of the rate keeps the rest), whose steps take longer and get further: for
     large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
@@ -1219,23 +1221,23 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
     warm_up: in this share of the run the weight of the KL in `negative_elbo_bound` climbs from 0 to the
     model's beta, so that latents prove their worth before they have to pay for it (Bowman et al., 2016);
     a loss that does not call it is as it was.
-    device: "auto" takes a GPU if there is one (CUDA, or Apple's).
+    device: "auto" takes a GPU if there is one, CUDA's or Apple's.
     precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
     "auto", which takes bfloat16 where layers like the model's are faster in it.
-    validation: images; after each epoch `evaluate` bounds them in evaluation mode, always with the same draws.
+    validation: images that `evaluate` bounds after each epoch, in evaluation mode and always with the same draws.
     keep_best: leave the model with the weights that did best there, not with the last.
     callback: called after each epoch; a true answer ends the training.
-    history: what an earlier call returned, to go on from: epochs are added to its, with new draws. The optimiser
-    and the rate begin anew, since the rate had come down to zero.
-    checkpoint: a file, written after every epoch, from which the same call goes on after
-    an interruption as if there had been none (with the same loss, and the same data where a loader brings them: that
-    is yours to see to); it is removed at the end.
+    history: what an earlier call returned, to be gone on from: its epochs and seconds count, and draws are new.
+    The optimiser and the rate begin anew, for the rate had come down to zero.
+    checkpoint: a file, written after every epoch, from which the same call goes on after an interruption as if there
+    had been none (with the same loss, and from a loader the same data: that is yours to see to); it is removed at
+    the end.
 
     Returns a list of one Epoch per epoch. Raises ValueError for images of another
     shape or range, for a model that has neither a bound nor a loss, or was made under
     torch.inference_mode(), for an unknown optimizer, device or precision, for a warm_up
     outside [0, 1] or of a model whose bound has no beta, for keep_best without validation, and for a checkpoint that
-    is damaged or of another run; FloatingPointError, before that step is taken, where the loss is not finite.
+    is damaged or of another run; FloatingPointError, before the step is taken, for a loss that is not finite.
     Chapter 3.
     """
     if loss is None and not hasattr(model, "negative_elbo_bound"):
@@ -1243,89 +1245,76 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
     parameters = list(model.parameters())
     if parameters[0].is_inference():
         raise ValueError("a model made under torch.inference_mode() cannot learn: make or load it outside")
-    home, dtype = parameters[0].device, parameters[0].dtype
     epochs, batch_size, seed = check_count(epochs, "epochs"), check_count(batch_size, "batch_size"), int(seed)
     learning_rate, warm_up = check_number(learning_rate, "learning_rate"), check_number(warm_up, "warm_up", 1)
     if warm_up and not hasattr(model, "beta"):
         raise ValueError(f"warm_up needs a bound with a beta, such as a VAE's; given {type(model).__name__}")
     if keep_best and validation is None:
         raise ValueError("keep_best needs validation images, to know which weights are best")
-    device = device_for(device, dtype)
+    device = device_for(device, parameters[0].dtype)
     batches = batches_of(images, batch_size, device)
     resident = isinstance(batches, Resident)
-    if resident:  # these are looked at once, and not at every step
+    if resident:  # looked at once, and not at every step
         given = batches.tensors[0]
-        _check_images((given[:1] / 255 if given.dtype == torch.uint8 else given).to(home, dtype), model)
+        _check_images((given[:1] / 255 if given.dtype == torch.uint8 else given).to(parameters[0]), model)
     half = autocast(precision, device, tuple(tuple(p.shape) for p in parameters if p.dim() == 2), batch_size)
-    optimizers = optimizers_for(optimizer, parameters, learning_rate, device)
-    batches.to_device()
-    model.to(device)
-    validation = None if validation is None else torch.as_tensor(validation).to(device)
-    steps, best = len(batches) * epochs, Best()
+    optimizers, best = optimizers_for(optimizer, parameters, learning_rate, device), Best()
     parts = [model, *optimizers, best]
+    checkpoint, history, before = checkpoint and Path(checkpoint), list(history), len(history)
     run = checkpoint and dict(  # what a checkpoint has to agree with, to be gone on from
         model=described(model), epochs=epochs, batch_size=batch_size, optimizer=optimizer,
         learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed, images=batches.fingerprint(),
         keep_best=keep_best, before=[tuple(epoch) for epoch in history])
-    before, history = len(history), list(history)
-    with seeded(seed + 1_000_003 * before), contextlib.ExitStack() as at_the_end:
-        for module in model.modules():
-            at_the_end.callback(setattr, module, "training", module.training)
-        at_the_end.callback(model.to, home)
-        at_the_end.callback(model.zero_grad)
-        if warm_up:
-            beta = model.beta
-            at_the_end.callback(setattr, model, "beta", beta)
-        if checkpoint and Path(checkpoint).exists():
+    with seeded(seed + 1_000_003 * before), left_as_it_was(model):
+        batches.to_device()
+        model.to(device)
+        if validation is not None:
+            validation = torch.as_tensor(validation).to(device)
+        if checkpoint and checkpoint.exists():
             history = [Epoch(*each) for each in load_checkpoint(checkpoint, parts, run)]
-        step = (len(history) - before) * len(batches)
-        bar = at_the_end.enter_context(tqdm(total=steps, initial=step, unit="step", disable=not progress))
-        start = time.perf_counter() - (history[-1].seconds if history else 0)
-        first = step
-        while len(history) < before + epochs:
-            total = seen = 0
-            model.train()
-            for images, *rest in batches:
-                with on_trust(resident):
-                    x = model.prepare(images)
-                if warm_up:
-                    model.beta = beta * min(1, step / (warm_up * steps))
-                # The first step tells of an encoder whose variances are none; of one that goes astray, the loss does.
-                with half, on_trust(resident and loss is None and step > first):
-                    value = loss(x, *rest) if loss else model.negative_elbo_bound(x)[0]
-                number = value.item()
-                if not math.isfinite(number):
-                    raise FloatingPointError(
-                        f"the loss is {number} at step {step} (epoch {len(history) + 1}, learning rate "
-                        f"{one_cycle(step, steps, learning_rate):.2g}): train at a lower rate, or look for what no "
-                        "bound can bear in the data or the networks"
-                        + (f"; {checkpoint} has the epochs before" if checkpoint and len(history) > before else ""))
-                for parameter in parameters:
-                    parameter.grad = None
-                value.backward()
-                with half:
-                    for each in optimizers:
-                        for group in each.param_groups:
-                            group["lr"] = one_cycle(step, steps, each.defaults["lr"])
-                        each.step()
-                step, seen, total = step + 1, seen + len(x), total + number * len(x)
-                if progress:
-                    bar.set_postfix_str(f"{number:.1f} nats", refresh=False)
-                    bar.update()
-            bound = None
-            if validation is not None:
-                model.eval()
-                terms = evaluate(model, validation, seed)
-                bound = terms.get("nelbo", terms["rec"])
-            if keep_best:
-                best.see(bound, model)
-            history.append(Epoch(total / seen, time.perf_counter() - start, bound))
-            if checkpoint:
-                save_checkpoint(checkpoint, parts, run, history)
-            if callback and callback(history[-1]):
-                break
+        steps, step, first = len(batches) * epochs, (len(history) - before) * len(batches), True
+        beta = getattr(model, "beta", None)
+        with tqdm(total=steps, initial=step, unit="step", disable=not progress) as bar:
+            start = time.perf_counter() - (history[-1].seconds if history else 0)
+            while len(history) < before + epochs:
+                model.train()
+                total = seen = 0
+                for images, *rest in batches:
+                    with on_trust(resident):
+                        x = model.prepare(images)
+                    if warm_up:
+                        model.beta = beta * min(1, step / (warm_up * steps))
+                    # The first step tells of an encoder that gives no variances; of one that goes astray, the loss.
+                    with half, on_trust(resident and loss is None and not first):
+                        value = loss(x, *rest) if loss else model.negative_elbo_bound(x)[0]
+                    number, rate = value.item(), one_cycle(step, steps, learning_rate)
+                    check_finite(number, step, len(history) + 1, rate, checkpoint)
+                    for parameter in parameters:
+                        parameter.grad = None
+                    value.backward()
+                    with half:
+                        for each in optimizers:
+                            for group in each.param_groups:
+                                group["lr"] = one_cycle(step, steps, each.defaults["lr"])
+                            each.step()
+                    step, first, seen, total = step + 1, False, seen + len(x), total + number * len(x)
+                    if progress:
+                        bar.set_postfix_str(f"{number:.1f} nats", refresh=False)
+                        bar.update()
+                bound = None
+                if validation is not None:
+                    model.eval()
+                    terms = evaluate(model, validation, seed)
+                    bound = terms.get("nelbo", terms["rec"])
+                if keep_best:
+                    best.see(bound, model)
+                history.append(Epoch(total / seen, time.perf_counter() - start, bound))
+                if checkpoint:
+                    save_checkpoint(checkpoint, parts, run, history)
+                if callback and callback(history[-1]):
+                    break
         if keep_best:
             model.load_state_dict(best.weights)
     if checkpoint:
-        Path(checkpoint).unlink(missing_ok=True)
+        checkpoint.unlink(missing_ok=True)
     return history

@@ -20,7 +20,8 @@ def compare_steps(images, rounds, steps=60):
     A ratio is the median of those of the turns, each of which has all three.
     """
     found, cores = {}, torch.get_num_threads()
-    print("\n| threads | batch | by hand, ms a step | `fit`, float32 | `fit`, auto | float32 / by hand | auto / float32 |")
+    print("\n| threads | batch | by hand, ms a step | `fit`, float32 | `fit`, auto | float32 / by hand "
+          "| auto / float32 |")
     print("|---|---|---|---|---|---|---|")
     for threads in sorted({1, cores}):
         torch.set_num_threads(threads)

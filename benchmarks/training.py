@@ -9,9 +9,10 @@ own ELU, cross-entropy and start of the layers, as they would be written):
 * vae_core.fit in float32 and at its best.
 
 The last column is the share of the rate at which this machine multiplies large matrices in that
-precision; the second table is that of steps.py, with the loop that a good engineer writes; the third has it for steps of `fit` in float32, on one core and on all, for batches
-of 100 and 256. With --to-100 a fourth: seconds of training until the -ELBO on the full test
-set is at most 100 nats (one sample, a fixed seed, evaluation not counted), from a cold start.
+precision. The second table is that of steps.py: `fit` beside the loop that a good engineer writes. The third
+has the share of steps of `fit` in float32, on one core and on all, for batches of 100 and 256. With --to-100
+a fourth: seconds of training until the -ELBO on the full test set is at most 100 nats (one sample, a fixed
+seed, evaluation not counted), from a cold start.
 With --write, the figures go to book/costs.json, where the results page finds them.
 """
 

@@ -14,8 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import vae_core as vc
-from vae_machinery.muon import one_cycle, optimizers_for
-from vae_machinery.precision import device_for
+from vae_machinery.fitting import device_for, one_cycle, optimizers_for
 
 
 class Pictures(Dataset):
@@ -124,7 +123,7 @@ def test_images_that_a_loss_makes_itself_are_looked_at_at_every_step():
         steps.append(1)
         return net.negative_elbo_bound(x + (len(steps) == 3))[0]
 
-    with pytest.raises(ValueError, match="given 1 to 2|given 0 to 2"):
+    with pytest.raises(ValueError, match=r"given [01] to 2"):
         fit(net, loss=loss)
 
 
@@ -141,7 +140,7 @@ class LogVariance(nn.Module):
 
 def test_the_first_step_tells_what_a_variance_is():
     torch.manual_seed(0)
-    with pytest.raises(ValueError, match="variances must be positive.*neither its logarithm"):
+    with pytest.raises(ValueError, match=r"variances must be positive.*neither its logarithm"):
         fit(vc.VAE(X_DIM, 2, (12,), encoder=LogVariance()))
 
 
@@ -293,14 +292,15 @@ def test_a_loss_that_is_no_number_stops_before_its_step(tmp_path):
         steps.append(1)
         return net.negative_elbo_bound(x)[0] * (math.nan if len(steps) == 5 else 1)
 
-    with pytest.raises(FloatingPointError, match=r"nan at step 4 \(epoch 2, learning rate 0\.00\d+\).*run has the"):
+    message = r"nan at step 4 \(epoch 2, learning rate 0\.00\d+\).*run has what was before epoch 2"
+    with pytest.raises(FloatingPointError, match=message):
         fit(net, loss=loss, checkpoint=tmp_path / "run")
     assert all(w.isfinite().all() for w in weights(net)) and (tmp_path / "run").exists()
     fit(net, loss=lambda x: net.negative_elbo_bound(x)[0], checkpoint=tmp_path / "run")
 
 
 def test_weights_that_run_away_are_noticed_by_the_models_own_bound():
-    with pytest.raises(FloatingPointError, match="epoch .* learning rate .* train at a lower rate"):
+    with pytest.raises(FloatingPointError, match=r"epoch .* learning rate .* train at a lower rate"):
         fit(model(), learning_rate=1e30)
 
 

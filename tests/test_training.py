@@ -15,8 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import vae_core as vc
-from vae_machinery import model_files, muon, precision
+from vae_machinery import model_files, muon
+from vae_machinery import precision as its_precision
 from vae_machinery.files import hash_tensors, write_atomically
+from vae_machinery.fitting import optimizers_for
 from vae_machinery.precision import _is_faster, autocast
 
 X_DIM = 16
@@ -288,7 +290,7 @@ def test_bfloat16_has_to_be_clearly_faster(monkeypatch, seconds, faster):
 
 def test_the_precision_is_asked_for_the_models_own_layers_and_batch(monkeypatch):
     asked = []
-    monkeypatch.setattr(precision, "_is_faster", lambda *question: bool(asked.append(question)))
+    monkeypatch.setattr(its_precision, "_is_faster", lambda *question: bool(asked.append(question)))
     fit(model(), epochs=1, precision="auto")
     threads = torch.get_num_threads()
     assert asked == [(torch.device("cpu"), ((12, 16), (4, 12), (12, 2), (16, 12)), 32, threads)]
@@ -349,7 +351,7 @@ def test_fit_asks_for_a_loss_where_there_is_no_bound():
 
 def test_muon_leaves_the_rest_to_adam_at_a_third_of_the_rate():
     net = model()
-    matrices, adam = muon.optimizers_for("muon", list(net.parameters()), 0.03, torch.device("cpu"))
+    matrices, adam = optimizers_for("muon", list(net.parameters()), 0.03, torch.device("cpu"))
     assert matrices.defaults["lr"] == 0.03 and adam.defaults["lr"] == pytest.approx(0.01)
     assert {p.dim() for group in matrices.param_groups for p in group["params"]} == {2}
     assert sum(len(group["params"]) for each in (matrices, adam) for group in each.param_groups) == len(weights(net))

@@ -1,4 +1,4 @@
-"""Optimisers, one of them for the matrices of layers, and their rate."""
+"""An optimiser for the matrices of layers."""
 
 import torch
 import torch.nn.functional as F
@@ -39,25 +39,3 @@ def _nearly_orthogonal(a):
         gram = x @ x.T
         x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=-4.775, alpha=2.0315), x, beta=3.4445)
     return x.T if a.shape[0] > a.shape[1] else x
-
-
-def optimizers_for(name, parameters, learning_rate, device):
-    """A list: Adam; or Muon for the matrices, and Adam at a third of the rate for the rest."""
-    if name not in ("adam", "muon"):
-        raise ValueError(f'optimizer must be "adam" or "muon"; given {name!r}')
-    fused = True if device.type in ("cpu", "cuda") else None  # None: as torch thinks best
-    matrices = [p for p in parameters if name == "muon" and p.dim() == 2]
-    rest = [p for p in parameters if name == "adam" or p.dim() != 2]
-    return ([Muon(matrices, learning_rate)] if matrices else []) + ([torch.optim.Adam(
-        rest, learning_rate / 3 if name == "muon" else learning_rate, fused=fused)] if rest else [])
-
-
-def one_cycle(step, steps, peak):
-    """The rate at a step: up to the peak in the first twentieth of the steps, then down to nearly 0, along lines.
-
-    It is torch's OneCycleLR with pct_start=0.051 (0.05 fails at 20 steps), without its cost at each step.
-    """
-    low, end, top = peak / 25, peak / 25 / 1e4, 0.051 * steps - 1
-    if step <= top:
-        return (peak - low) * (step / top) + low
-    return (end - peak) * ((min(step, steps - 1) - top) / (steps - 1 - top)) + peak

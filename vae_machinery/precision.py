@@ -1,4 +1,4 @@
-"""Whether half precision pays on this machine, and which device a training takes."""
+"""Whether half precision pays on this machine."""
 
 import functools
 import time
@@ -53,14 +53,3 @@ def autocast(precision, device, layers=DEFAULT_LAYERS, batch_size=128):
     enabled = precision == "bfloat16" or (
         precision == "auto" and bfloat16_is_faster(device, layers, batch_size))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
-
-
-def device_for(name: str | torch.device, dtype: torch.dtype) -> torch.device:
-    """What "auto" takes: a GPU that knows the precision, if there is one. Raises ValueError for an unknown name."""
-    if name == "auto":
-        mps = torch.backends.mps.is_available() and dtype == torch.float32
-        name = "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
-    try:
-        return torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(f'device must be "auto" or one of torch\'s; given {name!r} ({error})') from None
