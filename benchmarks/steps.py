@@ -15,11 +15,8 @@ import vae_core as vc
 
 
 def compare_steps(images, rounds, steps=60):
-    """threads -> batch size -> milliseconds a step by hand, of `fit` in float32 and at its best, and `fit`'s ratios.
-
-    A ratio is the median of those of the turns, each of which has all three.
-    """
-    found, cores = {}, torch.get_num_threads()
+    """Print milliseconds a step; a ratio is the median of those of the turns, each of which has all three."""
+    cores = torch.get_num_threads()
     print("\n| threads | batch | by hand, ms a step | `fit`, float32 | `fit`, auto | float32 / by hand "
           "| auto / float32 |")
     print("|---|---|---|---|---|---|---|")
@@ -38,10 +35,8 @@ def compare_steps(images, rounds, steps=60):
             row = [statistics.median(each) for each in (
                 hand, exact, auto, [f / h for f, h in zip(exact, hand, strict=True)],
                 [a / f for a, f in zip(auto, exact, strict=True)])]
-            found.setdefault(threads, {})[size] = row
             print(f"| {threads} | {size} | {' | '.join(f'{x:.2f}' for x in row)} |", flush=True)
     torch.set_num_threads(cores)
-    return found
 
 
 def main():

@@ -220,7 +220,7 @@ def main():
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}")
     costs = json.loads(COSTS.read_text(encoding="utf-8")) if COSTS.exists() else {}
     costs["epoch"] = compare_epochs(data.train_images, loader, arguments.rounds)
-    costs["steps"] = compare_steps(data.train_images, 5 * arguments.rounds)
+    compare_steps(data.train_images, 5 * arguments.rounds)
     costs["share"] = shares_of_steps(data.train_images, arguments.rounds)
     if arguments.to_100:
         costs["to_100"] = time_to_100(data, loader, arguments.to_100)
