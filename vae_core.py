@@ -279,8 +279,9 @@ class Mixture(Prior):
         so that a matrix product replaces a (batch, k, z_dim) temporary; in float64, since it
         cancels.
         """
-        m, v = (t.squeeze(0).double() for t in self.components())
-        rows = z.reshape(-1, z.shape[-1]).double()
+        wide = torch.float32 if z.device.type == "mps" else torch.float64  # Apple's GPUs have no other
+        m, v = (t.squeeze(0).to(wide) for t in self.components())
+        rows = z.reshape(-1, z.shape[-1]).to(wide)
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
         return log_mean_exp(log_each.to(z.dtype), dim=1).reshape(z.shape[:-1])
