@@ -1255,8 +1255,11 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
     device = device_for(device, parameters[0].dtype)
     batches = batches_of(images, batch_size, device)
     resident = isinstance(batches, Resident)
-    if resident:  # looked at once, and not at every step
-        given = batches.tensors[0]
+    held = [batches.tensors[0]] if resident else []
+    if validation is not None:
+        validation = Resident((validation,), batch_size, device).tensors[0]
+        held.append(validation)
+    for given in held:  # looked at once, and not at every step
         _check_images((given[:1] / 255 if given.dtype == torch.uint8 else given).to(parameters[0]), model)
     half = autocast(precision, device, tuple(tuple(p.shape) for p in parameters if p.dim() == 2), batch_size)
     optimizers, best = optimizers_for(optimizer, parameters, learning_rate, device), Best()
@@ -1270,7 +1273,7 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
         batches.to_device()
         model.to(device)
         if validation is not None:
-            validation = torch.as_tensor(validation).to(device)
+            validation = validation.to(device)
         if checkpoint and checkpoint.exists():
             history = [Epoch(*each) for each in load_checkpoint(checkpoint, parts, run)]
         steps, step, first = len(batches) * epochs, (len(history) - before) * len(batches), True

@@ -171,7 +171,8 @@ def test_validation_is_in_evaluation_mode_and_modes_are_put_back():
     assert net.dec.modes[-1] and not any(module.training for module in net.modules())
 
 
-@pytest.mark.parametrize("validation", [bars(20), bars(20).numpy()], ids=["tensor", "array"])
+@pytest.mark.parametrize("validation", [bars(20), bars(20).numpy(), bars(20).reshape(20, 4, 4)],
+                         ids=["tensor", "array", "h x w"])
 def test_validation_is_the_bound_on_those_images_and_draws_nothing_from_the_training(validation):
     net, plain, bounds = model(), model(), []
     history = fit(net, validation=validation, seed=3, callback=lambda _: bounds.append(
@@ -179,6 +180,14 @@ def test_validation_is_the_bound_on_those_images_and_draws_nothing_from_the_trai
     assert [epoch.validation for epoch in history] == bounds and len(set(bounds)) == 4
     assert [epoch.validation for epoch in fit(plain, seed=3)] == [None] * 4
     assert same(weights(net), weights(plain))
+
+
+def test_validation_images_are_looked_at_before_the_training():
+    net = model()
+    before = weights(net)
+    with pytest.raises(ValueError, match=r"\(batch, 16\); given \(1, 5\)"):
+        fit(net, validation=bars()[:, :5])
+    assert same(before, weights(net))
 
 
 def test_an_autoencoder_is_validated_by_its_reconstruction():
@@ -234,12 +243,14 @@ def test_the_best_need_images_to_be_best_on():
 def test_five_more_epochs_go_on_with_new_draws():
     net = model()
     first = fit(net, epochs=3)
-    again = copy.deepcopy(net)
+    again, other_seed = copy.deepcopy(net), copy.deepcopy(net)
     more = fit(net, epochs=5, history=first)
     assert more[:3] == first and len(more) == 8
     assert [e.seconds for e in more] == sorted(e.seconds for e in more)
     fit(again, epochs=5)
     assert not same(weights(net), weights(again))  # without the history, the draws are those of the first call
+    fit(other_seed, epochs=5, seed=3_000_009)
+    assert same(weights(net), weights(other_seed))  # but for the draws, it is a training like any other
 
 
 def test_more_epochs_are_gone_on_with_after_an_interruption(tmp_path):
