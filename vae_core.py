@@ -20,7 +20,7 @@ checkpoints, checks, optimisers, the data, labels spread to other images) is in 
 import contextlib
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -28,10 +28,12 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from vae_machinery import fast
-from vae_machinery.checkpoints import load_checkpoint, save_checkpoint
+from vae_machinery.batches import Resident, batches_of
+from vae_machinery.checkpoints import Best, described, load_checkpoint, save_checkpoint
 from vae_machinery.checks import (
     HALF,
     check_count,
@@ -41,14 +43,15 @@ from vae_machinery.checks import (
     check_unit_range,
     check_variance,
     holds,
+    on_trust,
 )
 from vae_machinery.few_labels import cluster_classes, labelled_subset, name_clusters, neighbour_graph, spread_labels
-from vae_machinery.files import BOOK, hash_tensors
+from vae_machinery.files import BOOK
+from vae_machinery.fitting import check_finite, device_for, left_as_it_was, one_cycle, optimizers_for
 from vae_machinery.mnist import MNIST, MNIST_SHA256, load_mnist
 from vae_machinery.model_files import (
     TRAINED,
     arguments_of,
-    identity_of,
     load_model,
     load_trained,
     register,
@@ -277,8 +280,9 @@ class Mixture(Prior):
         so that a matrix product replaces a (batch, k, z_dim) temporary; in float64, since it
         cancels.
         """
-        m, v = (t.squeeze(0).double() for t in self.components())
-        rows = z.reshape(-1, z.shape[-1]).double()
+        wide = torch.float32 if z.device.type == "mps" else torch.float64  # Apple's GPUs have no other
+        m, v = (t.squeeze(0).to(wide) for t in self.components())
+        rows = z.reshape(-1, z.shape[-1]).to(wide)
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
         return log_mean_exp(log_each.to(z.dtype), dim=1).reshape(z.shape[:-1])
@@ -1179,111 +1183,135 @@ def seeded(seed):
 
 
 class Epoch(NamedTuple):
-    """One epoch of `fit`: its mean loss in nats, and the seconds since training began. Chapter 3."""
+    """One epoch of `fit`: its mean loss in nats, the seconds since training began, and the bound on the validation
+    images, if there are any. Chapter 3."""
 
     loss: float
     seconds: float
+    validation: float | None = None
 
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def fit(model, images, *, epochs, loss=None, batch_size=128, optimizer="adam", learning_rate=4e-3,
-        warm_up=0.0, seed=0, device="auto", precision="auto", checkpoint=None, progress=True):
-    """Train the model in place, with images that are binarised anew at every step.
+def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *, epochs: int,
+        loss: Callable[..., torch.Tensor] | None = None, batch_size: int = 128, optimizer: str = "adam",
+        learning_rate: float = 4e-3, warm_up: float = 0.0, seed: int = 0, device: str | torch.device = "auto",
+        precision: str = "auto", validation: torch.Tensor | None = None, keep_best: bool = False,
+        callback: Callable[[Epoch], object] | None = None, history: Sequence[Epoch] = (),
+        checkpoint: str | Path | None = None, progress: bool = True) -> list[Epoch]:
+    """Train the model in place, with images that `model.prepare` makes ready at every step: binarised anew, or as
+    they are.
 
-    images: (n, x_dim), uint8 or float in [0, 1]; they stay on the device as they are.
-    loss: function of one binary batch that returns a scalar in nats (by default the
-    model's -ELBO); gradients are on, also where they are off outside. optimizer: "adam",
-    or "muon" for the layers' matrices (Jordan et al., 2024;
+    images: (n, x_dim), or (n, ...) of x_dim values each, uint8 or float: a tensor or an array, which stays on the
+    device as it is; a tuple of those, (images, labels, ...); or a Dataset or DataLoader, whose batches are images or
+    (images, ...). A DataLoader has its own batch size and order.
+    loss: function of a prepared batch, and of what comes with its images, that returns a scalar in nats; by default
+    the model's -ELBO, of the images alone. Gradients are on, also where they are off outside, and the model is in
+    training mode; its modes are put back at the end.
+    optimizer: "adam", or "muon" for the layers' matrices (Jordan et al., 2024;
     Adam at a third of the rate keeps the rest), whose steps take longer and get further: for
     large batches or a dear loss, at rates of 0.01 to 0.06. The rate climbs to learning_rate in the first
     twentieth of the run and falls to zero along a line.
     warm_up: in this share of the run the weight of the KL in `negative_elbo_bound` climbs from 0 to the
     model's beta, so that latents prove their worth before they have to pay for it (Bowman et al., 2016);
     a loss that does not call it is as it was.
-    device: "auto" takes a GPU if there is one.
+    device: "auto" takes a GPU if there is one, CUDA's or Apple's.
     precision: "float32", "bfloat16" (networks only; densities stay in full precision), or
-    "auto", which takes bfloat16 where that is faster.
-    checkpoint: a file, written after every epoch, from which the same call goes on after
-    an interruption as if there had been none (with the same loss: that is yours to see to);
-    it is removed at the end.
+    "auto", which takes bfloat16 where layers like the model's are faster in it.
+    validation: images that `evaluate` bounds after each epoch, in evaluation mode and always with the same draws.
+    keep_best: leave the model with the weights that did best there, not with the last.
+    callback: called after each epoch; a true answer ends the training.
+    history: what an earlier call returned, to be gone on from: its epochs and seconds count, and draws are new.
+    The optimiser and the rate begin anew, for the rate had come down to zero.
+    checkpoint: a file, written after every epoch, from which the same call goes on after an interruption as if there
+    had been none (with the same loss, and from a loader the same data: that is yours to see to); it is removed at
+    the end.
 
     Returns a list of one Epoch per epoch. Raises ValueError for images of another
     shape or range, for a model that has neither a bound nor a loss, or was made under
     torch.inference_mode(), for an unknown optimizer, device or precision, for a warm_up
-    outside [0, 1] or of a model whose bound has no beta, and for a checkpoint that is damaged
-    or of another run. Chapter 3.
+    outside [0, 1] or of a model whose bound has no beta, for keep_best without validation, and for a checkpoint that
+    is damaged or of another run; FloatingPointError, before the step is taken, for a loss that is not finite.
+    Chapter 3.
     """
     if loss is None and not hasattr(model, "negative_elbo_bound"):
         raise ValueError(f"{type(model).__name__} has no ELBO to climb: give a loss, such as loss=model.loss")
-    weight = next(model.parameters())
-    if weight.is_inference():
+    parameters = list(model.parameters())
+    if parameters[0].is_inference():
         raise ValueError("a model made under torch.inference_mode() cannot learn: make or load it outside")
-    home, dtype = weight.device, weight.dtype
-    check_tensor(images, "images")
-    _check_images((images[:1] / 255 if images.dtype == torch.uint8 else images).to(home, dtype), model)
     epochs, batch_size, seed = check_count(epochs, "epochs"), check_count(batch_size, "batch_size"), int(seed)
     learning_rate, warm_up = check_number(learning_rate, "learning_rate"), check_number(warm_up, "warm_up", 1)
     if warm_up and not hasattr(model, "beta"):
         raise ValueError(f"warm_up needs a bound with a beta, such as a VAE's; given {type(model).__name__}")
-    try:
-        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    except RuntimeError as error:
-        raise ValueError(f'device must be "auto" or one of torch\'s; given {device!r} ({error})') from None
-    half = autocast(precision, device)
-    optimizers = _optimizers(optimizer, model, learning_rate)
-    images = images.to(device)
-    model.to(device)
-    steps = math.ceil(len(images) / batch_size) * epochs
-    schedules = [torch.optim.lr_scheduler.OneCycleLR(
-        each, each.defaults["lr"], total_steps=steps, pct_start=0.051,  # 0.05 fails at 20 steps
-        anneal_strategy="linear", cycle_momentum=False) for each in optimizers]
-    parts = [model, *optimizers, *schedules]
-    # What a checkpoint has to agree with, to be gone on from.
-    run = dict(model=type(model).__name__, **identity_of(model), epochs=epochs, batch_size=batch_size, optimizer=optimizer,
-               learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed,
-               images=checkpoint and hash_tensors({"images": images.cpu()}))
-    history = []
-    with seeded(seed), contextlib.ExitStack() as at_the_end:
-        at_the_end.callback(model.to, home)
-        at_the_end.callback(model.zero_grad)
-        if warm_up:
-            beta = model.beta
-            at_the_end.callback(setattr, model, "beta", beta)
-        if checkpoint and Path(checkpoint).exists():
+    if keep_best and validation is None:
+        raise ValueError("keep_best needs validation images, to know which weights are best")
+    device = device_for(device, parameters[0].dtype)
+    batches = batches_of(images, batch_size, device)
+    resident = isinstance(batches, Resident)
+    held = [batches.tensors[0]] if resident else []
+    if validation is not None:
+        validation = Resident((validation,), batch_size, device).tensors[0]
+        held.append(validation)
+    for given in held:  # looked at once, and not at every step
+        _check_images((given[:1] / 255 if given.dtype == torch.uint8 else given).to(parameters[0]), model)
+    half = autocast(precision, device, tuple(tuple(p.shape) for p in parameters if p.dim() == 2), batch_size)
+    optimizers, best = optimizers_for(optimizer, parameters, learning_rate, device), Best()
+    parts = [model, *optimizers, best]
+    checkpoint, history, before = checkpoint and Path(checkpoint), list(history), len(history)
+    run = checkpoint and dict(  # what a checkpoint has to agree with, to be gone on from
+        model=described(model), epochs=epochs, batch_size=batch_size, optimizer=optimizer,
+        learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed, images=batches.fingerprint(),
+        keep_best=keep_best, before=[tuple(epoch) for epoch in history])
+    with seeded(seed + 1_000_003 * before), left_as_it_was(model):
+        batches.to_device()
+        model.to(device)
+        if validation is not None:
+            validation = validation.to(device)
+        if checkpoint and checkpoint.exists():
             history = [Epoch(*each) for each in load_checkpoint(checkpoint, parts, run)]
-        bar = tqdm(total=steps, initial=schedules[0].last_epoch, unit="step", disable=not progress)
-        with bar:
+        steps, step, first = len(batches) * epochs, (len(history) - before) * len(batches), True
+        beta = getattr(model, "beta", None)
+        with tqdm(total=steps, initial=step, unit="step", disable=not progress) as bar:
             start = time.perf_counter() - (history[-1].seconds if history else 0)
-            for _ in range(len(history), epochs):
-                total = 0.0
-                for index in torch.randperm(len(images), device=device).split(batch_size):
-                    x = model.prepare(images.index_select(0, index))
+            while len(history) < before + epochs:
+                model.train()
+                total = seen = 0
+                for images, *rest in batches:
+                    with on_trust(resident):
+                        x = model.prepare(images)
                     if warm_up:
-                        model.beta = beta * min(1, schedules[0].last_epoch / (warm_up * steps))
-                    with half:
-                        value = loss(x) if loss else model.negative_elbo_bound(x)[0]
-                    model.zero_grad()
+                        model.beta = beta * min(1, step / (warm_up * steps))
+                    # The first step tells of an encoder that gives no variances; of one that goes astray, the loss.
+                    with half, on_trust(resident and loss is None and not first):
+                        value = loss(x, *rest) if loss else model.negative_elbo_bound(x)[0]
+                    number, rate = value.item(), one_cycle(step, steps, learning_rate)
+                    check_finite(number, step, len(history) + 1, rate, checkpoint)
+                    for parameter in parameters:
+                        parameter.grad = None
                     value.backward()
                     with half:
-                        for each in (*optimizers, *schedules):
+                        for each in optimizers:
+                            for group in each.param_groups:
+                                group["lr"] = one_cycle(step, steps, each.defaults["lr"])
                             each.step()
-                    total += value.item() * len(x)
-                    bar.update()
-                    bar.set_postfix_str(f"{value.item():.1f} nats", refresh=False)
-                history.append(Epoch(total / len(images), time.perf_counter() - start))
+                    step, first, seen, total = step + 1, False, seen + len(x), total + number * len(x)
+                    if progress:
+                        bar.set_postfix_str(f"{number:.1f} nats", refresh=False)
+                        bar.update()
+                bound = None
+                if validation is not None:
+                    model.eval()
+                    terms = evaluate(model, validation, seed)
+                    bound = terms.get("nelbo", terms["rec"])
+                if keep_best:
+                    best.see(bound, model)
+                history.append(Epoch(total / seen, time.perf_counter() - start, bound))
                 if checkpoint:
                     save_checkpoint(checkpoint, parts, run, history)
+                if callback and callback(history[-1]):
+                    break
+        if keep_best:
+            model.load_state_dict(best.weights)
     if checkpoint:
-        Path(checkpoint).unlink(missing_ok=True)
+        checkpoint.unlink(missing_ok=True)
     return history
-
-
-def _optimizers(name, model, learning_rate):
-    parameters = list(model.parameters())
-    if name == "adam":
-        return [torch.optim.Adam(parameters, learning_rate, fused=True)]
-    if name != "muon":
-        raise ValueError(f'optimizer must be "adam" or "muon"; given {name!r}')
-    return [Muon([p for p in parameters if p.dim() == 2], learning_rate),
-            torch.optim.Adam([p for p in parameters if p.dim() != 2], learning_rate / 3, fused=True)]

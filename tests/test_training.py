@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 import json
 import math
 import pickle
@@ -15,8 +16,10 @@ from safetensors.torch import load_file, save_file
 
 import vae_core as vc
 from vae_machinery import model_files, muon
+from vae_machinery import precision as its_precision
 from vae_machinery.files import hash_tensors, write_atomically
-from vae_machinery.precision import _processor_is_faster_in_bfloat16, autocast
+from vae_machinery.fitting import optimizers_for
+from vae_machinery.precision import _is_faster, autocast
 
 X_DIM = 16
 
@@ -265,7 +268,7 @@ def test_bfloat16_and_float32_end_alike():
 
 
 def test_the_faster_precision_is_measured_once_and_draws_nothing():
-    _processor_is_faster_in_bfloat16.cache_clear()
+    _is_faster.cache_clear()
     before = torch.get_rng_state()
     first = vc.bfloat16_is_faster()
     assert torch.equal(torch.get_rng_state(), before)
@@ -277,13 +280,20 @@ def test_the_faster_precision_is_measured_once_and_draws_nothing():
 
 @pytest.mark.parametrize("seconds, faster", [((2, 1), True), ((1, 2), False), ((10, 9), False)])
 def test_bfloat16_has_to_be_clearly_faster(monkeypatch, seconds, faster):
-    float32, bfloat16 = seconds
-    ticks = iter([*range(0, 6 * bfloat16, bfloat16), *range(0, 6 * float32, float32)])  # in the order of the calls
-    _processor_is_faster_in_bfloat16.cache_clear()
+    ticks = itertools.accumulate(itertools.cycle([0, seconds[0], 0, seconds[1]]))  # each step starts and ends, in turn
+    _is_faster.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(vc.time, "perf_counter", lambda: next(ticks))
         assert vc.bfloat16_is_faster() is faster
-    _processor_is_faster_in_bfloat16.cache_clear()
+    _is_faster.cache_clear()
+
+
+def test_the_precision_is_asked_for_the_models_own_layers_and_batch(monkeypatch):
+    asked = []
+    monkeypatch.setattr(its_precision, "_is_faster", lambda *question: bool(asked.append(question)))
+    fit(model(), epochs=1, precision="auto")
+    threads = torch.get_num_threads()
+    assert asked == [(torch.device("cpu"), ((12, 16), (4, 12), (12, 2), (16, 12)), 32, threads)]
 
 
 def test_what_muon_forgets_becomes_zero_and_no_tiny_number():
@@ -341,7 +351,7 @@ def test_fit_asks_for_a_loss_where_there_is_no_bound():
 
 def test_muon_leaves_the_rest_to_adam_at_a_third_of_the_rate():
     net = model()
-    matrices, adam = vc._optimizers("muon", net, 0.03)
+    matrices, adam = optimizers_for("muon", list(net.parameters()), 0.03, torch.device("cpu"))
     assert matrices.defaults["lr"] == 0.03 and adam.defaults["lr"] == pytest.approx(0.01)
     assert {p.dim() for group in matrices.param_groups for p in group["params"]} == {2}
     assert sum(len(group["params"]) for each in (matrices, adam) for group in each.param_groups) == len(weights(net))

@@ -1,11 +1,38 @@
 """What a training is gone on from after an interruption."""
 
 import io
+import math
 from pathlib import Path
 
 import torch
 
 from vae_machinery.files import sha256, write_atomically
+
+
+class Best:
+    """The weights with the lowest value so far, kept beside the model."""
+
+    def __init__(self):
+        self.value, self.weights = math.inf, None
+
+    def see(self, value, model):
+        if value < self.value:
+            self.value = value
+            self.weights = {name: t.detach().clone() for name, t in model.state_dict().items()}
+
+    def state_dict(self):
+        return dict(value=self.value, weights=self.weights)
+
+    def load_state_dict(self, state):
+        self.value, self.weights = state["value"], state["weights"]
+
+
+def described(model):
+    """Class and arguments of a model; of one whose parts are not registered, its layers."""
+    try:
+        return dict(name=type(model).__name__, **model.arguments)
+    except ValueError:
+        return dict(name=type(model).__name__, layers=str(model), beta=getattr(model, "beta", None))
 
 
 def save_checkpoint(file, parts, run, history):

@@ -66,7 +66,10 @@ def _plain_log_bernoulli(x, a):
 
 
 def _apply(function, plain, *inputs):
-    """A function with a derivative of its own; or else, under torch.func, the plain one, which it can take apart."""
+    """A function with a derivative of its own; or else, under torch.func and torch.compile, the plain one, which they
+    can take apart."""
+    if torch.compiler.is_compiling():
+        return plain(*inputs)
     try:
         return function.apply(*inputs)
     except RuntimeError as error:

@@ -50,14 +50,6 @@ def arguments_of(module: nn.Module) -> dict:
         raise ValueError(f"a file cannot hold the arguments {arguments} of a {kind.__name__}: {error}") from None
 
 
-def identity_of(module: nn.Module) -> dict:
-    """What a checkpoint knows a model by: its arguments, or, where a part is not registered, its layers."""
-    try:
-        return arguments_of(module)
-    except ValueError:
-        return {"layers": repr(module)}
-
-
 def describe(module: nn.Module) -> dict:
     """A model or part as a file holds it: class and arguments. Raises ValueError for a class that is not registered."""
     if REGISTRY.get(type(module).__name__) is not type(module):
