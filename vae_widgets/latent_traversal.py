@@ -135,7 +135,7 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
         if self.digit < 0:
             return None
         with torch.no_grad():
-            decoded = self._model.decode(torch.tensor(self.z))
+            decoded = self._model.decode(torch.tensor([self.z]))
             return -self._model.likelihood.log_prob(self._chosen[self.digit], decoded).item()
 
 
