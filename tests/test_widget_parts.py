@@ -2,6 +2,7 @@
 
 import base64
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -10,6 +11,7 @@ from widget_pages import control, ink, number, press, wait_for_frame
 
 import vae_core as vc
 import vae_widgets as w
+from vae_widgets import plots
 from vae_widgets.base import Network
 
 PIXEL = 0.5 / 255 + 1e-3  # a picture's ink comes in steps of 1/255, and weights in half floats
@@ -223,8 +225,9 @@ def test_a_page_without_python_says_what_it_cannot_draw(show_widgets):
     plane, traversal = w.LatentPlane(model, x, labels, z=[1.0, -2.0]), w.LatentTraversal(model, x, labels)
     page, trouble = show_widgets([plane, traversal], width=390)
     one, two = page.locator(".vw").all()
-    assert "the nearest of 225 pictures" in one.inner_text()
-    assert "No browser knows this decoder" in two.inner_text()
+    assert "the nearest of 225 places" in one.inner_text()
+    assert "A page cannot run this decoder" in two.inner_text()
+    assert two.locator(".vw-strip").count() == 0
     width = 2 * plane.extent / plane.side
     column, row = int((1.0 + 3.5) / width), int((3.5 + 2.0) / width)
     middle = [-3.5 + width * (column + 0.5), 3.5 - width * (row + 0.5)]
@@ -352,3 +355,17 @@ def test_numbers_may_be_arrays_and_tensors():
         assert plane.z == [1.0, -1.0]
     bound = w.IwaeBound(make(vc.VAE, (8, 8)), *images(64), m=np.int64(3), digit=torch.tensor(2))
     assert (bound.m, bound.digit) == (3, 2)
+
+
+def test_figures_show_digits_of_other_shapes():
+    for images, shape in [(torch.rand(4, 64), (8, 8)), (torch.rand(4, 6, 10), (6, 10)), (torch.rand(1, 784), (28, 28))]:
+        axes = plots.digits(images)
+        assert axes.flat[0].images[0].get_array().shape == shape
+        sheet = plots.digits(images, columns=3, ax=axes.flat[0]).images[-1].get_array()
+        columns = min(3, len(images))
+        assert sheet.shape == (-(-len(images) // columns) * shape[0], columns * shape[1])
+        assert np.array_equal(sheet[: shape[0], : shape[1]], images[0].reshape(shape))
+        plt.close("all")
+    for bad in (torch.rand(4, 60), torch.rand(0, 64), torch.rand(64)):
+        with pytest.raises(ValueError, match="digits wants"):
+            plots.digits(bad)
