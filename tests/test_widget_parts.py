@@ -63,6 +63,7 @@ def test_traversal_and_bound_of_other_shapes_agree_with_pytorch(show_widgets, sh
     assert number(two, "elbo") == pytest.approx(bound.elbo, abs=0.1)
     assert bound.elbo < bound.bound < bound.exact + 0.05
     assert_picture(three, plane.image)
+    assert number(three, "log_p") == pytest.approx(plane.log_p, abs=NATS)
     assert trouble == []
 
 
@@ -82,6 +83,7 @@ def test_the_other_widgets_of_other_shapes_agree_with_pytorch(show_widgets, shap
     components, style, ellipse, integral, sweep, kl, clusters = page.locator(".vw").all()
     assert_picture(components, widgets[0].image)
     assert_picture(style, widgets[1].image, ".vw-pair canvas")
+    assert number(style, "rec") == pytest.approx(widgets[1].rec, abs=NATS)
     with torch.no_grad():
         mean = model.encode(x[:1])[0][0]
     assert_picture(ellipse, model.likelihood.mean(model.decode(mean)).detach().reshape(shape),
@@ -187,11 +189,40 @@ class Shift(nn.Module):
         return z + 1, torch.zeros(z.shape[:-1])
 
 
+class Vamp(vc.Mixture):
+    """A reader's own prior: the mean of q(z|u) over pseudo-inputs u."""
+
+    def __init__(self, k, x_dim):
+        super().__init__()
+        self.inputs = nn.Parameter(torch.randn(k, x_dim))
+
+    def attach(self, model):
+        self.of = (model,)
+
+    def components(self):
+        m, v = self.of[0].encode(self.inputs.sigmoid())
+        return m[None], v[None]
+
+
+def test_a_mixture_of_a_reader_s_own_is_computed(show_widgets):
+    model = make(vc.VAE, (8, 8), prior=Vamp(5, 64))
+    x, labels = images(64)
+    traversal, components = w.LatentTraversal(model, x, labels), w.Components(model, x, labels)
+    page, trouble = show_widgets([traversal, components])
+    one, two = page.locator(".vw").all()
+    assert number(one, "log_p") == pytest.approx(traversal.log_p, abs=NATS)
+    assert_picture(two, components.image)
+    assert number(two, "chosen") == pytest.approx(100 * components.responsibilities[components.component].item(), abs=0.1)
+    with pytest.raises(ValueError, match="given VAE, whose prior is another"):
+        w.LatentPlane(model)
+    assert trouble == []
+
+
 @pytest.mark.parametrize(("model", "why"), [
     (lambda: make(vc.VAE, (8, 8), decoder=Doubled((2, 12, 64))), "this Doubled has a forward of its own"),
     (lambda: make(Louder, (8, 8)), "Louder.decode says something else"),
     (lambda: make(vc.VAE, (8, 8), decoder=Convolution()), "runs MLPs of vae_core, .* given Convolution"),
-    (lambda: make(Heavier, (8, 8)), "that of Heavier.log_weight is another"),
+    (lambda: make(Heavier, (8, 8), z_dim=3), "that of Heavier.log_weight is another"),
     (lambda: make(vc.VAE, (8, 8), flow=Shift()), r"q\(z\|x\) is a Gaussian; after this one's flow it is none"),
 ])
 def test_what_a_browser_cannot_compute_is_refused(model, why):

@@ -25,9 +25,9 @@ def digits(images, titles=None, columns=10, ax=None):
     """Draw digits in a grid, dark ink on white, and return the axes.
 
     images: (n, height, width), or (n, pixels) if they are square, ink from 0 to 1; titles: n short texts, one above
-    each digit, or None. With `ax` everything is drawn there as one picture (then without titles); otherwise each digit gets axes of its
-    own in a new figure, about 0.72 inch a digit. Raises ValueError if the shape is not of digits, if there are none,
-    or if the titles do not match.
+    each digit, or None. With `ax` everything is drawn there as one picture (then without titles); otherwise each digit
+    gets axes of its own in a new figure, about 0.72 inch a digit. Raises ValueError if the shape is not of digits, if
+    there are none, or if the titles do not match.
     """
     images = torch.as_tensor(images).detach().cpu().float()
     if images.ndim == 2 and math.isqrt(images.shape[1]) ** 2 == images.shape[1]:
