@@ -212,7 +212,8 @@ def test_a_mixture_of_a_reader_s_own_is_computed(show_widgets):
     one, two = page.locator(".vw").all()
     assert number(one, "log_p") == pytest.approx(traversal.log_p, abs=NATS)
     assert_picture(two, components.image)
-    assert number(two, "chosen") == pytest.approx(100 * components.responsibilities[components.component].item(), abs=0.1)
+    share = components.responsibilities[components.component].item()
+    assert number(two, "chosen") == pytest.approx(100 * share, abs=0.1)
     with pytest.raises(ValueError, match="given VAE, whose prior is another"):
         w.LatentPlane(model)
     assert trouble == []
