@@ -800,10 +800,12 @@ def test_a_model_of_another_class_is_saved_once_its_class_is_known(tmp_path, mon
 
 
 def test_a_model_of_other_layers_or_impossible_arguments_is_not_saved(tmp_path):
-    other, impossible = model(), model()
-    other.dec = torch.nn.Linear(2, X_DIM)
+    foreign, other, impossible = model(), model(), model()
+    foreign.dec = torch.nn.Linear(2, X_DIM)
+    other.z_dim = 3
     impossible.beta = math.nan
-    for net, message in ((other, r"dec\.first\.weight has to have shape .*; given none"), (impossible, "beta")):
+    for net, message in ((foreign, "Linear is not registered"), (impossible, "beta"),
+                         (other, r"enc\.rest\.1\.weight has to have shape \(6, 12\) .*; given \(4, 12\)")):
         with pytest.raises(ValueError, match=message):
             vc.save_model(tmp_path / "net", net)
     assert list(tmp_path.iterdir()) == []
