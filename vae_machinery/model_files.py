@@ -36,7 +36,9 @@ def arguments_of(module: nn.Module) -> dict:
     if kind is None:
         raise ValueError(_unregistered(module))
     arguments = {}
-    for name in inspect.signature(kind).parameters.keys() - set(getattr(module, "left_out", ())):
+    named = {p.name for p in inspect.signature(kind).parameters.values()
+             if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}  # a class without an __init__ has nn.Module's
+    for name in named - set(getattr(module, "left_out", ())):
         if not hasattr(module, name):
             raise ValueError(f"a {kind.__name__} has to keep its arguments, and self.{name} is missing")
         value = getattr(module, name)
