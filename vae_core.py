@@ -475,7 +475,7 @@ class Gaussian(Likelihood):
         m, v = self.moments(parameters)
         return log_normal(x, m, v.expand_as(m))
 
-    def log_prob_pairs(self, x, parameters):  # two matrix products, as in Mixture.log_prob; in float64, since it cancels
+    def log_prob_pairs(self, x, parameters):  # matrix products in float64, as in Mixture.log_prob
         m, v = (t.double() for t in torch.broadcast_tensors(*self.moments(parameters)))
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         squared = x.double() ** 2 @ (1 / v).T - 2 * x.double() @ (m / v).T
