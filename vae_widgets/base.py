@@ -1,6 +1,7 @@
 """What the widgets share: networks that travel once, a state that is checked, and the files of their front ends."""
 
 import hashlib
+import math
 import weakref
 from pathlib import Path
 
@@ -8,12 +9,17 @@ import anywidget
 import ipywidgets
 import numpy as np
 import torch
+import torch.nn.functional as F
 import traitlets
 
 import vae_core as vc
 
 FOLDER = Path(__file__).resolve().parent
 MAX_DIGITS = 100  # in a widget: a hundred test digits are 10 kB of its page
+
+
+class BeyondBrowsersError(ValueError):
+    """A network or a likelihood that engine.js does not know: PyTorch computes it, a page cannot."""
 
 
 class Network(ipywidgets.Widget):
@@ -29,27 +35,30 @@ class Network(ipywidgets.Widget):
     y_dim = traitlets.Int(0).tag(sync=True)
     precision = traitlets.Enum(["float32", "float16", "int8"]).tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
+    grey = traitlets.Enum(["sigmoid", "identity", "continuous"], "sigmoid",
+                          help="of a decoder: what makes grey levels of its numbers").tag(sync=True)
 
     _made = weakref.WeakValueDictionary()  # noqa: RUF012 - hash of what is sent -> the network that has been sent
 
     @classmethod
-    def of(cls, mlp, precision="float16"):
+    def of(cls, mlp, precision="float16", outputs=None, grey="sigmoid"):
         """The network of an MLP: the one that exists, if nothing about it has changed.
 
         precision: "float16" (what the book's models are stored in), "float32", or "int8" with a scale for each row,
-        for pictures without numbers. Raises ValueError if mlp is no MLP of vae_core, for another precision, or if it
-        holds numbers that are not finite in that precision.
+        for pictures without numbers. outputs: how many of its numbers the browser needs, by default all. Raises
+        ValueError if mlp is no MLP of vae_core, or says something else than its layers do, for another precision, or
+        if it holds numbers that are not finite in that precision.
         """
-        if not isinstance(mlp, vc.MLP):
-            raise ValueError(f"wanted an MLP of vae_core, such as model.dec; given {type(mlp).__name__}")
+        linear = layers_of(mlp)
         if precision not in _PACK:
             raise ValueError(f"precision must be one of {', '.join(_PACK)}; given {precision!r}")
         for name, weight in mlp.named_parameters():
             check_finite(name, weight, torch.float16 if precision == "float16" else torch.float32)
-        linear = [mlp.first, *(layer for layer in mlp.rest if isinstance(layer, torch.nn.Linear))]
-        state = dict(sizes=[linear[0].in_features, *(layer.out_features for layer in linear)],
+        check_layers(mlp)
+        sizes = [linear[0].in_features, *(layer.out_features for layer in linear)]
+        state = dict(sizes=[*sizes[:-1], outputs or sizes[-1]], grey=grey,
                      activation=activation_of(mlp), y_dim=mlp.label.in_features if mlp.label else 0,
-                     precision=precision, weights=pack(mlp, linear, precision))
+                     precision=precision, weights=pack(mlp, linear, precision, outputs))
         key = hashlib.sha256(repr(sorted(state.items())).encode()).hexdigest()
         if key not in cls._made or cls._made[key].comm is None:  # closed: Jupyter forgot it
             cls._made[key] = cls(**state)
@@ -64,23 +73,62 @@ def check_finite(name, weight, dtype=torch.float32):
                          f"{name} holds {given:g}")
 
 
+def layers_of(mlp):
+    """The linear layers of an MLP, first to last. Raises ValueError for another network."""
+    if not hasattr(mlp, "first") or not hasattr(mlp, "rest"):
+        raise BeyondBrowsersError("a browser runs MLPs of vae_core, such as model.dec, and no other network; "
+                                  f"given {type(mlp).__name__}")
+    return [mlp.first, *(layer for layer in mlp.rest if isinstance(layer, torch.nn.Linear))]
+
+
+@torch.no_grad()
+def check_layers(mlp):
+    """Raise ValueError unless the network says what its layers do, which is what a browser computes."""
+    linear, label = layers_of(mlp), mlp.label
+    x = some_numbers(label.in_features if label else 4, linear[0].in_features).to(linear[0].weight)
+    y = [torch.eye(label.in_features).to(x)] if label else []
+    h = linear[0](x) + (label(*y) if label else 0)
+    activation = vc.ACTIVATIONS[activation_of(mlp)]()
+    for layer in linear[1:]:
+        h = layer(activation(h))
+    found = mlp(x, *y)
+    wanted = vc.gaussian_parameters(h) if isinstance(found, tuple) and h.shape[-1] % 2 == 0 else h
+    if not alike(found, wanted):
+        raise BeyondBrowsersError("a browser runs the layers of an MLP one after the other; this "
+                                  f"{type(mlp).__name__} has a forward of its own, which says something else")
+
+
+def some_numbers(rows, columns):
+    """The same normal numbers each time, to try a part of a model on."""
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(0))
+
+
+def alike(found, wanted):
+    """Whether two tensors, or tuples of them, are the same but for rounding."""
+    if isinstance(found, tuple) or isinstance(wanted, tuple):
+        return len(found) == len(wanted) and all(map(alike, found, wanted))
+    return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-3, atol=1e-3, equal_nan=True)
+
+
 def activation_of(mlp):
     if not len(mlp.rest):
         return "elu"  # a single layer has none
     found = [name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind)]
     if not found:
-        raise ValueError(f"browsers know vae_core's {', '.join(vc.ACTIVATIONS)}; given {type(mlp.rest[0]).__name__}")
+        raise BeyondBrowsersError(f"browsers know vae_core's {', '.join(vc.ACTIVATIONS)}; "
+                                  f"given {type(mlp.rest[0]).__name__}")
     return found[0]
 
 
-def pack(mlp, linear, precision):
-    """The bytes of a network's weights, layer after layer."""
+def pack(mlp, linear, precision, outputs=None):
+    """The bytes of a network's weights, layer after layer; of the last one those of the first `outputs` numbers."""
     parts = []
     for layer in linear:
-        parts.append(_PACK[precision](layer.weight))
+        rows = outputs if layer is linear[-1] else None
+        parts.append(_PACK[precision](layer.weight[:rows]))
         if layer is mlp.first and mlp.label is not None:
-            parts.append(_PACK[precision](mlp.label.weight))
-        parts.append(_PACK["float32" if precision == "int8" else precision](layer.bias))
+            parts.append(_PACK[precision](mlp.label.weight[:rows]))
+        parts.append(_PACK["float32" if precision == "int8" else precision](layer.bias[:rows]))
     return b"".join(parts)
 
 
@@ -139,8 +187,7 @@ def mixture_of(model: vc.VAE) -> tuple[torch.Tensor, torch.Tensor]:
                          "prior, without components()")
     m, v = (t.reshape(-1, model.z_dim) for t in model.z_prior)
     some = torch.arange(-2.0, 3.0).unsqueeze(1).expand(-1, model.z_dim)  # a class may have a log p(z) of its own
-    if not torch.allclose(model.log_prior(some), vc.log_normal_mixture(some, m[None], v[None]), rtol=1e-3, atol=1e-3,
-                          equal_nan=True):
+    if not alike(model.log_prior(some), vc.log_normal_mixture(some, m[None], v[None])):
         raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
                          "prior: its log p(z) is not that of its z_prior")
     return m, v
@@ -229,6 +276,10 @@ class BookWidget(anywidget.AnyWidget):
         parts = self._parts() if self in self._open else set()
         super().close()
         self._open.discard(self)
+        self._let_go(parts)
+
+    def _let_go(self, parts):
+        """Close those that no open widget shows."""
         for part in parts.difference(*(other._parts() for other in self._open)):
             part.close()
 
@@ -247,11 +298,70 @@ class BookWidget(anywidget.AnyWidget):
         return value
 
 
-class ModelWidget(BookWidget):
+class FollowingWidget(BookWidget):
+    """The base of a widget that shows a model, or several, and can follow one that is being trained.
+
+    A subclass has its `_packed` return the traits that are made of the model, and takes them from there at first.
+    """
+
+    raster = traitlets.List(traitlets.Int(), [28, 28, 1],
+                            help="height and width of a picture, and the bits of a pixel as it travels").tag(sync=True)
+    version = traitlets.Int(0, help="how often the model has been taken anew").tag(sync=True)
+
+    def _packed(self):
+        raise NotImplementedError
+
+    def refresh(self, *_):
+        """Show the model as it is by now: its weights are packed anew, and open views are drawn anew.
+
+        Arguments are ignored, so that a training may call it after every epoch.
+        """
+        parts = self._parts()
+        with self.hold_sync():
+            for name, value in self._packed().items():
+                setattr(self, name, value)
+            self.version += 1
+        self._let_go(parts - self._parts())
+
+
+class DecodingWidget(FollowingWidget):
+    """The base of a widget that draws what z decodes to: a browser does or, if that does not know the decoder, Python.
+
+    A message {decode: id} with z (n, z_dim) in float32 is answered by {decoded: id} with the numbers of n pictures, of
+    which `grey` makes grey levels.
+    """
+
+    decoder = reference(Network)  # None: Python decodes
+    grey = traitlets.Enum(["sigmoid", "identity"], "sigmoid", help="as Network.grey").tag(sync=True)
+
+    def __init__(self, **traits):
+        super().__init__(**traits)
+        self.on_msg(self._answer)
+
+    def _pack_decoder(self, precision="float16"):
+        """The traits of what decodes."""
+        try:
+            return dict(decoder=drawing_of(self._model, precision))
+        except BeyondBrowsersError:
+            return dict(decoder=None, grey="sigmoid" if is_bernoulli(self._model) else "identity")
+
+    @torch.no_grad()
+    def _decode(self, z):
+        """What `grey` makes grey levels of, (n, x_dim)."""
+        decoded = self._model.decode(z)
+        return decoded if self.grey == "sigmoid" else self._model.likelihood.mean(decoded)
+
+    def _answer(self, _, content, buffers):
+        if "decode" in content:
+            z = torch.frombuffer(bytearray(buffers[0]), dtype=torch.float32).reshape(-1, self._model.z_dim)
+            self.send({"decoded": content["decode"]}, [as_floats(self._decode(z))])
+
+
+class ModelWidget(FollowingWidget):
     """The base of a widget that runs a model on one of some test digits.
 
-    model: a VAE, GMVAE or SSVAE; x, labels: binary test digits (n, 784) and their class ids. Raises ValueError for
-    another model, or if x and labels do not fit each other.
+    model: a VAE, GMVAE or SSVAE; x, labels: test digits (n, x_dim), binary ones for a Bernoulli, and their class ids.
+    Raises ValueError for another model, or if x and labels do not fit each other.
     """
 
     digit = traitlets.Int(0, help="the index of the chosen test digit").tag(sync=True)
@@ -260,51 +370,171 @@ class ModelWidget(BookWidget):
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
     codes = traitlets.Bytes(help="what the encoder says of each digit, so that it need not travel").tag(sync=True)
+    in_nats = False  # whether the browser computes log w, and not pictures alone
 
     def __init__(self, model, x, labels, **traits):
-        if not isinstance(model, vc.VAE):
+        if not hasattr(model, "log_weight"):
             raise ValueError(f"wanted a VAE, GMVAE or SSVAE, which have a bound; given {type(model).__name__}")
         check_model(model)
-        packed = pack_digits(x)
+        check_posterior(model)
+        if self.in_nats:
+            check_bernoulli(model)
+        self._model, self._x = model, images_of(model, x)
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
-        self._model, self._x = model, torch.as_tensor(x).float()
-        super().__init__(digits=packed, labels=pack_labels(labels), codes=self._pack_codes(labels),
-                         decoder=Network.of(model.dec),
-                         mixture=pack_prior(model), **traits)
+        self._labels = torch.as_tensor(labels)
+        packed = pack_labels(labels)
+        if self.in_nats:
+            check_weights(model, self._x)
+        super().__init__(raster=raster_of(model), digits=pack_images(model, self._x), labels=packed,
+                         **self._packed(), **traits)
 
-    def _pack_codes(self, labels):
+    def _packed(self):
+        return dict(codes=self._pack_codes(), decoder=drawing_of(self._model), mixture=pack_prior(self._model))
+
+    def _pack_codes(self):
         """q(z|x) of each digit, as the front end's ui.proposals reads it."""
         return pack_proposals(self._model, self._x)
 
 
 @torch.no_grad()
 def pack_proposals(model, x):
-    """Of each image the means and the variances of q(z|x), in float32; of an SSVAE those of q(z|x, y) for each label,
-    and then the logits of q(y|x)."""
-    if not isinstance(model, vc.SSVAE):
-        return b"".join(_array(torch.cat(code)).astype("<f4").tobytes() for code in zip(*model.enc(x), strict=True))
+    """Of each image the means and the variances of q(z|x), in float32; of a model whose encoder takes a label those of
+    q(z|x, y) for each label, and then the logits of q(y|x)."""
+    if not model.takes_label:
+        return b"".join(as_floats(torch.cat(code)) for code in zip(*model.encode(x), strict=True))
     every_label = torch.eye(model.y_dim)
     codes = []
     for image in x:
-        m, v = model.enc(image.expand(model.y_dim, -1), every_label)
+        m, v = model.encode(image.expand(model.y_dim, -1), every_label)
         codes.append(torch.cat([m.flatten(), v.flatten(), model.cls(image)]))
-    return b"".join(_array(code).astype("<f4").tobytes() for code in codes)
+    return b"".join(map(as_floats, codes))
 
 
 @torch.no_grad()
-def pack_means(encoder, *x):
+def pack_means(model, *x):
     """Of each image the mean of q(z|x), in float32."""
-    return _array(encoder(*x)[0]).astype("<f4").tobytes()
+    return as_floats(model.encode(*x)[0])
+
+
+def as_floats(tensor):
+    """Its numbers in float32, as the front end's ui.floats reads them."""
+    return _PACK["float32"](tensor)
+
+
+# What a browser has to know of a model, and what it refuses. Parts are asked what they say, on a few numbers: a class
+# of the reader's own may say something else than the one it is made of.
 
 
 def check_model(model):
     """Raise ValueError unless the model is of what widgets show and browsers compute."""
-    if model.x_dim != 784:
-        raise ValueError(f"wanted a model of 28 x 28 pixels; given one with x_dim={model.x_dim}")
-    dtype = model.dec.first.weight.dtype
+    name = type(model).__name__
+    if not hasattr(model, "decode"):
+        raise ValueError(f"wanted a model of vae_core; given {name}")
+    if model.shape is None:
+        raise ValueError(f"wanted a model that states its pictures' height and width: give "
+                         f"{name}(..., shape=(height, width)), of {model.x_dim} pixels in all")
+    dtype = next(model.parameters()).dtype
     if dtype != torch.float32:
         raise ValueError(f"wanted a model in torch.float32; given one in {dtype}: give model.float()")
+
+
+def check_shapes(models):
+    """Raise ValueError unless all models are of pictures of one height and width."""
+    shapes = sorted({model.shape for model in models})
+    if len(shapes) > 1:
+        raise ValueError(f"wanted models of pictures of one height and width; given {' and '.join(map(str, shapes))}")
+
+
+def check_posterior(model):
+    """Raise ValueError unless q(z|x) is a Gaussian, with the mean and variance that the encoder states."""
+    if getattr(model, "flow", None) is not None:
+        raise ValueError("wanted a model whose q(z|x) is a Gaussian; after this one's flow it is none")
+
+
+def raster_of(model):
+    """Height and width of the model's pictures, and the bits of a pixel: 1 of binary ones, else 8."""
+    return [*model.shape, 1 if is_bernoulli(model) else 8]
+
+
+@torch.no_grad()
+def is_bernoulli(model):
+    """Whether p(x|z) is a Bernoulli's for each pixel."""
+    if model.likelihood.outputs != 1:
+        return False
+    logits = 3 * some_numbers(5, model.x_dim)
+    x = (some_numbers(5, 2 * model.x_dim)[:, model.x_dim:] > 0).float()
+    return alike(model.likelihood.log_prob(x, logits), vc.log_bernoulli_with_logits(x, logits))
+
+
+def check_bernoulli(model):
+    """Raise ValueError unless a browser can compute log p(x|z)."""
+    if not is_bernoulli(model):
+        raise ValueError("log p(x|z) is computed in the browser, which knows a Bernoulli for each pixel; "
+                         f"given {type(model.likelihood).__name__}")
+
+
+@torch.no_grad()
+def check_weights(model, x):
+    """Raise ValueError unless the model's log w is that of its parts, from which a browser computes it."""
+    x, count, y = x[:1], 3, None
+    with vc.seeded(0):
+        given = model.log_weight(x, count)[0].flatten()
+    with vc.seeded(0):
+        log_w = torch.zeros(())
+        if model.takes_label:
+            log_q = model.cls(x).log_softmax(-1)
+            drawn = torch.distributions.Categorical(logits=log_q).sample((count,))[:, 0]
+            y, log_w = F.one_hot(drawn, model.y_dim).to(x), -log_q[0, drawn] - math.log(model.y_dim)
+        m, v = model.encode(x.expand(count, -1), y) if model.takes_label else model.encode(x.expand(count, -1))
+        z = vc.sample_gaussian(m, v)
+        decoded = model.decode(z, y) if model.takes_label else model.decode(z)
+        log_w = log_w + model.likelihood.log_prob(x, decoded) + model.log_prior(z) - vc.log_normal(z, m, v)
+    if not torch.allclose(given, log_w, rtol=1e-3, atol=0.01, equal_nan=True):
+        raise ValueError(f"a browser computes log w = log p(x|z) + log p(z) - log q(z|x) from a model's parts; that of "
+                         f"{type(model).__name__}.log_weight is another: give it a prior or a likelihood instead")
+
+
+@torch.no_grad()
+def grey_of(model):
+    """What makes grey levels of the decoder's numbers, by its name in engine.js; None if that knows no such thing."""
+    numbers = 3 * some_numbers(5, model.likelihood.outputs * model.x_dim)
+    first, found = numbers[:, : model.x_dim], model.likelihood.mean(numbers)
+    known = dict(sigmoid=first.sigmoid(), identity=first, continuous=vc.ContinuousBernoulli().mean(first))
+    return next((name for name, wanted in known.items() if alike(found, wanted)), None)
+
+
+@torch.no_grad()
+def drawing_of(model, precision="float16"):
+    """The network that draws the mean of p(x|z). Raises ValueError where a browser cannot run it."""
+    name, grey = type(model).__name__, grey_of(model)
+    if grey is None:
+        raise BeyondBrowsersError("a browser draws the mean of a Bernoulli, of a continuous one or of a Gaussian; "
+                                  f"given {type(model.likelihood).__name__}")
+    y = [torch.eye(model.y_dim)] if model.takes_label else []
+    z = some_numbers(model.y_dim if y else 4, model.z_dim)
+    net = Network.of(model.dec, precision, model.x_dim, grey)
+    if not alike(model.decode(z, *y), model.dec(z, *y)):
+        raise BeyondBrowsersError(f"a browser runs the network model.dec; {name}.decode says something else")
+    return net
+
+
+@torch.no_grad()
+def encoder_of(model, x):
+    """The network of q(z|x). Raises ValueError where a browser cannot run it."""
+    net = Network.of(model.enc)
+    y = [torch.eye(model.y_dim)[:1].expand(len(x), -1)] if model.takes_label else []
+    if not alike(model.encode(x, *y), model.enc(x, *y)):
+        raise BeyondBrowsersError("a browser runs the network model.enc; "
+                                  f"{type(model).__name__}.encode says something else")
+    return net
+
+
+@torch.no_grad()
+def drawn(model, z, y=None):
+    """What z decodes to: the grey levels of the mean of p(x|z), (..., height, width), from PyTorch."""
+    decoded = model.decode(z) if y is None else model.decode(z, y)
+    return model.likelihood.mean(decoded).clamp(0, 1).unflatten(-1, model.shape)
 
 
 def to_choose(labels, most=10):
@@ -324,15 +554,36 @@ def pack_labels(labels):
     return bytes(labels.tolist())
 
 
-def pack_digits(x):
-    """Binary digits as bits, 98 bytes each. x: (n, 784), zeros and ones. Raises ValueError for anything else."""
-    return np.packbits(_array(binary_digits(x)).astype(np.uint8), axis=1).tobytes()
-
-
-def binary_digits(x, most=MAX_DIGITS):
-    """The digits as a tensor (n, 784) of zeros and ones. Raises ValueError for anything else, or for too many."""
+def images_of(model, x, most=MAX_DIGITS):
+    """Images as the model takes them, a float tensor (n, x_dim). Raises ValueError for anything else, or too many."""
+    if is_bernoulli(model):
+        return binary_digits(x, model.x_dim, most).float()
     x = torch.as_tensor(x)
-    if x.dim() != 2 or x.shape[1] != 784 or not 1 <= len(x) <= most or not ((x == 0) | (x == 1)).all():
-        raise ValueError(f"wanted 1 to {most} binary digits of shape (n, 784); given shape {tuple(x.shape)}"
+    if x.dim() != 2 or x.shape[1] != model.x_dim or not 1 <= len(x) <= most:
+        raise ValueError(f"wanted 1 to {most} images of shape (n, {model.x_dim}); given shape {tuple(x.shape)}")
+    model.likelihood.check(x)
+    return x.float()
+
+
+def pack_images(model, x):
+    """Images for ui.digitsOf: bits of binary ones, else a byte a pixel for grey from 0 to 1, as `raster_of` says."""
+    if is_bernoulli(model):
+        return pack_digits(x)
+    return (255 * images_of(model, x).clamp(0, 1)).round().byte().numpy().tobytes()
+
+
+def pack_digits(x, pixels=None, most=MAX_DIGITS):
+    """Binary digits as bits, each filled up to whole bytes. x: (n, pixels), zeros and ones. Raises ValueError for
+    anything else."""
+    return np.packbits(_array(binary_digits(x, pixels, most)).astype(np.uint8), axis=1).tobytes()
+
+
+def binary_digits(x, pixels=None, most=MAX_DIGITS):
+    """The digits as a tensor (n, pixels) of zeros and ones. Raises ValueError for anything else, or for too many."""
+    x = torch.as_tensor(x)
+    fits = x.dim() == 2 and pixels in (None, x.shape[1])
+    if not fits or not 1 <= len(x) <= most or not ((x == 0) | (x == 1)).all():
+        raise ValueError(f"wanted 1 to {most} binary digits of shape (n, {pixels or 'pixels'}); "
+                         f"given shape {tuple(x.shape)}"
                          + ("" if x.numel() == 0 else f" with values from {x.min():g} to {x.max():g}"))
     return x

@@ -8,7 +8,8 @@ async function renderComponents({ model, el }) {
   const most = Math.min(6, k); // responsible components with pictures
   const order = model.get("order");
   const places = new Map(order.map((component, place) => [component, place]));
-  const digits = ui.digitsOf(model.get("digits"));
+  const raster = model.get("raster"), [tall, wide] = raster, size = dec.outputs;
+  const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const codes = ui.floats(model.get("codes"));
   const view = ui.frame(model, el, "The components of the prior");
@@ -24,12 +25,12 @@ async function renderComponents({ model, el }) {
   const place = ui.slider(view, model, { trait: "component", name: "place", label: "Component, by its place on the sheet", values: order,
                                          show: (component) => `${places.get(component) + 1}/${k}` });
   const title = ui.h("p", { class: "vw-heading" });
-  const mean = ui.digit();
-  const samples = ui.range(SAMPLES).map(() => ui.digit("small"));
+  const mean = ui.digit("", raster);
+  const samples = ui.range(SAMPLES).map(() => ui.digit("small", raster));
   const spreads = ui.h("div");
 
   const shares = ui.range(most).map((rank) => {
-    const [bar, picture, words] = [ui.h("span", { class: "swatch" }), ui.digit("small"), ui.h("small")];
+    const [bar, picture, words] = [ui.h("span", { class: "swatch" }), ui.digit("small", raster), ui.h("small")];
     const inside = [ui.h("span", { class: "vw-share" }, bar), picture, words];
     const part = { bar, picture, words, button: ui.button(inside, () => choose(part.component)) };
     return part;
@@ -66,17 +67,17 @@ async function renderComponents({ model, el }) {
   // --- the sheet: the means are painted once; laid out for a width and a digit; and then one gets the ring ---
 
   const side = Math.ceil(Math.sqrt(k));
-  const means = ui.h("canvas", { width: 28 * side, height: 28 * side }); // in the model's own order
-  const spot = (component) => [28 * (component % side), 28 * Math.floor(component / side)];
+  const means = ui.h("canvas", { width: wide * side, height: tall * side }); // in the model's own order
+  const spot = (component) => [wide * (component % side), tall * Math.floor(component / side)];
   const plain = ui.h("canvas"); // the sheet without the ring
   let [laidOut, painted, columns, cell] = ["", 0, 1, 0];
 
   ui.slices(view, () => {
     const count = Math.min(10, k - painted);
-    const ink = engine.sigmoid(engine.forward(dec, m.subarray(dim * painted, dim * (painted + count)), count));
+    const ink = engine.ink(dec, engine.forward(dec, m.subarray(dim * painted, dim * (painted + count)), count));
     for (const n of ui.range(count)) {
-      const one = ui.digit();
-      ui.paint(one, ink.subarray(784 * n, 784 * (n + 1)));
+      const one = ui.digit("", raster);
+      ui.paint(one, ink.subarray(size * n, size * (n + 1)));
       means.getContext("2d").drawImage(one, ...spot(painted + n));
     }
     painted += count;
@@ -94,7 +95,7 @@ async function renderComponents({ model, el }) {
     const context = plain.getContext("2d");
     context.scale(ratio, ratio);
     context.imageSmoothingQuality = "high";
-    const { shares: r } = code(digit);
+    const { shares: r } = code(digit), scale = cell / Math.max(tall, wide);
     order.forEach((component, at) => {
       const [x, y] = corner(at);
       if (r[component] > SHARE) {
@@ -103,7 +104,8 @@ async function renderComponents({ model, el }) {
         context.fillRect(x, y, cell, cell);
         context.globalAlpha = 1;
       }
-      context.drawImage(means, ...spot(component), 28, 28, x, y, cell, cell);
+      context.drawImage(means, ...spot(component), wide, tall,
+        x + (cell - scale * wide) / 2, y + (cell - scale * tall) / 2, scale * wide, scale * tall);
     });
   }
 
@@ -181,22 +183,22 @@ async function renderComponents({ model, el }) {
     const { z, log_p, shares: r } = code(digit);
     const which = `test digit ${digit + 1}, a ${labels[digit]}`;
 
-    ui.paint(mean, engine.sigmoid(engine.forward(dec, of(m, component))));
+    ui.paint(mean, engine.ink(dec, engine.forward(dec, of(m, component))));
     const source = engine.normals(seed);
     const draws = ui.range(SAMPLES).flatMap(() =>
       Array.from(engine.mixtureSample(prior, source.fill(new Float32Array(dim)), (component + 0.5) / k)));
-    const ink = engine.sigmoid(engine.forward(dec, Float32Array.from(draws), SAMPLES));
+    const ink = engine.ink(dec, engine.forward(dec, Float32Array.from(draws), SAMPLES));
     samples.forEach((picture, n) => {
-      ui.paint(picture, ink.subarray(784 * n, 784 * (n + 1)));
+      ui.paint(picture, ink.subarray(size * n, size * (n + 1)));
       picture.setAttribute("aria-label", `Draw ${n + 1} from ${named(component)}, decoded`);
     });
     drawSpreads(component, z);
 
     const top = ui.range(k).sort((a, b) => r[b] - r[a]).slice(0, most);
-    const pictures = engine.sigmoid(engine.forward(dec, Float32Array.from(top.flatMap((j) => Array.from(of(m, j)))), most));
+    const pictures = engine.ink(dec, engine.forward(dec, Float32Array.from(top.flatMap((j) => Array.from(of(m, j)))), most));
     shares.forEach((part, rank) => {
       part.component = top[rank];
-      ui.paint(part.picture, pictures.subarray(784 * rank, 784 * (rank + 1)));
+      ui.paint(part.picture, pictures.subarray(size * rank, size * (rank + 1)));
       part.picture.setAttribute("aria-label", `The mean of ${named(top[rank])}, decoded`);
       ui.put(part.bar, { style: `--colour:${ui.COLOURS.prior};height:${Math.max(2, 100 * r[top[rank]])}%` });
       part.words.textContent = percent(r[top[rank]]);
@@ -223,4 +225,4 @@ async function renderComponents({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderComponents };
+export default { render: ui.following(renderComponents) };

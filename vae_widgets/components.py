@@ -4,7 +4,7 @@ import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget, pack_means
+from .base import ModelWidget, drawn, has_standard_prior, mixture_of, pack_means
 
 SEEDS = (0, 2**31 - 1)
 
@@ -12,8 +12,9 @@ SEEDS = (0, 2**31 - 1)
 class Components(ModelWidget, script="components.js"):
     """The components of a learned prior: all of them on one sheet, one of them close up, and whose a test digit is.
 
-    model: a GMVAE. x, labels: a few binary test digits (n, 784) and their class ids, whose codes (the mean of q(z|x))
-    the components share among themselves. On the sheet each component stands beside others that look like it.
+    model: a GMVAE. x, labels: a few test digits (n, x_dim), binary ones for a Bernoulli, and their class ids, whose
+    codes (the mean of q(z|x)) the components share among themselves. On the sheet each component stands beside others
+    that look like it.
     Traits: component, the chosen one, from 0 (at first, the one most responsible for the chosen digit); digit, the
     index of the chosen test digit; seed, of the samples. `responsibilities` are p(component|z) of the digit's code,
     and `image` is the chosen component's mean decoded, both by PyTorch. Raises ValueError for another model, or if x
@@ -27,16 +28,19 @@ class Components(ModelWidget, script="components.js"):
     order = traitlets.List(traitlets.Int(), help="the components as they stand on the sheet").tag(sync=True)
 
     def __init__(self, model, x, labels, *, name="components", **traits):
-        if not isinstance(model, vc.GMVAE):
+        if not hasattr(model, "log_weight") or has_standard_prior(model):
             raise ValueError(f"wanted a GMVAE, whose prior has components; given {type(model).__name__}")
-        super().__init__(model, x, labels, name=name, order=tour(decoded_means(model)), **traits, limits={
-            "component": (0, model.k - 1), "digit": (0, len(labels) - 1), "seed": SEEDS})
+        super().__init__(model, x, labels, name=name, **traits, limits={
+            "component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1), "seed": SEEDS})
         if "component" not in traits:
             self.component = self.responsibilities.argmax().item()
             self._defaults |= {"component": self.component}
 
-    def _pack_codes(self, labels):
-        return pack_means(self._model.enc, self._x)
+    def _packed(self):
+        return super()._packed() | dict(order=tour(drawn(self._model, mixture_of(self._model)[0]).flatten(1)))
+
+    def _pack_codes(self):
+        return pack_means(self._model, self._x)
 
     @traitlets.validate("component", "digit", "seed")
     def _valid(self, proposal):
@@ -46,19 +50,13 @@ class Components(ModelWidget, script="components.js"):
     def responsibilities(self):
         """Of each component, for the mean of the chosen digit's q(z|x): (k,) probabilities, from PyTorch."""
         with torch.no_grad():
-            m, v = self._model.z_prior
-            return vc.log_normal(self._model.enc(self._x[self.digit])[0], m[0], v[0]).softmax(0)
+            m, v = mixture_of(self._model)
+            return vc.log_normal(self._model.encode(self._x[self.digit])[0], m, v).softmax(0)
 
     @property
     def image(self):
-        """What the mean of the chosen component decodes to: (28, 28) probabilities of ink, from PyTorch."""
-        with torch.no_grad():
-            return self._model.dec(self._model.z_prior[0][0, self.component]).sigmoid().reshape(28, 28)
-
-
-@torch.no_grad()
-def decoded_means(model):
-    return model.dec(model.z_prior[0][0]).sigmoid()
+        """What the mean of the chosen component decodes to: (height, width) grey levels, from PyTorch."""
+        return drawn(self._model, mixture_of(self._model)[0][self.component])
 
 
 def tour(points):

@@ -5,9 +5,7 @@ import numpy as np
 import torch
 import traitlets
 
-import vae_core as vc
-
-from .base import ModelWidget, Network, answer_trait, pack_digits, reference
+from .base import ModelWidget, Network, answer_trait, encoder_of, pack_digits, reference
 
 SEEDS = (0, 2**31 - 1)
 SAMPLES = 1000  # of z, from which `elbo` is estimated
@@ -16,8 +14,8 @@ SAMPLES = 1000  # of z, from which `elbo` is estimated
 class DrawDigit(ModelWidget, script="draw_digit.js"):
     """Draw a digit, and see what the model makes of it: q(z|x), samples from it decoded, and the ELBO's terms.
 
-    model: a VAE, GMVAE or SSVAE. x, labels: a few binary test digits (n, 784) and their class ids; to choose one is
-    the way by keyboard. Drawings are centred and scaled as MNIST is.
+    model: a VAE, GMVAE or SSVAE. x, labels: a few binary test digits (n, 784) of 28 x 28 pixels and their class ids; to
+    choose one is the way by keyboard. Drawings are centred and scaled as MNIST is.
     Traits: digit, the index of the chosen test digit, or -1; pixels, an image from elsewhere as base64url of its 784
     bits, or "" (with digit = -1, an empty image); seed, of the samples.
     `x` is the image that the model sees, which can be set as well; `q` its q(z|x) and `elbo` its bound, by PyTorch.
@@ -28,16 +26,21 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
     seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
     answer = answer_trait()
     state = ("digit", "pixels", "seed", "answer")
+    in_nats = True
     encoder = reference(Network)
     classifier = reference(Network)
     later = ("encoder", "classifier")  # which a drawing needs, and no test digit
 
     def __init__(self, model, x, labels, *, name="draw", **traits):
+        if getattr(model, "shape", (28, 28)) != (28, 28):
+            raise ValueError(f"a digit is drawn on 28 x 28 pixels; given a model of {model.shape}")
         if traits.get("pixels"):
             traits = {"digit": -1} | traits
         super().__init__(model, x, labels, name=name, limits={"digit": (-1, len(x) - 1), "seed": SEEDS}, **traits)
-        self.encoder = Network.of(model.enc)
-        self.classifier = Network.of(model.cls) if isinstance(model, vc.SSVAE) else None
+
+    def _packed(self):
+        classifier = Network.of(self._model.cls) if self._model.takes_label else None
+        return super()._packed() | dict(encoder=encoder_of(self._model, self._x), classifier=classifier)
 
     @traitlets.validate("digit", "seed")
     def _valid(self, proposal):
@@ -68,17 +71,17 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
 
     @x.setter
     def x(self, image):
-        packed = pack_digits(torch.as_tensor(image).reshape(1, -1))
+        packed = pack_digits(torch.as_tensor(image).reshape(1, -1), 784)
         self.pixels = base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @property
     def q(self):
         """Mean and variance of q(z|x), each (z_dim,); of an SSVAE, q(z|x, y) for the most probable y."""
         with torch.no_grad():
-            if not isinstance(self._model, vc.SSVAE):
-                return self._model.enc(self.x)
+            if not self._model.takes_label:
+                return self._model.encode(self.x)
             y = torch.nn.functional.one_hot(self._model.cls(self.x).argmax(), self._model.y_dim).float()
-            return self._model.enc(self.x, y)
+            return self._model.encode(self.x, y)
 
     @property
     def elbo(self):

@@ -259,7 +259,7 @@ const engine = (() => {
   const networks = new WeakMap(); // weights -> network, so that several views decode them once
 
   function network(spec) {
-    const { sizes, activation, y_dim = 0, precision = "float32", weights } = spec;
+    const { sizes, activation, y_dim = 0, precision = "float32", grey = "sigmoid", weights } = spec;
     if (!Array.isArray(sizes) || sizes.length < 2 || !sizes.every((n) => Number.isInteger(n) && n > 0)) {
       throw new Error(`sizes must be two or more whole numbers; given ${JSON.stringify(sizes)}`);
     }
@@ -267,7 +267,8 @@ const engine = (() => {
     if (!PRECISIONS.includes(precision)) {
       throw new Error(`precision must be one of ${PRECISIONS.join(", ")}; given ${precision}`);
     }
-    const traits = { sizes, activation, y_dim, precision };
+    if (!GREYS[grey]) throw new Error(`grey must be one of ${Object.keys(GREYS).join(", ")}; given ${grey}`);
+    const traits = { sizes, activation, y_dim, precision, grey };
     const key = JSON.stringify(traits), known = networks.get(weights);
     if (known?.key === key) return known;
     const net = { ...build({ ...traits, weights }), key, spec: { ...traits, weights } };
@@ -276,7 +277,7 @@ const engine = (() => {
   }
 
   function build(spec) {
-    const { sizes, activation, y_dim } = spec;
+    const { sizes, activation, y_dim, grey } = spec;
     const matrices = unpack(spec), strides = sizes.map(whole), layers = [];
     const total = strides.reduce((sum, stride, i) => sum + stride * (BLOCK + (i && sizes[i - 1])), 0);
     const { f, product } = arithmetic(total, CODE);
@@ -289,7 +290,7 @@ const engine = (() => {
       const start = startRows(matrices.shift(), labels, sizes[i], strides[i]);
       layers.push({ weights, start, result: take(BLOCK * strides[i]) });
     }
-    return { sizes, strides, y_dim, activate: ACTIVATIONS[activation], layers, input, product,
+    return { sizes, strides, y_dim, grey, activate: ACTIVATIONS[activation], layers, input, product,
       inputs: sizes[0], outputs: sizes[sizes.length - 1] };
   }
 
@@ -398,6 +399,17 @@ const engine = (() => {
     for (let i = 0; i < out.length; i++) out[i] = f(a[i]);
     return out;
   };
+
+  // What makes grey levels of a decoder's numbers: of the logits of pixels that are 0 or 1, of means, or of the logits of a
+  // continuous Bernoulli, whose mean is 1 / (1 - e^-a) - 1 / a.
+  const GREYS = {
+    sigmoid: sigmoidOf,
+    identity: (mean) => Math.min(1, Math.max(0, mean)),
+    continuous: (a) => (Math.abs(a) < 1e-3 ? 0.5 + a / 12 : 1 / (1 - Math.exp(-a)) - 1 / a),
+  };
+
+  // Ink from 0 to 1 of a decoder's numbers; `grey` is the network's, or is given by itself.
+  const ink = ({ grey }, numbers) => elementwise(GREYS[grey])(numbers);
 
   function logMeanExp(a) {
     if (!a.length) throw new Error("nothing to average");
@@ -878,7 +890,7 @@ const engine = (() => {
 
   return {
     network, forward, encode, mixture, normals,
-    sigmoid: elementwise(sigmoidOf),
+    sigmoid: elementwise(sigmoidOf), ink,
     logMeanExp, logNormal, gaussian, logGaussian, logBernoulli, klNormal, logMixture, mixtureSample,
     proposal, logSoftmax, logWeights, boundJob, serve, openWorker,
     wasm, arithmetic, code, CODE, LANES, whole,

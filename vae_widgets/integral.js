@@ -2,7 +2,7 @@
 
 async function renderIntegral({ model, el }) {
   const decoder = await ui.network(model, "decoder");
-  const digits = ui.digitsOf(model.get("digits")), labels = ui.bytes(model.get("labels"));
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster")), labels = ui.bytes(model.get("labels"));
   const exact = model.get("exact"), spots = model.get("spots");
   const limit = model.get("limit"), sizes = model.get("sizes"), counts = model.get("counts");
   const FINEST = sizes.at(-1), MOST = counts.at(-1);
@@ -77,7 +77,7 @@ async function renderIntegral({ model, el }) {
     const start = performance.now(), rows = z.length / 2;
     const logits = engine.forward(decoder, z, rows);
     const log_prior = engine.logNormal(z, ...standard, 2, rows);
-    const joints = some.map((x) => engine.logBernoulli(x, logits, 784, rows).map((value, i) => value + log_prior[i]));
+    const joints = some.map((x) => engine.logBernoulli(x, logits, decoder.outputs, rows).map((value, i) => value + log_prior[i]));
     decoded += rows;
     busy += performance.now() - start;
     return joints;
@@ -359,4 +359,4 @@ async function renderIntegral({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderIntegral };
+export default { render: ui.following(renderIntegral) };

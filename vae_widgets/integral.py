@@ -3,7 +3,20 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, answer_trait, check_model, pack_digits, pack_labels, reference
+from .base import (
+    FollowingWidget,
+    Network,
+    answer_trait,
+    check_bernoulli,
+    check_model,
+    drawing_of,
+    has_standard_prior,
+    images_of,
+    pack_images,
+    pack_labels,
+    raster_of,
+    reference,
+)
 
 LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
 FINEST = 401  # points along each latent of the grid that is as good as exact
@@ -12,10 +25,10 @@ SIZES = [n for n in range(3, FINEST + 1) if (FINEST - 1) % (n - 1) == 0]
 COUNTS = [a * 10**k for k in range(5) for a in (1, 3)] + [100_000]  # of samples
 
 
-class Integral(BookWidget, script="integral.js"):
+class Integral(FollowingWidget, script="integral.js"):
     """log p(x) of a test digit with two latents: its integrand, a grid's sum, and samples from the prior.
 
-    model: a VAE with z_dim = 2; x, labels: one to ten binary test digits (n, 784) and their class ids. Traits: digit,
+    model: a VAE with z_dim = 2; x, labels: one to ten binary test digits (n, x_dim) and their class ids. Traits: digit,
     the index of the chosen one; n, the grid's points along each latent, one of SIZES; m, the number of samples, one of
     COUNTS; seed, of the samples; method, whose points are drawn, "grid" or "samples"; latents, for which the grid's
     cost is worked out. `exact` has log p(x) of each digit by a grid of 401 x 401, from PyTorch, and `estimate` that of
@@ -41,24 +54,28 @@ class Integral(BookWidget, script="integral.js"):
     counts = traitlets.List(traitlets.Int(), COUNTS).tag(sync=True)
 
     def __init__(self, model, x, labels, *, name="integral", **traits):
-        if type(model) is not vc.VAE or model.z_dim != 2:
+        if not hasattr(model, "log_joint") or model.takes_label or model.z_dim != 2 or not has_standard_prior(model):
             raise ValueError("the integral is over the plane of a VAE with two latents; given "
                              f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}")
         if not 1 <= len(x) <= 10 or len(x) != len(labels):
             raise ValueError("wanted one to ten digits, one label for each; given "
                              f"{len(x)} digits and {len(labels)} labels")
         check_model(model)
-        packed = pack_digits(x)
-        grid = vc.log_marginal_grid(model, x, FINEST, LIMIT)
+        check_bernoulli(model)
+        self._model, self._x = model, images_of(model, x)
+        limits = {"digit": (0, len(x) - 1), "n": (SIZES[0], FINEST), "m": (1, COUNTS[-1]), "seed": (1, 2**31 - 1),
+                  "latents": (1, 20)}
+        super().__init__(name=name, limits=limits, raster=raster_of(model), digits=pack_images(model, self._x),
+                         labels=pack_labels(labels), **self._packed(), **traits)
+
+    def _packed(self):
+        decoder = drawing_of(self._model)
+        grid = vc.log_marginal_grid(self._model, self._x, FINEST, LIMIT)
         mass = (grid.log_posterior + grid.log_volume).exp()
         middle = mass @ grid.z
         spread = (mass @ grid.z**2 - middle**2).clamp(min=0).sqrt().max(1, keepdim=True).values
-        self._model, self._x = model, x
-        limits = {"digit": (0, len(x) - 1), "n": (SIZES[0], FINEST), "m": (1, COUNTS[-1]), "seed": (1, 2**31 - 1),
-                  "latents": (1, 20)}
-        super().__init__(name=name, limits=limits, decoder=Network.of(model.dec), digits=packed,
-                         labels=pack_labels(labels), exact=grid.log_px.tolist(),
-                         spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(), **traits)
+        return dict(decoder=decoder, exact=grid.log_px.tolist(),
+                    spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist())
 
     @traitlets.validate("digit", "n", "m", "seed", "latents")
     def _valid(self, proposal):

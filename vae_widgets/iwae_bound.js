@@ -7,7 +7,7 @@ async function renderIwaeBound({ model, el }) {
   const BINS = 40;
   const parts = { dec: await ui.network(model, "decoder"), prior: await ui.mixture(model, "mixture") };
   const proposals = ui.proposals(model, parts.dec);
-  const digits = ui.digitsOf(model.get("digits"));
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster"));
   const labels = ui.bytes(model.get("labels"));
   const exacts = model.get("log_px");
   const view = ui.frame(model, el, "The bound from m samples");
@@ -198,7 +198,7 @@ async function renderIwaeBound({ model, el }) {
 // The reader's VAE, with the exact log p(x) of the widget's digits where there is one.
 async function adoptedBound(trained, model) {
   const state = ui.adoptedParts(trained, model);
-  if (state && trained.logMarginal) state.log_px = await trained.logMarginal(ui.digitsOf(model.get("digits")));
+  if (state && trained.logMarginal) state.log_px = await trained.logMarginal(ui.digitsOf(model.get("digits"), model.get("raster")));
   return state;
 }
 

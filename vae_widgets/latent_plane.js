@@ -1,16 +1,19 @@
 // The plane of two latents: what each z draws, where each test digit goes.
 
 async function renderLatentPlane({ model, el }) {
-  const decoder = await ui.network(model, "decoder");
   const extent = model.get("extent");
   const labels = ui.bytes(model.get("labels"));
   const m = ui.floats(model.get("codes_m"));
   const v = ui.floats(model.get("codes_v"));
+  const raster = model.get("raster"), [height, width] = raster, side = model.get("side");
   const view = ui.frame(model, el, "The latent plane");
+  const sheetInk = Float32Array.from(ui.bytes(model.get("sheet")), (grey) => grey / 255);
+  const decoder = await ui.decoderOf(model, view) ?? { isSheet: true, grey: "identity", ask: () => (z, _, use) => use(nearest(z)) };
+  const decode = decoder.ask();
   const densities = model.get("densities");
   const stochastic = densities && v.some((variance) => variance > 0);
 
-  const picture = ui.digit();
+  const picture = ui.digit("", raster);
   const numbers = densities && ui.numbers([
     ["log_p", "density of the prior, log p(z)", "prior"],
     stochastic && ["log_q", "density of all codes, log q(z)", "q"],
@@ -30,7 +33,7 @@ async function renderLatentPlane({ model, el }) {
       ui.h("div", { class: "vw-grow", style: "max-width: 30rem" }, plane.canvas,
         ui.h("p", { class: "vw-heading" }, `Drag anywhere.${densities ? " Rings hold 50, 80 and 95% of a density." : ""}`)),
       ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
-        ui.captioned(picture, "what this place draws"),
+        ui.captioned(picture, decoder.isSheet ? `the nearest of ${side * side} pictures: what other places draw, Python knows alone` : "what this place draws"),
         ["across, z₁", "up, z₂"].map((name, index) => ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent })),
         numbers && numbers.table,
         ui.h("fieldset", {}, ui.h("legend", {}, "Show"),
@@ -87,24 +90,34 @@ async function renderLatentPlane({ model, el }) {
     return lines;
   }
 
-  let sheet; // what each z draws, as one picture
+  // What each of side x side places draws, row by row: Python has drawn it where the page has no network.
+  let sheetOf = null;
+  const middle = (i) => [extent * ((2 * (i % side) + 1) / side - 1), extent * (1 - (2 * Math.floor(i / side) + 1) / side)];
+  function sheetPictures() {
+    if (sheetInk.length) return sheetInk;
+    let ink;
+    decode(Float32Array.from(ui.range(side * side).flatMap(middle)), side * side, (decoded) => (ink = engine.ink(decoder, decoded)));
+    return ink;
+  }
+
+  function nearest([z1, z2]) {
+    const [column, row] = [extent + z1, extent - z2].map((from) => Math.min(side - 1, Math.floor((from / (2 * extent)) * side)));
+    return pictureAt(sheetInk, side * row + column);
+  }
+
+  const pictureAt = (ink, i) => ink.subarray(height * width * i, height * width * (i + 1));
+
   function digitSheet() {
-    if (sheet) return sheet;
-    const n = 15;
-    const z = new Float32Array(2 * n * n);
-    for (let i = 0; i < n * n; i++) {
-      z[2 * i] = extent * ((2 * (i % n) + 1) / n - 1);
-      z[2 * i + 1] = extent * (1 - (2 * Math.floor(i / n) + 1) / n);
+    if (sheetOf) return sheetOf;
+    const ink = sheetPictures();
+    sheetOf = ui.h("canvas", { width: width * side, height: height * side });
+    const context = sheetOf.getContext("2d");
+    const tile = ui.digit("", raster);
+    for (let i = 0; i < side * side; i++) {
+      ui.paint(tile, pictureAt(ink, i));
+      context.drawImage(tile, width * (i % side), height * Math.floor(i / side));
     }
-    const ink = engine.sigmoid(engine.forward(decoder, z, n * n));
-    sheet = ui.h("canvas", { width: 28 * n, height: 28 * n });
-    const context = sheet.getContext("2d");
-    const tile = ui.digit();
-    for (let i = 0; i < n * n; i++) {
-      ui.paint(tile, ink.subarray(784 * i, 784 * (i + 1)));
-      context.drawImage(tile, 28 * (i % n), 28 * Math.floor(i / n));
-    }
-    return sheet;
+    return sheetOf;
   }
 
   // --- drawing ---
@@ -143,8 +156,7 @@ async function renderLatentPlane({ model, el }) {
 
   function update() {
     const z = model.get("z");
-    const ink = engine.sigmoid(engine.forward(decoder, Float32Array.from(z)));
-    ui.paint(picture, ink);
+    decode(Float32Array.from(z), 1, (decoded) => ui.paint(picture, engine.ink(decoder, decoded)));
     const [log_p] = engine.logNormal(Float32Array.from(z), new Float32Array(2), new Float32Array(2).fill(1), 2, 1);
     if (densities) numbers.show({ log_p, ...(stochastic && { log_q: logDensity(...z) }) });
     plane.move();

@@ -1,13 +1,12 @@
 // One slider for each latent, what z draws, and a film strip along one latent.
 
 async function renderLatentTraversal({ model, el }) {
-  const decoder = await ui.network(model, "decoder");
-  const encoder = await ui.network(model, "encoder");
   const mixture = await ui.mixture(model, "mixture");
   const { extent, order, nats, has_prior } = Object.fromEntries(
     ["extent", "order", "nats", "has_prior"].map((trait) => [trait, model.get(trait)]),
   );
-  const digits = ui.digitsOf(model.get("digits"));
+  const raster = model.get("raster"), size = raster[0] * raster[1], blank = new Float32Array(size);
+  const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const dim = order.length;
   const [step, places] = extent > 20 ? [1, 0] : extent > 5 ? [0.1, 1] : [0.05, 2]; // and decimal places
@@ -17,16 +16,21 @@ async function renderLatentTraversal({ model, el }) {
   const fit = (value) => Math.min(extent, Math.max(-extent, Math.round(value * 1000) / 1000)); // short in a link
   const view = ui.frame(model, el, "Traversal of the latents");
 
+  const decoder = await ui.decoderOf(model, view);
+  const [decodeOne, decodeStrip] = [decoder?.ask(), decoder?.ask()];
+
   // The q(z|x) of each digit; of an autoencoder the code alone.
-  const codes = digits.map((x) => (has_prior ? engine.encode(encoder, x) : { m: engine.forward(encoder, x) }));
+  const [m, v] = ["codes_m", "codes_v"].map((trait) => ui.floats(model.get(trait)));
+  const codes = digits.map((_, i) => ({ m: m.subarray(dim * i, dim * (i + 1)), v: v.length ? v.subarray(dim * i, dim * (i + 1)) : null }));
 
   // --- elements ---
 
-  const picture = ui.digit();
-  const original = ui.digit();
+  const picture = ui.digit("", raster);
+  const original = ui.digit("", raster);
   const originalFigure = ui.captioned(original, "original");
+  const hasRec = digits.length > 0 && decoder && model.get("has_rec");
   const numbers = ui.numbers([
-    digits.length && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
+    hasRec && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
     has_prior && ["log_p", "log p(z)", "prior"],
   ].filter(Boolean));
 
@@ -51,7 +55,7 @@ async function renderLatentTraversal({ model, el }) {
   const stripHeading = ui.h("p", { class: "vw-heading" });
   // A click on a picture of the strip sets its value; the slider is what does so by keys.
   const frames = stops.map((value) => {
-    const canvas = ui.digit();
+    const canvas = ui.digit("", raster);
     const onclick = () => ui.setAt(model, "z", model.get("dimension"), fit(value));
     return { canvas, cell: ui.h("span", { onclick }, canvas, ui.h("small", {}, ui.format(value, places).replace(/\.0+$|(?<=\.\d)0$/, ""))) };
   });
@@ -64,6 +68,7 @@ async function renderLatentTraversal({ model, el }) {
 
   const bandKey = ui.h("span", { class: "vw-nowrap" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }), "q(z|x), ± 2 s.d.");
   const heading = nats.length > 0 ? "Most used first, by each latent’s mean KL. " : "The latents. ";
+  if (!decoder) view.body.append(ui.h("p", { class: "vw-note" }, "No browser knows this decoder: what z draws, the notebook shows in Jupyter."));
   view.body.append(
     ui.h("div", { class: "vw-traversal" },
       ui.h("div", { class: "vw-traversal-picture vw-column" },
@@ -102,9 +107,11 @@ async function renderLatentTraversal({ model, el }) {
     if (key === shown) return;
     shown = key;
     const along = Float32Array.from(stops.flatMap((value) => ui.changed(z, dimension, value)));
-    const ink = engine.sigmoid(engine.forward(decoder, along, stops.length));
+    decodeStrip?.(along, stops.length, (decoded) => {
+      const ink = engine.ink(decoder, decoded);
+      frames.forEach(({ canvas }, n) => ui.paint(canvas, ink.subarray(size * n, size * (n + 1))));
+    });
     frames.forEach(({ canvas }, n) => {
-      ui.paint(canvas, ink.subarray(784 * n, 784 * (n + 1)));
       canvas.setAttribute("aria-label", `The digit at ${latent(dimension)} = ${ui.format(stops[n], places)}`);
     });
   }
@@ -127,17 +134,23 @@ async function renderLatentTraversal({ model, el }) {
     const digit = model.get("digit");
     const x = digits[digit];
     const at = Float32Array.from(z);
-    const logits = engine.forward(decoder, at);
-    ui.paint(picture, engine.sigmoid(logits));
     originalFigure.style.visibility = x ? "visible" : "hidden";
-    ui.paint(original, x ?? new Float32Array(784));
-    const rec = x ? -engine.logBernoulli(x, logits, 784)[0] : NaN;
+    ui.paint(original, x ?? blank);
     const log_p = mixture ? engine.logMixture(at, mixture)[0] : engine.logNormal(at, new Float32Array(dim), new Float32Array(dim).fill(1), dim)[0];
-    numbers.show({ ...(digits.length && { rec }), ...(has_prior && { log_p }) });
+    if (has_prior) numbers.show({ log_p });
+    const words = (rec) => `${latent(dimension)} = ${value}` + (x && hasRec ? `, −log p(x|z) = ${ui.format(rec)} nats` : "")
+      + (has_prior ? `, log p(z) = ${ui.format(log_p)} nats` : "");
+    const value = ui.format(z[dimension], places);
+    if (!decoder) view.say(words());
+    decodeOne?.(at, 1, (decoded) => {
+      ui.paint(picture, engine.ink(decoder, decoded));
+      const rec = x && hasRec ? -engine.logBernoulli(x, decoded, size)[0] : NaN;
+      if (hasRec) numbers.show({ rec });
+      view.say(words(rec));
+    });
 
     drawStrip(z, dimension);
     drawBands(digit);
-    const value = ui.format(z[dimension], places);
     const place = (0.5 + 4 * (z[dimension] / reach + 1)) / 9;
     marker.textContent = place > 1 ? "▶" : place < 0 ? "◀" : "▲"; // the sliders reach further than the strip
     marker.style.left = `${100 * Math.min(0.975, Math.max(0.025, place))}%`;
@@ -149,8 +162,6 @@ async function renderLatentTraversal({ model, el }) {
     }
     original.setAttribute("aria-label", x ? `The original, a ${labels[digit]}` : "No original");
     picture.setAttribute("aria-label", `The digit that z decodes to; ${latent(dimension)} is ${value}`);
-    view.say(`${latent(dimension)} = ${value}` + (x ? `, −log p(x|z) = ${ui.format(rec)} nats` : "")
-      + (has_prior ? `, log p(z) = ${ui.format(log_p)} nats` : ""));
   }
 
   view.watch(["z", "dimension", "digit"], update);
@@ -161,16 +172,16 @@ async function renderLatentTraversal({ model, el }) {
 function adoptedTraversal({ enc, dec, digits }, model) {
   if (model.get("mixture") || !model.get("has_prior")) return null;
   const dim = dec.inputs, own = ui.digitsOf(model.get("digits"));
-  const all = ui.encodeAll(enc, digits), codes = own.length ? ui.encodeAll(enc, own).m : new Float32Array(0);
+  const all = ui.encodeAll(enc, digits), known = own.length ? ui.encodeAll(enc, own) : null, codes = known?.m ?? [];
   const kl = (m, v) => (m * m + v - 1 - Math.log(v)) / 2;
   const nats = ui.range(dim).map((i) =>
     digits.reduce((sum, _, n) => sum + kl(all.m[dim * n + i], all.v[dim * n + i]), 0) / digits.length);
   const order = ui.range(dim).sort((a, b) => nats[b] - nats[a]);
-  const extent = Math.ceil(Math.max(4, ...codes.map(Math.abs)));
+  const extent = Math.ceil(Math.max(4, ...Array.from(codes, Math.abs)));
   const { digit } = model.get("_defaults");
   const z = ui.range(dim).map((i) => (digit >= 0 && own.length ? Math.round(1000 * codes[dim * digit + i]) / 1000 : 0));
   return {
-    encoder: enc, decoder: dec, order, nats: own.length ? nats : [], extent, defaults: { z, dimension: order[0] },
+    decoder: dec, order, ...(known && { codes_m: known.m, codes_v: known.v }), nats: own.length ? nats : [], extent, defaults: { z, dimension: order[0] },
     limits: { z: [-extent, extent, dim], dimension: [0, dim - 1] },
   };
 }

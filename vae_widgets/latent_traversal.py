@@ -5,20 +5,39 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, pack_prior, reference, to_choose
+from .base import (
+    DecodingWidget,
+    Mixture,
+    as_floats,
+    check_model,
+    check_posterior,
+    drawn,
+    has_standard_prior,
+    images_of,
+    is_bernoulli,
+    mixture_of,
+    pack_images,
+    pack_labels,
+    pack_prior,
+    raster_of,
+    reference,
+    to_choose,
+)
 
 IMAGES = 2000  # on which the use of each latent is measured
 
 
-class LatentTraversal(BookWidget, script="latent_traversal.js"):
+class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
     """One slider for each latent, what z draws, and a film strip along one latent.
 
-    model: a VAE, GMVAE or Autoencoder with any number of latents. x, labels: binary images (n, 784) and their class
+    model: a VAE, GMVAE or Autoencoder with any number of latents; where a browser does not know its decoder, Python
+    draws, and a page without Python says so. x, labels: images (n, x_dim), binary ones for a Bernoulli, and their class
     ids, or none. The reader may start from the code of one of them, up to ten (the first of each class, if there are
     more); and on them is measured how many nats of KL each latent carries, by which the sliders are ordered.
     Traits: z; dimension, the latent of the film strip; digit, the image whose code z started from, or -1 (when it is
     set, z becomes its code); seed, of a draw from the prior (when it is set, the front end draws z). `image` is the
-    decoded picture. Raises ValueError for another model, or if x and labels do not fit each other.
+    decoded picture, `log_p` is log p(z) and `rec` is -log p(x|z) of the chosen image, by PyTorch. Raises ValueError for
+    another model, or if x and labels do not fit each other.
     """
 
     z = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -30,42 +49,66 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
     extent = traitlets.Float().tag(sync=True)
     order = traitlets.List(traitlets.Int(), help="the latents, most used first").tag(sync=True)
     nats = traitlets.List(traitlets.Float(), help="mean KL of each latent").tag(sync=True)
-    decoder = reference(Network)
-    encoder = reference(Network)
     mixture = reference(Mixture)
     has_prior = traitlets.Bool().tag(sync=True)
+    has_rec = traitlets.Bool(help="whether the browser can compute log p(x|z)").tag(sync=True)
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
+    codes_m = traitlets.Bytes(help="of each digit the mean of q(z|x), or the code of an autoencoder").tag(sync=True)
+    codes_v = traitlets.Bytes(help="and the variance").tag(sync=True)
 
     def __init__(self, model, x=None, labels=None, *, name="traversal", **traits):
-        if not isinstance(model, (vc.VAE, vc.Autoencoder)) or isinstance(model, vc.SSVAE):
+        if not hasattr(model, "decode") or model.takes_label:
             raise ValueError(f"wanted a VAE, GMVAE or Autoencoder; given {type(model).__name__}")
         check_model(model)
         if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
             images, classes = (f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels)))
             raise ValueError(f"x and labels come together, one label for each image; given {images} and {classes}")
-        has_prior = isinstance(model, vc.VAE)
-        self._model, self._codes = model, []
-        nats, spread = [], prior_spread(model)
+        self._model, self._x, self._chosen = model, None, None
         if x is not None:
-            x, labels = torch.as_tensor(x), torch.as_tensor(labels)
-            chosen = to_choose(labels)
-            traits |= dict(digits=pack_digits(x[chosen]), labels=pack_labels(labels[chosen]),
-                           encoder=Network.of(model.enc))
-            nats, codes = kl_of_latents(model, x[:IMAGES].float()), mean_codes(model, x[chosen].float())
-            spread = codes.std().item() if not has_prior else spread
-            self._codes = [[round(c, 3) for c in code] for code in codes.tolist()]  # short links; also in the front end
+            check_posterior(model)
+            labels, chosen = torch.as_tensor(labels), to_choose(labels)
+            self._x = images_of(model, torch.as_tensor(x)[:IMAGES], IMAGES)
+            self._chosen = images_of(model, torch.as_tensor(x)[chosen])
+            traits |= dict(digits=pack_images(model, self._chosen), labels=pack_labels(labels[chosen]))
             traits.setdefault("digit", 0)
-        farthest = max((abs(c) for code in self._codes for c in code), default=0)
-        order = sorted(range(model.z_dim), key=lambda i: -nats[i]) if nats else list(range(model.z_dim))
-        digit, extent = traits.get("digit", -1), float(math.ceil(max(4 * spread, farthest)))
+        packed, digit = self._packed(), traits.get("digit", -1)
         zero = [0.0] * model.z_dim
-        traits = dict(dimension=order[0], z=self._codes[digit] if 0 <= digit < len(self._codes) else zero) | traits
-        super().__init__(name=name, extent=extent, order=order, nats=nats, has_prior=has_prior,
-                         decoder=Network.of(model.dec), mixture=pack_prior(model) if has_prior else None,
-                         limits={"z": (-extent, extent, model.z_dim), "dimension": (0, model.z_dim - 1),
-                                 "digit": (-1, len(self._codes) - 1), "seed": (0, 2**31 - 1)}, **traits)
+        traits = dict(dimension=packed["order"][0],
+                      z=self._codes[digit] if 0 <= digit < len(self._codes) else zero) | traits
+        super().__init__(name=name, raster=raster_of(model), has_prior=hasattr(model, "log_weight"),
+                         has_rec=is_bernoulli(model),
+                         limits=self._limits_of(packed["extent"]) | {
+                             "dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1),
+                             "seed": (0, 2**31 - 1)}, **packed, **traits)
         self.observe(self._start_from, "digit")
+
+    def _limits_of(self, extent):
+        return {"z": (-extent, extent, self._model.z_dim)}
+
+    def _packed(self):
+        model = self._model
+        has_prior = hasattr(model, "log_weight")
+        traits = self._pack_decoder() | dict(mixture=pack_prior(model) if has_prior else None, nats=[])
+        self._codes, spread = [], prior_spread(model)
+        if self._x is not None:
+            m, v = codes_of(model, self._chosen)
+            traits |= dict(nats=kl_of_latents(model, self._x), codes_m=as_floats(m),
+                           codes_v=b"" if v is None else as_floats(v))
+            spread = spread if has_prior else m.std().item()
+            self._codes = [[round(c, 3) for c in code] for code in m.tolist()]  # short links; also in the front end
+        farthest = max((abs(c) for code in self._codes for c in code), default=0)
+        latents = range(model.z_dim)
+        order = sorted(latents, key=lambda i: -traits["nats"][i]) if traits["nats"] else list(latents)
+        return traits | dict(order=order, extent=float(math.ceil(max(4 * spread, farthest))))
+
+    def refresh(self, *_):
+        """Show the model as it is by now; a z that came from an image is its new code."""
+        with self.hold_sync():
+            super().refresh()
+            self._limits = self._limits | {trait: list(wide) for trait, wide in self._limits_of(self.extent).items()}
+            self.z = self._codes[self.digit] if self.digit >= 0 else [
+                min(self.extent, max(-self.extent, value)) for value in self.z]
 
     @traitlets.validate("z", "dimension", "digit", "seed")
     def _valid(self, proposal):
@@ -77,24 +120,38 @@ class LatentTraversal(BookWidget, script="latent_traversal.js"):
 
     @property
     def image(self):
-        """What z decodes to: (28, 28) probabilities of ink, from PyTorch."""
+        """What z decodes to: (height, width) grey levels of the mean of p(x|z), from PyTorch."""
+        return drawn(self._model, torch.tensor(self.z))
+
+    @property
+    def log_p(self):
+        """log p(z) in nats; None for an autoencoder."""
         with torch.no_grad():
-            return self._model.dec(torch.tensor(self.z)).sigmoid().reshape(28, 28)
+            return self._model.log_prior(torch.tensor(self.z)).item() if self.has_prior else None
+
+    @property
+    def rec(self):
+        """-log p(x|z) of the chosen image in nats; None where none is chosen."""
+        if self.digit < 0:
+            return None
+        with torch.no_grad():
+            decoded = self._model.decode(torch.tensor(self.z))
+            return -self._model.likelihood.log_prob(self._chosen[self.digit], decoded).item()
 
 
 @torch.no_grad()
-def mean_codes(model, x):
-    code = model.enc(x)
-    return code[0] if isinstance(code, tuple) else code
+def codes_of(model, x):
+    """Mean and variance of q(z|x); of an autoencoder the code, and None."""
+    return model.encode(x) if hasattr(model, "log_weight") else (model.encode(x), None)
 
 
 @torch.no_grad()
 def prior_spread(model):
     """The largest standard deviation of a latent under the prior."""
-    if not isinstance(model, vc.GMVAE):
+    if not hasattr(model, "log_weight"):
         return 1.0
-    m, v = model.z_prior  # (1, k, z_dim)
-    return (v.mean(1) + m.var(1, correction=0)).max().sqrt().item()
+    m, v = mixture_of(model)  # (k, z_dim)
+    return (v.mean(0) + m.var(0, correction=0)).max().sqrt().item()
 
 
 @torch.no_grad()
@@ -104,14 +161,13 @@ def kl_of_latents(model, x):
     Under N(0, I) they add up to the KL; under a mixture, whose latents depend on each other, they do not, and one
     sample an image estimates them.
     """
-    if not isinstance(model, vc.VAE):
+    if not hasattr(model, "log_weight"):
         return []
-    m, v = (t.T.unsqueeze(-1) for t in model.enc(x))  # (z_dim, n, 1): latent by latent
-    if not isinstance(model, vc.GMVAE):
+    m, v = (t.T.unsqueeze(-1) for t in model.encode(x))  # (z_dim, n, 1): latent by latent
+    if has_standard_prior(model):
         return vc.kl_normal(m, v, torch.zeros(1), torch.ones(1)).mean(1).tolist()
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with vc.seeded(0):
         z = vc.sample_gaussian(m, v)
-    prior = (t[0].T.unsqueeze(-1) for t in model.z_prior)  # (z_dim, k, 1)
+    prior = (t.T.unsqueeze(-1) for t in mixture_of(model))  # (z_dim, k, 1)
     log_p = torch.stack([vc.log_normal_mixture(z_i, pm[None], pv[None]) for z_i, pm, pv in zip(z, *prior, strict=True)])
     return (vc.log_normal(z, m, v) - log_p).mean(1).tolist()

@@ -100,7 +100,7 @@ async function renderNamedClusters({ model, el }) {
   const scale = model.get("scale"), dim = scale.length, axes = model.get("axes");
   const [, most] = model.get("_limits").known, [, STEPS] = model.get("_limits").steps;
   const labels = ui.bytes(model.get("train_labels")), truth = ui.bytes(model.get("test_labels"));
-  const pictures = ui.digitsOf(model.get("test_digits"));
+  const pictures = ui.digitsOf(model.get("test_digits"), model.get("raster"));
   const unpack = (trait) => Float64Array.from(new Int8Array(ui.bytes(model.get(trait)).slice().buffer), (whole, i) => whole * scale[i % dim]);
   const z = unpack("train"), zTest = unpack("test");
   const view = ui.frame(model, el, "Digits named from a few labels");
@@ -124,14 +124,14 @@ async function renderNamedClusters({ model, el }) {
   const changes = ui.sentence("Since the start, {better} names have become right and {worse} wrong.");
   const charts = { right: ui.h("div"), loglik: ui.h("div") };
   const status = ui.h("p", { class: "vw-heading vw-train-note", role: "status" });
-  const chosen = ui.digit("small"), about = ui.h("figcaption");
+  const chosen = ui.digit("small", model.get("raster")), about = ui.h("figcaption");
   const bars = ui.range(CLASSES).map((c) => {
     const bar = ui.h("span", { class: "swatch turned" }), words = ui.h("small");
     return { bar, words, whole: ui.h("div", {}, ui.h("span", { class: "vw-share" }, bar), c, words) };
   });
   const posterior = ui.h("div", { class: "vw-shares vw-clusters-bars", style: `--count:${CLASSES}`, role: "img" }, bars.map(({ whole }) => whole));
   const mended = ui.range(SHOWN).map(() => {
-    const picture = ui.digit("small"), words = ui.h("figcaption");
+    const picture = ui.digit("small", model.get("raster")), words = ui.h("figcaption");
     return { picture, words, whole: ui.h("figure", {}, picture, words) };
   });
   const names = ui.keys(ui.range(CLASSES).map((c) => [ui.CLASSES[c], c]));

@@ -4,7 +4,15 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, check_model, pack_digits, pack_labels
+from .base import (
+    FollowingWidget,
+    check_model,
+    check_posterior,
+    is_bernoulli,
+    pack_images,
+    pack_labels,
+    raster_of,
+)
 
 CLASSES = 10
 SEEDS = (1, 1_000_000)
@@ -13,13 +21,13 @@ CODES, TEST = (500, 10_000), (10, 1000)  # training and test digits, at least an
 FINE = 16  # steps of a code's rounding to a standard deviation of its latent: it travels as one byte
 
 
-class NamedClusters(BookWidget, script="named_clusters.js"):
+class NamedClusters(FollowingWidget, script="named_clusters.js"):
     """Name digits from a few labels: a Gaussian a class in a model's latent space, fitted to all codes by EM.
 
     p(y) p(z|y), with p(y) uniform over ten classes and p(z|y) a Gaussian, starts from the labelled codes' means and
     half the covariance of all codes. Each step of EM then improves log p(z) of all the codes and log p(y, z) of the
     labelled ones, and Bayes' rule names test digits.
-    model: a VAE or GMVAE, of whose latents the active ones count. x, labels: training images (500 to 10,000, 784) in
+    model: a VAE or GMVAE, of whose latents the active ones count. x, labels: training images (500 to 10,000, x_dim) in
     [0, 1] and their class ids, of which EM is told `known`; x_test, labels_test: up to 1,000 test images that
     EM does not see. Training codes are draws from q(z|x), test codes its means.
     Traits: known, how many labels are, equally many a class; seed, which ones; steps of EM, 0 to 30; diagonal, whether
@@ -45,9 +53,10 @@ class NamedClusters(BookWidget, script="named_clusters.js"):
     test_digits = traitlets.Bytes().tag(sync=True)
 
     def __init__(self, model, x, labels, x_test, labels_test, *, name="clusters", **traits):
-        if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+        if not hasattr(model, "log_weight") or model.takes_label:
             raise ValueError(f"wanted a VAE or GMVAE, whose encoder gives q(z|x); given {type(model).__name__}")
         check_model(model)
+        check_posterior(model)
         for images, ids, (least, most), what in ((x, labels, CODES, "training"), (x_test, labels_test, TEST, "test")):
             if not least <= len(images) <= most or len(images) != len(ids):
                 raise ValueError(f"wanted {least} to {most} {what} images and a label for each; "
@@ -57,21 +66,27 @@ class NamedClusters(BookWidget, script="named_clusters.js"):
         if sorted(set(packed)) != list(range(CLASSES)) or not set(packed_test) <= set(packed):
             raise ValueError(f"wanted labels 0 to {CLASSES - 1}, each of them among the training images; "
                              f"given {sorted(set(packed))} and, of test images, {sorted(set(packed_test))}")
-        active = vc.active_units(model, x)
+        self._model, self._labels = model, labels
+        self._x, self._x_test = torch.as_tensor(x), torch.as_tensor(x_test)
+        most = CLASSES * int(labels.bincount().min())
+        shown = (self._x_test > 0.5).float() if is_bernoulli(model) else self._x_test
+        super().__init__(name=name, train_labels=packed, test_labels=packed_test, raster=raster_of(model),
+                         test_digits=b"".join(pack_images(model, part) for part in shown.split(100)),
+                         limits={"known": (CLASSES, most), "seed": SEEDS, "steps": (0, STEPS),
+                                 "digit": (0, len(x_test) - 1)}, **self._packed(), **traits)
+
+    @torch.no_grad()
+    def _packed(self):
+        active = vc.active_units(self._model, self._x)
         if active.sum() < 2:
             raise ValueError(f"wanted a model with 2 active latents or more; given {active.sum()}")
-        with torch.no_grad():
-            (m, v), (m_test, _) = model.enc(x), model.enc(x_test)
+        (m, v), (m_test, _) = self._model.encode(self._x), self._model.encode(self._x_test)
         noise = torch.randn(m.shape, generator=torch.Generator().manual_seed(0))
         z, z_test = (m + v.sqrt() * noise)[:, active], m_test[:, active]
         scale = z.std(0) / FINE
         train, test = ((part / scale).round().clamp(-127, 127).numpy().astype(np.int8) for part in (z, z_test))
-        most = CLASSES * int(labels.bincount().min())
-        super().__init__(name=name, scale=scale.tolist(), axes=plane_of(z, labels).flatten().tolist(),
-                         train=train.tobytes(), train_labels=packed, test=test.tobytes(), test_labels=packed_test,
-                         test_digits=b"".join(pack_digits(part) for part in (x_test > 0.5).float().split(100)),
-                         limits={"known": (CLASSES, most), "seed": SEEDS, "steps": (0, STEPS),
-                                 "digit": (0, len(x_test) - 1)}, **traits)
+        return dict(scale=scale.tolist(), axes=plane_of(z, self._labels).flatten().tolist(),
+                    train=train.tobytes(), test=test.tobytes())
 
     @traitlets.validate("known", "seed", "steps", "digit")
     def _valid(self, proposal):

@@ -6,7 +6,7 @@ async function renderPosteriorEllipse({ model, el }) {
   const FINEST = 0.8; // least width of q, in spacings of the grid: a Gaussian is summed to 1 part in 100,000 there
   const decoder = await ui.network(model, "decoder");
   const logJoints = ui.floats(model.get("log_joint"));
-  const digits = ui.digitsOf(model.get("digits"));
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster"));
   const labels = model.get("labels");
   const view = ui.frame(model, el, "A digit's posterior, and q");
 
@@ -72,7 +72,7 @@ async function renderPosteriorEllipse({ model, el }) {
     const top = Math.max(...values.map((row) => Math.max(...row)));
     const ink = new Float32Array(fine * fine);
     for (let k = 0; k < fine; k++) for (let l = 0; l < fine; l++) ink[fine * (fine - 1 - l) + k] = 0.75 * Math.exp(values[k][l] - top);
-    const canvas = ui.digit("", fine);
+    const canvas = ui.digit("", [fine, fine]);
     ui.paint(canvas, ink);
     return canvas;
   }
@@ -105,8 +105,8 @@ async function renderPosteriorEllipse({ model, el }) {
   ]);
   const bestKey = ui.keys([["q", "the best q, dotted", true]]);
   const toBest = ui.button("Best q", () => take("best"));
-  const digit = ui.digit("small");
-  const drawn = ui.digit("small");
+  const digit = ui.digit("small", model.get("raster"));
+  const drawn = ui.digit("small", model.get("raster"));
   const here = () => windows[model.get("digit")];
   const slider = (trait, index, name, label) => ui.slider(view, model, {
     trait, index, name, label, step: trait === "m" ? 0.01 : 0.002, digits: trait === "m" ? 2 : 3,
@@ -241,7 +241,7 @@ async function renderPosteriorEllipse({ model, el }) {
     numbers.show({ log_px: logPx, elbo, kl, approximation: logPx - best.elbo, amortisation: best.elbo - encoder.elbo });
     ui.paint(digit, digits[chosen]);
     digit.setAttribute("aria-label", `Test digit, a ${labels[chosen]}`);
-    ui.paint(drawn, engine.sigmoid(engine.forward(decoder, Float32Array.from(m))));
+    ui.paint(drawn, engine.ink(decoder, engine.forward(decoder, Float32Array.from(m))));
     plane.redraw();
 
     const f = ui.format, shown = model.get("answer");

@@ -5,7 +5,18 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Network, answer_trait, check_model, pack_digits, reference
+from .base import (
+    BookWidget,
+    Network,
+    answer_trait,
+    check_model,
+    check_posterior,
+    drawing_of,
+    images_of,
+    pack_images,
+    raster_of,
+    reference,
+)
 
 MOST = 42  # spacings from the middle of a picture to its side, so that a digit has at most 114 kB in the page
 MARGIN = 1.06  # for the handles of a q at the side
@@ -15,8 +26,9 @@ REACH = 2.42  # standard deviations of the encoder's q that are in the picture; 
 class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
     """Lay an ellipse, q(z|x), over the exact posterior of a digit: log p(x) = ELBO + KL, and both gaps, in nats.
 
-    model: a VAE with z_dim = 2; x, labels: a few binary digits (n, 784) and their class ids; grid: what
-    log_marginal_grid(model, x) returned, of which each digit gets the window that its posterior and q are in.
+    model: a VAE with z_dim = 2; x, labels: a few digits (n, x_dim), binary ones for a Bernoulli, and their class ids;
+    grid: what log_marginal_grid(model, x) returned, of which each digit gets the window that its posterior and q are
+    in.
     Traits: digit, which one; m and sd, means and standard deviations of q, the encoder's at first. `encoder` and `best`
     hold (m1, m2, sd1, sd2) for each digit: what the encoder answers, and the axis-aligned Gaussian with the largest
     ELBO. `log_px`, `elbo` and `kl` are those of the current q, from PyTorch. Raises ValueError if x does not fit,
@@ -36,9 +48,10 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.List(traitlets.Int()).tag(sync=True)
     decoder = reference(Network)
+    raster = traitlets.List(traitlets.Int()).tag(sync=True)
 
     def __init__(self, model, x, labels, grid, *, name="ellipse", **traits):
-        if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+        if not hasattr(model, "log_weight") or model.takes_label:
             raise ValueError(f"an ellipse needs a VAE or GMVAE; given {type(model).__name__}")
         if not model.z_dim == grid.z.shape[1] == 2:
             raise ValueError("an ellipse needs a model and a grid of two latents; given "
@@ -47,9 +60,11 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         if len({len(x), len(labels), len(grid.log_px)}) > 1:
             raise ValueError("x, labels and grid must be of the same digits; given "
                              f"{len(x)}, {len(labels)} and {len(grid.log_px)}")
-        digits = pack_digits(x)
+        check_posterior(model)
+        x = images_of(model, x)
+        digits = pack_images(model, x)
         with torch.no_grad():
-            m, v = (t.double() for t in model.enc(x))
+            m, v = (t.double() for t in model.encode(x))
         encoder = torch.cat([m, v.sqrt()], 1)
         self._model, self._x, self._log_px = model, x, grid.log_px
         self._windows = [self._window(grid, i, encoder[i]) for i in range(len(x))]
@@ -65,7 +80,7 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
             windows=[[*(z[len(z) // 2].item() for z in axes), (axes[0][1] - axes[0][0]).item(), len(axes[0]) // 4]
                      for *axes, _ in self._windows],
             log_joint=b"".join(joint.numpy().astype("<f4").tobytes() for *_, joint in self._windows),
-            decoder=Network.of(model.dec, "int8"))
+            decoder=drawing_of(model, "int8"), raster=raster_of(model))
 
     @traitlets.validate("digit", "m", "sd")
     def _valid(self, proposal):

@@ -5,7 +5,7 @@ async function renderSampledKl({ model, el }) {
   const ESTIMATES = model.get("estimates");
   const COUNT = ESTIMATES * SIZES.at(-1); // terms, so that no two estimates share one
   const mixtures = await ui.mixture(model, "mixtures");
-  const digits = ui.digitsOf(model.get("digits"));
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster"));
   const labels = ui.bytes(model.get("labels"));
   const dims = model.get("z_dims");
   const codes = ui.floats(model.get("codes"));
@@ -130,4 +130,4 @@ async function renderSampledKl({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderSampledKl };
+export default { render: ui.following(renderSampledKl) };

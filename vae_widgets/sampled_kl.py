@@ -3,19 +3,34 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, answer_trait, check_model, pack_digits, pack_labels, pack_prior, references
+from .base import (
+    FollowingWidget,
+    Mixture,
+    answer_trait,
+    as_floats,
+    check_model,
+    check_posterior,
+    check_shapes,
+    has_standard_prior,
+    images_of,
+    pack_images,
+    pack_labels,
+    pack_prior,
+    raster_of,
+    references,
+)
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100]
 ESTIMATES = 100
 SEEDS = (0, 2**31 - 1)
 
 
-class SampledKl(BookWidget, script="sampled_kl.js"):
+class SampledKl(FollowingWidget, script="sampled_kl.js"):
     """KL(q(z|x) || p(z)) estimated from S samples of z: a hundred estimates, and how far they spread by S.
 
-    models: name -> VAE or GMVAE, the priors to choose from. x, labels: binary test digits (n, 784) to choose from, and
-    their class ids. Traits: prior, the index of the model; digit, that of the digit; samples, S, the terms that one
-    estimate averages; seed, of all 10,000 terms. `exact` is the KL where it has a closed form.
+    models: name -> VAE or GMVAE, the priors to choose from. x, labels: test digits (n, x_dim) to choose from, binary
+    ones for a Bernoulli, and their class ids. Traits: prior, the index of the model; digit, that of the digit; samples,
+    S, the terms that one estimate averages; seed, of all 10,000 terms. `exact` is the KL where it has a closed form.
     Raises ValueError for other models, or if x and labels do not fit each other.
     """
 
@@ -39,22 +54,27 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
         if not models:
             raise ValueError("wanted a VAE or GMVAE, at least one; given none")
         for model in models.values():
-            if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+            if not hasattr(model, "log_weight") or model.takes_label:
                 raise ValueError(f"wanted VAEs or GMVAEs, whose KL is that of z alone; given {type(model).__name__}")
             check_model(model)
-        packed = pack_digits(x)
+            check_posterior(model)
+        check_shapes(models.values())
+        self._models = list(models.values())
+        self._x = images_of(self._models[0], x)
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
-        self._models = list(models.values())
-        with torch.no_grad():
-            self._codes = [model.enc(torch.as_tensor(x).float()) for model in self._models]
         super().__init__(
-            name=name, names=list(models), digits=packed, labels=pack_labels(labels),
-            mixtures=[pack_prior(m) for m in self._models],
+            name=name, names=list(models), raster=raster_of(self._models[0]),
+            digits=pack_images(self._models[0], self._x), labels=pack_labels(labels),
             z_dims=[m.z_dim for m in self._models],
-            codes=b"".join(part.numpy().astype("<f4").tobytes() for code in self._codes for part in code),
             limits={"prior": (0, len(models) - 1), "digit": (0, len(labels) - 1), "samples": (1, SAMPLES[-1]),
-                    "seed": SEEDS}, **traits)
+                    "seed": SEEDS}, **self._packed(), **traits)
+
+    @torch.no_grad()
+    def _packed(self):
+        self._codes = [model.encode(self._x) for model in self._models]
+        return dict(mixtures=[pack_prior(m) for m in self._models],
+                    codes=b"".join(as_floats(part) for code in self._codes for part in code))
 
     @traitlets.validate("prior", "digit", "samples", "seed")
     def _valid(self, proposal):
@@ -64,6 +84,6 @@ class SampledKl(BookWidget, script="sampled_kl.js"):
     def exact(self):
         """The KL of the chosen digit in nats, in closed form; None where the prior is a mixture."""
         model, (m, v) = self._models[self.prior], self._codes[self.prior]
-        if isinstance(model, vc.GMVAE):
+        if not has_standard_prior(model):
             return None
-        return vc.kl_normal(m[self.digit], v[self.digit], *model.z_prior).item()
+        return vc.kl_normal(m[self.digit], v[self.digit], torch.zeros(1), torch.ones(1)).item()

@@ -4,7 +4,8 @@ async function renderStyleContent({ model, el }) {
   const dec = await ui.network(model, "decoder");
   const dim = dec.inputs;
   const classes = ui.range(dec.y_dim);
-  const digits = ui.digitsOf(model.get("digits"));
+  const raster = model.get("raster"), size = dec.outputs, blank = new Float32Array(size);
+  const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const styles = ui.floats(model.get("codes"));
   const codes = digits.map((_, i) => Array.from(styles.subarray(dim * i, dim * (i + 1))));
@@ -12,25 +13,25 @@ async function renderStyleContent({ model, el }) {
 
   // --- elements ---
 
-  const picture = ui.digit();
-  const original = ui.digit();
+  const picture = ui.digit("", raster);
+  const original = ui.digit("", raster);
   const source = ui.captioned(original, "the style’s own digit");
   const numbers = ui.numbers([
     ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
-    ["rec", "−log p(x|y, z), against the original", "rec"],
-  ]);
+    model.get("has_rec") && ["rec", "−log p(x|y, z), against the original", "rec"],
+  ].filter(Boolean));
 
   const missing = ui.h("p", { class: "vw-note", role: "status" });
 
   // A row of pictures, of which one is chosen; the controls beside it are how to choose by keys.
   function row(count, onclick, caption) {
     const cells = ui.range(count).map((i) => {
-      const canvas = ui.digit();
+      const canvas = ui.digit("", raster);
       return { canvas, cell: ui.h("span", { onclick: () => onclick(i) }, canvas, caption && ui.h("small", {}, caption(i))) };
     });
     const strip = ui.h("div", { class: "vw-strip vw-choices", role: "group" }, cells.map(({ cell }) => cell));
     const show = (ink, chosen, words) => cells.forEach(({ canvas, cell }, i) => {
-      ui.paint(canvas, ink.subarray(784 * i, 784 * (i + 1)));
+      ui.paint(canvas, ink.subarray(size * i, size * (i + 1)));
       canvas.setAttribute("aria-label", words(i));
       cell.classList.toggle("chosen", i === chosen);
     });
@@ -59,9 +60,9 @@ async function renderStyleContent({ model, el }) {
 
   let cls = null; // it comes after the pictures
 
-  // The probability of y for the picture, black and white.
+  // The probability of y for the picture, black and white if the digits are.
   function reading(ink, y) {
-    const log_q = engine.forward(cls, ink.map((p) => (p >= 0.5 ? 1 : 0)));
+    const log_q = engine.forward(cls, raster[2] === 1 ? ink.map((p) => (p >= 0.5 ? 1 : 0)) : ink);
     return Math.exp(log_q[y] - engine.logMeanExp(log_q) - Math.log(classes.length));
   }
 
@@ -72,18 +73,18 @@ async function renderStyleContent({ model, el }) {
     if (String(z) !== String(model.get("z"))) ui.set(model, { z });
     const repeated = Float32Array.from(classes.flatMap(() => z));
     const logits = engine.forward(dec, repeated, classes.length, classes);
-    const own = logits.subarray(784 * y, 784 * (y + 1));
-    const ink = engine.sigmoid(own);
+    const own = logits.subarray(size * y, size * (y + 1));
+    const ink = engine.ink(dec, own);
     const read = cls ? reading(ink, y) : NaN;
-    const rec = x ? -engine.logBernoulli(x, own, 784)[0] : NaN;
+    const rec = x ? -engine.logBernoulli(x, own, size)[0] : NaN;
 
     ui.paint(picture, ink);
-    ui.paint(original, x ?? new Float32Array(784));
+    ui.paint(original, x ?? blank);
     source.style.visibility = x ? "visible" : "hidden";
-    numbers.show({ read, rec });
-    byClass.show(engine.sigmoid(logits), y, (i) => `This style as a ${i}`);
+    numbers.show({ read, ...(model.get("has_rec") && { rec }) });
+    byClass.show(engine.ink(dec, logits), y, (i) => `This style as a ${i}`);
     const all = engine.forward(dec, styles, digits.length, digits.map(() => y));
-    byStyle.show(engine.sigmoid(all), digit, (i) => `A ${y} in the style of test digit ${i + 1}`);
+    byStyle.show(engine.ink(dec, all), digit, (i) => `A ${y} in the style of test digit ${i + 1}`);
 
     const whose = x ? `of test digit ${digit + 1}, a ${labels[digit]}` : "drawn from the prior";
     classTitle.textContent = `The same z, ${whose}, with each class y.`;
@@ -105,4 +106,4 @@ async function renderStyleContent({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderStyleContent };
+export default { render: ui.following(renderStyleContent) };

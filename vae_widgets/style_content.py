@@ -3,9 +3,7 @@ import torch
 import torch.nn.functional as F
 import traitlets
 
-import vae_core as vc
-
-from .base import ModelWidget, Network, pack_means, reference
+from .base import ModelWidget, Network, drawn, is_bernoulli, pack_means, reference
 
 SEEDS = (0, 2**31 - 1)
 
@@ -13,8 +11,8 @@ SEEDS = (0, 2**31 - 1)
 class StyleContent(ModelWidget, script="style_content.js"):
     """Keep the style z of a digit and run through the classes y, or keep the class and run through styles.
 
-    model: an SSVAE. x, labels: a few binary test digits (n, 784) and their class ids, whose styles can be chosen
-    from: the mean of q(z|x, y) under the true class.
+    model: an SSVAE. x, labels: a few test digits (n, x_dim), binary ones for a Bernoulli, and their class ids, whose
+    styles can be chosen from: the mean of q(z|x, y) under the true class.
     Traits: y, the class; digit, the image whose style it is, or -1 for one drawn from the prior; seed, of that draw.
     z, the style, follows from these (the front end sets it, so without one it stays that of the first digit), and
     `image` is what z and y decode to, by PyTorch. Raises ValueError for another model, or if x and labels do not fit
@@ -26,19 +24,23 @@ class StyleContent(ModelWidget, script="style_content.js"):
     seed = traitlets.Int(0, help="of the draw from the prior").tag(sync=True)
     state = ("digit", "seed", "y")
 
+    has_rec = traitlets.Bool(help="whether the browser can compute log p(x|y, z)").tag(sync=True)
     classifier = reference(Network)
     later = ("classifier",)  # which reads the picture, once that is there
 
     def __init__(self, model, x, labels, *, name="style", **traits):
-        if not isinstance(model, vc.SSVAE):
+        if not getattr(model, "takes_label", False) or not hasattr(model, "cls"):
             raise ValueError(f"wanted an SSVAE, which tells class and style apart; given {type(model).__name__}")
-        super().__init__(model, x, labels, name=name, classifier=Network.of(model.cls),
+        super().__init__(model, x, labels, name=name, has_rec=is_bernoulli(model),
                          **dict(y=int(labels[0])) | traits, limits={
                              "y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS})
         self.z = np.frombuffer(self.codes, "<f4")[:model.z_dim].tolist()
 
-    def _pack_codes(self, labels):
-        return pack_means(self._model.enc, self._x, F.one_hot(torch.as_tensor(labels), self._model.y_dim).float())
+    def _packed(self):
+        return super()._packed() | dict(classifier=Network.of(self._model.cls))
+
+    def _pack_codes(self):
+        return pack_means(self._model, self._x, F.one_hot(self._labels.long(), self._model.y_dim).float())
 
     @traitlets.validate("y", "digit", "seed")
     def _valid(self, proposal):
@@ -46,7 +48,5 @@ class StyleContent(ModelWidget, script="style_content.js"):
 
     @property
     def image(self):
-        """What z and y decode to: (28, 28) probabilities of ink, from PyTorch."""
-        y = F.one_hot(torch.tensor(self.y), self._model.y_dim).float()
-        with torch.no_grad():
-            return self._model.dec(torch.tensor(self.z), y).sigmoid().reshape(28, 28)
+        """What z and y decode to: (height, width) grey levels of the mean of p(x|y, z), from PyTorch."""
+        return drawn(self._model, torch.tensor(self.z), F.one_hot(torch.tensor(self.y), self._model.y_dim).float())

@@ -6,7 +6,8 @@ async function renderSweep({ model, el }) {
   const REBUILT = 7; // and of q(z|x)
   const names = model.get("names");
   const measured = model.get("measured");
-  const digits = ui.digitsOf(model.get("digits"));
+  const raster = model.get("raster"), size = raster[0] * raster[1];
+  const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const codes = readCodes(ui.floats(model.get("codes_m")), ui.floats(model.get("codes_v")));
   const view = ui.frame(model, el, "A sweep over trained models");
@@ -23,8 +24,8 @@ async function renderSweep({ model, el }) {
 
   // --- elements ---
 
-  const pictures = (n) => ui.range(n).map(() => ui.digit());
-  const original = ui.digit();
+  const pictures = (n) => ui.range(n).map(() => ui.digit("", raster));
+  const original = ui.digit("", raster);
   const rebuilt = pictures(REBUILT);
   const prior = pictures(PRIOR);
   const waiting = ui.h("p", { class: "vw-sweep-waiting", hidden: true });
@@ -204,7 +205,7 @@ async function renderSweep({ model, el }) {
   });
 
   const drawn = { key: "", inks: [] }; // of which digit and noise; of each model PRIOR draws from the prior, then REBUILT of the digit
-  const blank = new Float32Array(784);
+  const blank = new Float32Array(size);
 
   function inksOf(index, digit, seed) {
     const key = `${digit} ${seed}`;
@@ -222,8 +223,8 @@ async function renderSweep({ model, el }) {
     const fromPrior = (eps, i) => (mixture ? engine.mixtureSample(mixture, eps, u[i]) : eps.subarray(0, n));
     const z = new Float32Array((PRIOR + REBUILT) * n);
     noise.forEach((eps, i) => z.set(i < PRIOR ? fromPrior(eps, i) : m.map((mean, j) => mean + Math.sqrt(v[j]) * eps[j]), i * n));
-    const ink = engine.sigmoid(engine.forward(decoder, z, PRIOR + REBUILT));
-    return ui.range(PRIOR + REBUILT).map((i) => ink.subarray(784 * i, 784 * (i + 1)));
+    const ink = engine.ink(decoder, engine.forward(decoder, z, PRIOR + REBUILT));
+    return ui.range(PRIOR + REBUILT).map((i) => ink.subarray(size * i, size * (i + 1)));
   }
 
   // --- drawing ---
@@ -279,4 +280,4 @@ async function renderSweep({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderSweep };
+export default { render: ui.following(renderSweep) };

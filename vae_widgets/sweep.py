@@ -5,23 +5,40 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, Mixture, Network, check_model, pack_digits, pack_labels, pack_prior, references, to_choose
+from .base import (
+    FollowingWidget,
+    Mixture,
+    Network,
+    as_floats,
+    check_model,
+    check_posterior,
+    check_shapes,
+    drawing_of,
+    has_standard_prior,
+    images_of,
+    pack_images,
+    pack_labels,
+    pack_prior,
+    raster_of,
+    references,
+    to_choose,
+)
 
 MEASURED = 2000  # images on which models without results of their own are measured
 
 
-class Sweep(BookWidget, script="sweep.js"):
+class Sweep(FollowingWidget, script="sweep.js"):
     """Steps through models that were trained alike but for one number, such as β.
 
     At each stop: sixteen draws from the prior, under the same noise for every model; a digit and seven draws of q(z|x)
     decoded; what each latent carries, in nats; rate, distortion and bound. A page fetches a model's network when its
     stop is reached.
 
-    models: a dict of at least two, from the number (what the slider shows) to a VAE or GMVAE. x, labels: binary images
-    (n, 784) and their class ids; up to ten of them can be chosen (the first of each class, if there are more), and the
-    latents' nats are means over all. The other results are those that the models were stored with; if one has none,
-    all are measured on x. what: the number's name. plot: "rate", distortion against rate, or "bounds", the bounds on
-    -log p(x) by their number of samples, which the models must have been stored with.
+    models: a dict of at least two, from the number (what the slider shows) to a VAE or GMVAE. x, labels: images
+    (n, x_dim), binary ones for a Bernoulli, and their class ids; up to ten of them can be chosen (the first of each
+    class, if there are more), and the latents' nats are means over all. The other results are those that the models
+    were stored with; if one has none, all are measured on x. what: the number's name. plot: "rate", distortion against
+    rate, or "bounds", the bounds on -log p(x) by their number of samples, which the models must have been stored with.
     Traits: index, the model; digit, the image; seed, of the noise. `model` and `results` are those of the index.
     Raises ValueError for other models or plots, or if x and labels do not fit each other.
     """
@@ -49,29 +66,40 @@ class Sweep(BookWidget, script="sweep.js"):
         if len(models) < 2:
             raise ValueError(f"wanted at least two models to step through; given {len(models)}")
         for label, model in models.items():
-            if not isinstance(model, vc.VAE) or isinstance(model, vc.SSVAE):
+            if not hasattr(model, "log_weight") or model.takes_label:
                 raise ValueError(f"wanted VAEs and GMVAEs; {label!r} is of type {type(model).__name__}")
             check_model(model)
+            check_posterior(model)
+        check_shapes(models.values())
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
         x, labels = torch.as_tensor(x), torch.as_tensor(labels)
         chosen = to_choose(labels)
-        digits = pack_digits(x[chosen])
         self._models = list(models.values())
-        with torch.no_grad():
-            codes = [model.enc(x[chosen].float()) for model in self._models]
-        m, v = (b"".join(code[part].numpy().astype("<f4").tobytes() for code in codes) for part in range(2))
-        stored = all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
-        measured = [measure(model, x.float(), stored) for model in self._models]
+        self._chosen = images_of(self._models[0], x[chosen])
+        self._x = x.float()
+        packed = self._packed()
+        measured, stored = packed["measured"], self._stored()
         if plot not in ("rate", "bounds") or (plot == "bounds" and not all(one["niwae"] for one in measured)):
             raise ValueError(f'plot must be "rate", or "bounds" for models whose bounds are stored; given {plot!r}')
         super().__init__(
-            name=name, what=what, plot=plot, names=[str(label) for label in models], measured=measured,
-            codes_m=m, codes_v=v, digits=digits, labels=pack_labels(labels[chosen]),
-            decoders=[Network.of(model.dec, "int8") for model in self._models],
-            mixtures=[pack_prior(model) for model in self._models],
+            name=name, what=what, plot=plot, names=[str(label) for label in models],
+            raster=raster_of(self._models[0]), digits=pack_images(self._models[0], self._chosen),
+            labels=pack_labels(labels[chosen]),
             measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
-            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)}, **traits)
+            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)}, **packed,
+            **traits)
+
+    def _stored(self):
+        return all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
+
+    @torch.no_grad()
+    def _packed(self):
+        codes = [model.encode(self._chosen) for model in self._models]
+        m, v = (b"".join(as_floats(code[part]) for code in codes) for part in range(2))
+        return dict(codes_m=m, codes_v=v, measured=[measure(model, self._x, self._stored()) for model in self._models],
+                    decoders=[drawing_of(model, "int8") for model in self._models],
+                    mixtures=[pack_prior(model) for model in self._models])
 
     @traitlets.validate("index", "digit", "seed")
     def _valid(self, proposal):
@@ -95,8 +123,8 @@ def measure(model, x, stored):
     results = model.description["results"] if stored else {"test": vc.evaluate(model, x[:MEASURED])}
     active = vc.active_units(model, x)
     nats = order = None
-    if not isinstance(model, vc.GMVAE):
-        m, v = (part.unsqueeze(-1) for part in model.enc(x))
+    if has_standard_prior(model):
+        m, v = (part.unsqueeze(-1) for part in model.encode(x))
         nats, order = vc.kl_normal(m, v, torch.zeros(1), torch.ones(1)).mean(0).sort(descending=True)
     test = results["test"]
     return dict(rate=test["kl"], distortion=test["rec"], nelbo=test["nelbo"], niwae=results.get("niwae", {}),

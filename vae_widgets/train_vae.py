@@ -7,7 +7,19 @@ import traitlets
 
 import vae_core as vc
 
-from .base import BookWidget, activation_of, check_finite, check_model, pack, pack_prior, reference
+from .base import (
+    BookWidget,
+    activation_of,
+    check_bernoulli,
+    check_finite,
+    check_layers,
+    check_model,
+    check_posterior,
+    has_standard_prior,
+    layers_of,
+    pack,
+    reference,
+)
 
 IMAGES = 10_000  # training digits that a page carries, 0.95 MB deflated
 TEST = 1000  # test digits whose codes are shown
@@ -93,17 +105,26 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
     def __init__(self, model=None, *, hidden=(128,), activation="elu", z_dim=2, preset=None, name="train", **traits):
         start, latents = b"", LIMITS["z_dim"]
         if model is not None:
-            if not isinstance(model, vc.VAE) or isinstance(model, (vc.GMVAE, vc.SSVAE)):
+            if not hasattr(model, "log_weight") or model.takes_label or not has_standard_prior(model):
                 raise ValueError(f"wanted a VAE, whose prior is N(0, I), to go on from; given {type(model).__name__}")
-            pack_prior(model)
             if not latents[0] <= model.z_dim <= latents[1]:
                 raise ValueError(f"wanted a model with 2 to 50 latents; given z_dim={model.z_dim}")
             check_model(model)
-            hidden, z_dim, activation = model.hidden, model.z_dim, activation_of(model.enc)
+            check_posterior(model)
+            check_bernoulli(model)
+            if model.shape != (28, 28):
+                raise ValueError(f"a page trains on MNIST's 28 x 28 pixels; given a model of {model.shape}")
+            nets = model.enc, model.dec
+            for net in nets:
+                check_layers(net)
+            z_dim, activation = model.z_dim, activation_of(model.enc)
+            hidden, back = ([layer.out_features for layer in layers_of(net)[:-1]] for net in nets)
+            if back != hidden[::-1] or activation_of(model.dec) != activation:
+                raise ValueError(f"wanted a decoder of the encoder's layers in reverse; given {hidden} and {back}")
             latents = (z_dim, z_dim)
             for part, weight in model.named_parameters():
                 check_finite(part, weight)
-            start = b"".join(pack(net, _layers(net), "float32") for net in (model.enc, model.dec))
+            start = b"".join(pack(net, layers_of(net), "float32") for net in nets)
         hidden = list(hidden)
         if len(hidden) not in (1, 2):
             raise ValueError(f"wanted one or two hidden layers; given {len(hidden)}")
@@ -128,12 +149,8 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
         model = vc.VAE(784, **shape, activation=self.activation, beta=self.beta)
         values = torch.frombuffer(bytearray(weights), dtype=torch.float32)
         with torch.no_grad():
-            for layer in (layer for net in (model.enc, model.dec) for layer in _layers(net)):
+            for layer in (layer for net in (model.enc, model.dec) for layer in layers_of(net)):
                 for part in (layer.weight, layer.bias):
                     part.copy_(values[: part.numel()].view_as(part))
                     values = values[part.numel() :]
         return model
-
-
-def _layers(net):
-    return [net.first, *(layer for layer in net.rest if isinstance(layer, torch.nn.Linear))]

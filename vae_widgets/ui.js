@@ -65,7 +65,7 @@ const ui = (() => {
     if (source.layers) return source; // a network already, of a model that the reader trained
     if (!networks.has(source)) {
       const state = Object.fromEntries(
-        ["sizes", "activation", "y_dim", "precision", "weights"].map((name) => [name, source.get(name)]),
+        ["sizes", "activation", "y_dim", "precision", "grey", "weights"].map((name) => [name, source.get(name)]),
       );
       networks.set(source, engine.network(state));
     }
@@ -105,12 +105,50 @@ const ui = (() => {
 
   const bytes = (view) => new Uint8Array(view.buffer ?? view, view.byteOffset ?? 0, view.byteLength);
 
-  // Digits packed as bits, by vae_widgets.base.pack_digits: an array of Float32Array(784).
-  function digitsOf(view) {
-    const packed = bytes(view);
-    return range(packed.length / 98).map((n) =>
-      Float32Array.from({ length: 784 }, (_, i) => (packed[98 * n + (i >> 3)] >> (7 - (i & 7))) & 1),
-    );
+  const MNIST = [28, 28, 1];
+
+  // Images as vae_widgets.base.pack_images has them: an array of Float32Array(height * width), ink from 0 to 1. raster:
+  // height, width, and the bits of a pixel, 1 or 8.
+  function digitsOf(view, [height, width, bits] = MNIST) {
+    const packed = bytes(view), length = height * width, size = Math.ceil((length * bits) / 8);
+    const pixel = bits === 8 ? (n, i) => packed[size * n + i] / 255 : (n, i) => (packed[size * n + (i >> 3)] >> (7 - (i & 7))) & 1;
+    return range(packed.length / size).map((n) => Float32Array.from({ length }, (_, i) => pixel(n, i)));
+  }
+
+  // --- what decodes z, where it need not be a network ---
+
+  // { grey, ask }: with decode = ask(), decode(z, rows, use) calls use(numbers) with what z (rows, z_dim) decodes to: at once
+  // by the model's network; later by Python, which is asked one thing at a time, and of what waits the last. Null where
+  // there is neither.
+  async function decoderOf(model, view) {
+    const net = await network(model, "decoder");
+    if (net) return { grey: net.grey, ask: () => (z, rows, use) => use(engine.forward(net, z, rows)) };
+    if (model.link) return null; // a page without Python
+    const asked = new Map(); // id -> what takes the answer
+    const hear = ({ decoded }, buffers) => {
+      const take = asked.get(decoded);
+      asked.delete(decoded);
+      if (take && !view.signal.aborted) take(floats(buffers[0]));
+    };
+    model.on("msg:custom", hear);
+    view.signal.addEventListener("abort", () => model.off("msg:custom", hear));
+    const ask = () => {
+      let busy = false, next = null;
+      const send = (z, rows, use) => {
+        const id = uniqueName("decode");
+        busy = true;
+        asked.set(id, (numbers) => {
+          busy = false;
+          use(numbers);
+          const [again, what] = [next !== null, next];
+          next = null;
+          if (again) send(...what);
+        });
+        model.send({ decode: id }, undefined, [Float32Array.from(z).buffer]);
+      };
+      return (...what) => (busy ? (next = what) : send(...what));
+    };
+    return { grey: model.get("grey"), ask };
   }
 
   const floats = (view) => new Float32Array(bytes(view).slice().buffer);
@@ -139,18 +177,23 @@ const ui = (() => {
     document.dispatchEvent(new CustomEvent(ADOPTED));
   }
 
-  // A render that shows what useModel gave. stateOf(trained, model): the traits that then differ from the widget's own, with
+  // A render that begins anew when Python has taken a model anew (FollowingWidget.refresh).
+  const following = (render) => adoptable(render, () => null);
+
+  // The same, and it shows what useModel gave, if the widget is of digits like MNIST's. stateOf(trained, model): the traits that then differ from the widget's own, with
   // { defaults, limits } of its state where those differ too; or null for a widget that keeps the book's model; or a promise.
   function adoptable(render, stateOf) {
     return async ({ model, el }) => {
-      let shown, stop, closed = false;
+      let shown, version, stop, closed = false;
       async function show() {
-        const trained = globalThis[ADOPTED] ?? null;
-        if (closed || (stop && trained === shown)) return;
+        const trained = String(model.get("raster")) === String(MNIST) ? globalThis[ADOPTED] ?? null : null;
+        const renewed = stop && version !== model.get("version");
+        if (closed || (stop && trained === shown && !renewed)) return;
+        version = model.get("version");
         const state = trained && await stateOf({ ...trained, enc: engine.network(trained.enc), dec: engine.network(trained.dec) }, model);
         const before = stop;
         shown = trained;
-        if (before && !state && !before.local) return;
+        if (before && !state && !before.local && !renewed) return;
         const next = await render({ model: state ? local(model, state, trained.words) : model, el });
         if (closed) return void next(); // while it was drawn
         stop = Object.assign(() => next(), { local: Boolean(state) });
@@ -159,9 +202,11 @@ const ui = (() => {
       let last = show();
       const change = () => (last = last.then(show).catch((error) => console.error(error)));
       document.addEventListener(ADOPTED, change);
+      model.on("change:version", change);
       const end = () => {
         closed = true;
         document.removeEventListener(ADOPTED, change);
+        model.off("change:version", change);
         stop?.();
       };
       try {
@@ -199,8 +244,8 @@ const ui = (() => {
 
   // q(z|x) of digits side by side: { m, v }.
   function encodeAll(enc, digits) {
-    const x = new Float32Array(784 * digits.length);
-    digits.forEach((digit, i) => x.set(digit, 784 * i));
+    const x = new Float32Array(enc.inputs * digits.length);
+    digits.forEach((digit, i) => x.set(digit, enc.inputs * i));
     return engine.encode(enc, x, digits.length);
   }
 
@@ -394,7 +439,7 @@ const ui = (() => {
   // The row of test digits, to choose one by its index.
   function digitChoice(view, model, digits, { trait = "digit", labels, legend = "Test digit" }) {
     const options = digits.map((x, i) => {
-      const picture = digit("tiny");
+      const picture = digit("tiny", model.get("raster"));
       paint(picture, x);
       picture.setAttribute("aria-label", `test digit ${i + 1}, a ${labels[i]}`);
       return [i, picture];
@@ -419,8 +464,8 @@ const ui = (() => {
 
   // --- pictures ---
 
-  // A square picture of so many pixels a side. size: "", "small" or "tiny".
-  const digit = (size = "", pixels = 28) => h("canvas", { class: `vw-digit ${size}`, width: pixels, height: pixels, role: "img" });
+  // A picture of so many pixels. size: "", "small" or "tiny".
+  const digit = (size = "", [height, width] = MNIST) => h("canvas", { class: `vw-digit ${size}`, width, height, role: "img" });
 
   // Ink from 0 to 1, pixel by pixel.
   function paint(canvas, ink) {
@@ -720,6 +765,6 @@ const ui = (() => {
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, turn, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
-    useModel, adoptable, adoptedParts, encodeAll, safetensors, download,
+    decoderOf, useModel, following, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();
