@@ -82,7 +82,8 @@ def add(page, name, precision="float16"):
     else:
         if len(page.added) == MOST:
             page.evaluate("(name) => delete models[name]", page.added.pop(0))  # that was used longest ago
-        parts = {part: spec(Network.of(net, precision)) for part, net in model.named_children() if isinstance(net, vc.MLP)}
+        parts = {part: spec(Network.of(net, precision)) for part, net in model.named_children()
+                 if isinstance(net, vc.MLP)}
         if isinstance(model, vc.GMVAE):
             parts["prior"] = spec(Mixture.of(model))
         page.evaluate("([name, parts]) => addModel(name, parts)", [key, parts])

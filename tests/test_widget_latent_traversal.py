@@ -205,7 +205,7 @@ def test_on_a_phone_the_picture_stays_in_view(show_widgets, traversal):
 def test_without_digits(show_widgets):
     w = LatentTraversal(model("vae"))
     page, trouble = show_widgets([w])
-    assert w.order == list(range(10)) and w.nats == [] and w.encoder is None
+    assert w.order == list(range(10)) and w.nats == [] and w.codes_m == b""
     assert_shows(page, model("vae"), [0.0] * 10, 0)
     assert page.locator("[data-key=rec], [data-trait=digit], .vw-latent small").count() == 0
     press(control(page, "z", 5), "PageUp")

@@ -512,7 +512,7 @@ def test_int8_has_a_scale_for_each_row():
 
 
 def test_networks_are_picky():
-    with pytest.raises(ValueError, match=r"wanted an MLP of vae_core, such as model\.dec; given VAE"):
+    with pytest.raises(ValueError, match=r"a browser runs MLPs of vae_core, such as model\.dec, .*; given VAE"):
         Network.of(model())
     with pytest.raises(ValueError, match="precision must be one of float16, float32, int8; given 'float8'"):
         Network.of(model().dec, "float8")
@@ -559,7 +559,8 @@ def test_digits_are_packed_as_bits():
     for bad, given in [(x[0], r"\(784,\)"), (x[:, :100], r"\(7, 100\)"), (x[:0], r"\(0, 784\)"),
                        (torch.zeros(101, 784), r"\(101, 784\)"), (x * 0.5, "from 0 to 0.5")]:
         with pytest.raises(ValueError, match=f"wanted 1 to 100 binary digits of shape .*given .*{given}"):
-            pack_digits(bad)
+            pack_digits(bad, 784)
+    assert len(pack_digits(torch.ones(3, 60))) == 3 * 8  # of each, whole bytes
 
 
 @pytest.mark.parametrize("make", [
@@ -569,8 +570,8 @@ def test_digits_are_packed_as_bits():
     lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
 ])
 def test_a_model_of_other_pixels_or_precision_is_refused(make):
-    with pytest.raises(ValueError, match="28 x 28 pixels; given one with x_dim=100"):
-        make(vc.VAE(100, 2, (4,)))
+    with pytest.raises(ValueError, match=r"give VAE\(\.\.\., shape=\(height, width\)\), of 99 pixels"):
+        make(vc.VAE(99, 2, (4,)))
     with pytest.raises(ValueError, match=r"in torch\.float64: give model\.float\(\)"):
         make(vc.VAE(784, 2, (4,)).double())
 

@@ -80,8 +80,9 @@ def number(place, key):
 
 
 def ink(place, selector="canvas.vw-digit"):
-    """The ink of a digit's picture: (784,) from 0 to 1, in steps of 1/255."""
-    read = "(canvas) => [...canvas.getContext('2d').getImageData(0, 0, 28, 28).data].filter((_, i) => i % 4 === 3)"
+    """The ink of a digit's picture: (height * width,) from 0 to 1, in steps of 1/255."""
+    read = """(canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
+        .filter((_, i) => i % 4 === 3)"""
     return np.array(place.locator(selector).first.evaluate(read)) / 255
 
 

@@ -169,9 +169,8 @@ class Mixture(ipywidgets.Widget):
     @classmethod
     @torch.no_grad()
     def of(cls, model: vc.VAE) -> "Mixture":
-        """The prior of a model, as `mixture_of` has it. Raises ValueError for numbers that are not finite."""
+        """The prior of a model, as `mixture_of` has it."""
         m, v = mixture_of(model)
-        check_finite("the mixture", torch.cat([m, v]))
         return cls(k=len(m), z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
 
 
@@ -179,13 +178,15 @@ class Mixture(ipywidgets.Widget):
 def mixture_of(model: vc.VAE) -> tuple[torch.Tensor, torch.Tensor]:
     """Means and variances, (k, z_dim), of the Gaussians that p(z) is made of, with equal weights.
 
-    Raises ValueError for a model whose p(z) is another, which a browser cannot compute.
+    Raises ValueError for a model whose p(z) is another, which a browser cannot compute, and for numbers that are not
+    finite.
     """
     name = type(model).__name__
     if not hasattr(model, "z_prior"):
         raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
                          "prior, without components()")
     m, v = (t.reshape(-1, model.z_dim) for t in model.z_prior)
+    check_finite("the mixture", torch.cat([m, v]))
     some = torch.arange(-2.0, 3.0).unsqueeze(1).expand(-1, model.z_dim)  # a class may have a log p(z) of its own
     if not alike(model.log_prior(some), vc.log_normal_mixture(some, m[None], v[None])):
         raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
@@ -284,8 +285,8 @@ class BookWidget(anywidget.AnyWidget):
             part.close()
 
     def __setattr__(self, name, value):
-        """Numbers may come as a tensor or an array."""
-        super().__setattr__(name, value.tolist() if name in self.state and hasattr(value, "tolist") else value)
+        """Numbers may come as a tensor or an array, or as a list of them."""
+        super().__setattr__(name, _plain(value) if name in self.state else value)
 
     def inside(self, proposal):
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
@@ -296,6 +297,12 @@ class BookWidget(anywidget.AnyWidget):
             wanted = f"{size[0]} numbers" if size else "a number"
             raise traitlets.TraitError(f"{name} must be {wanted} from {low:g} to {high:g}; given {value}")
         return value
+
+
+def _plain(value):
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 class FollowingWidget(BookWidget):
@@ -533,8 +540,8 @@ def encoder_of(model, x):
 @torch.no_grad()
 def drawn(model, z, y=None):
     """What z decodes to: the grey levels of the mean of p(x|z), (..., height, width), from PyTorch."""
-    decoded = model.decode(z) if y is None else model.decode(z, y)
-    return model.likelihood.mean(decoded).clamp(0, 1).unflatten(-1, model.shape)
+    batch = [t.reshape(-1, t.shape[-1]) for t in (z, y) if t is not None]  # not every network takes a single z
+    return model.likelihood.mean(model.decode(*batch)).clamp(0, 1).reshape(*z.shape[:-1], *model.shape)
 
 
 def to_choose(labels, most=10):

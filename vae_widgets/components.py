@@ -51,7 +51,7 @@ class Components(ModelWidget, script="components.js"):
         """Of each component, for the mean of the chosen digit's q(z|x): (k,) probabilities, from PyTorch."""
         with torch.no_grad():
             m, v = mixture_of(self._model)
-            return vc.log_normal(self._model.encode(self._x[self.digit])[0], m, v).softmax(0)
+            return vc.log_normal(self._model.encode(self._x[self.digit].unsqueeze(0))[0], m, v).softmax(0)
 
     @property
     def image(self):

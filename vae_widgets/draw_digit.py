@@ -32,7 +32,7 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
     later = ("encoder", "classifier")  # which a drawing needs, and no test digit
 
     def __init__(self, model, x, labels, *, name="draw", **traits):
-        if getattr(model, "shape", (28, 28)) != (28, 28):
+        if getattr(model, "shape", None) not in (None, (28, 28)):
             raise ValueError(f"a digit is drawn on 28 x 28 pixels; given a model of {model.shape}")
         if traits.get("pixels"):
             traits = {"digit": -1} | traits
@@ -79,9 +79,9 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
         """Mean and variance of q(z|x), each (z_dim,); of an SSVAE, q(z|x, y) for the most probable y."""
         with torch.no_grad():
             if not self._model.takes_label:
-                return self._model.encode(self.x)
+                return tuple(t[0] for t in self._model.encode(self.x.unsqueeze(0)))
             y = torch.nn.functional.one_hot(self._model.cls(self.x).argmax(), self._model.y_dim).float()
-            return self._model.encode(self.x, y)
+            return tuple(t[0] for t in self._model.encode(self.x.unsqueeze(0), y.unsqueeze(0)))
 
     @property
     def elbo(self):

@@ -33,7 +33,7 @@ async function renderLatentPlane({ model, el }) {
       ui.h("div", { class: "vw-grow", style: "max-width: 30rem" }, plane.canvas,
         ui.h("p", { class: "vw-heading" }, `Drag anywhere.${densities ? " Rings hold 50, 80 and 95% of a density." : ""}`)),
       ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
-        ui.captioned(picture, decoder.isSheet ? `the nearest of ${side * side} pictures: what other places draw, Python knows alone` : "what this place draws"),
+        ui.captioned(picture, decoder.isSheet ? `what the nearest of ${side * side} places draws; in Jupyter, every place is drawn` : "what this place draws"),
         ["across, z₁", "up, z₂"].map((name, index) => ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent })),
         numbers && numbers.table,
         ui.h("fieldset", {}, ui.h("legend", {}, "Show"),
@@ -126,6 +126,7 @@ async function renderLatentPlane({ model, el }) {
     const [left, top] = place(-extent, extent);
     if (model.get("digits")) {
       context.globalAlpha = 0.55;
+      context.imageSmoothingEnabled = 2 * extent * scale < 2 * width * side; // few and large pixels stay sharp
       context.drawImage(digitSheet(), left, top, 2 * extent * scale, 2 * extent * scale);
       context.globalAlpha = 1;
     }

@@ -12,7 +12,7 @@ from .base import (
     pack_labels,
     raster_of,
 )
-from .latent_traversal import codes_of
+from .latent_traversal import codes_of, log_prior
 
 POINTS = 2000  # of the test digits' codes, 20 bytes each in the page
 SIDE = 15  # places along a side of the sheet of what each draws
@@ -48,7 +48,7 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
     def __init__(self, model, x=None, labels=None, *, extent=3.5, precision="float16", name="plane", **traits):
         has_prior = hasattr(model, "log_weight")
         if not hasattr(model, "decode") or model.takes_label or (has_prior and not has_standard_prior(model)):
-            given = type(model).__name__
+            given = type(model).__name__ + (", whose prior is another" if has_prior else "")
             raise ValueError(f"a plane needs a VAE, whose prior is N(0, I), or an Autoencoder; given {given}")
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
@@ -83,3 +83,8 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
     def image(self):
         """What z decodes to: (height, width) grey levels of the mean of p(x|z), from PyTorch."""
         return drawn(self._model, torch.tensor(self.z))
+
+    @property
+    def log_p(self):
+        """log p(z) in nats; None for an autoencoder."""
+        return log_prior(self._model, self.z)

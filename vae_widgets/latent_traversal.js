@@ -68,18 +68,18 @@ async function renderLatentTraversal({ model, el }) {
 
   const bandKey = ui.h("span", { class: "vw-nowrap" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }), "q(z|x), ± 2 s.d.");
   const heading = nats.length > 0 ? "Most used first, by each latent’s mean KL. " : "The latents. ";
-  if (!decoder) view.body.append(ui.h("p", { class: "vw-note" }, "No browser knows this decoder: what z draws, the notebook shows in Jupyter."));
+  if (!decoder) view.body.append(ui.h("p", { class: "vw-note" }, "A page cannot run this decoder. Open the notebook in Jupyter to see what z draws."));
   view.body.append(
     ui.h("div", { class: "vw-traversal" },
       ui.h("div", { class: "vw-traversal-picture vw-column" },
-        ui.h("div", { class: "vw-pair" }, ui.captioned(picture, "what z draws"), digits.length > 0 && originalFigure),
+        ui.h("div", { class: "vw-pair" }, decoder && ui.captioned(picture, "what z draws"), digits.length > 0 && originalFigure),
         numbers.table),
       ui.h("div", { class: "vw-traversal-start vw-column" }, choice,
         has_prior && ui.button("Draw z from the prior", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
       ui.h("div", { class: "vw-traversal-latents" },
         ui.h("p", { class: "vw-heading" }, heading, bandKey),
         ui.h("div", { class: `vw-latents ${dim > 10 ? "compact" : ""}` }, rows.map(({ row }) => row))),
-      ui.h("div", { class: "vw-traversal-strip" }, stripHeading, strip)),
+      decoder && ui.h("div", { class: "vw-traversal-strip" }, stripHeading, strip)),
   );
 
   // --- where z comes from ---

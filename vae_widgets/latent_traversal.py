@@ -126,8 +126,7 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
     @property
     def log_p(self):
         """log p(z) in nats; None for an autoencoder."""
-        with torch.no_grad():
-            return self._model.log_prior(torch.tensor(self.z)).item() if self.has_prior else None
+        return log_prior(self._model, self.z)
 
     @property
     def rec(self):
@@ -135,8 +134,14 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
         if self.digit < 0:
             return None
         with torch.no_grad():
-            decoded = self._model.decode(torch.tensor(self.z))
+            decoded = self._model.decode(torch.tensor([self.z]))
             return -self._model.likelihood.log_prob(self._chosen[self.digit], decoded).item()
+
+
+@torch.no_grad()
+def log_prior(model, z):
+    """log p(z) in nats; None for an autoencoder."""
+    return model.log_prior(torch.tensor([z])).item() if hasattr(model, "log_weight") else None
 
 
 @torch.no_grad()

@@ -24,27 +24,30 @@ THIRD = "#6e5c9c"
 def digits(images, titles=None, columns=10, ax=None):
     """Draw digits in a grid, dark ink on white, and return the axes.
 
-    images: (n, 784) or (n, 28, 28), ink from 0 to 1; titles: n short texts, one above each digit, or None.
-    With `ax` everything is drawn there as one picture (then without titles); otherwise each digit gets axes of its
-    own in a new figure, about 0.72 inch a digit. Raises ValueError if the shape is not of digits, if there are none,
-    or if the titles do not match.
+    images: (n, height, width), or (n, pixels) if they are square, ink from 0 to 1; titles: n short texts, one above
+    each digit, or None. With `ax` everything is drawn there as one picture (then without titles); otherwise each digit
+    gets axes of its own in a new figure, about 0.72 inch a digit. Raises ValueError if the shape is not of digits, if
+    there are none, or if the titles do not match.
     """
     images = torch.as_tensor(images).detach().cpu().float()
-    if images.ndim not in (2, 3) or images[0:1].numel() != 784:
-        raise ValueError(f"digits wants (n, 784) or (n, 28, 28) with n ≥ 1, not {tuple(images.shape)}")
+    if images.ndim == 2 and math.isqrt(images.shape[1]) ** 2 == images.shape[1]:
+        images = images.unflatten(1, [math.isqrt(images.shape[1])] * 2)
+    if images.ndim != 3 or not images.numel():
+        raise ValueError("digits wants (n, height, width), or (n, pixels) of squares, with n ≥ 1, not "
+                         f"{tuple(images.shape)}")
     if titles is not None and (ax is not None or len(titles) != len(images)):
         raise ValueError(f"digits wants {len(images)} titles and no ax with them, not {len(titles)} titles, ax={ax}")
-    images = images.reshape(-1, 28, 28)
+    _, height, width = images.shape
     columns = min(columns, len(images))
     rows = math.ceil(len(images) / columns)
     if ax is not None:
-        padded = torch.cat([images, torch.zeros(rows * columns - len(images), 28, 28)])
-        sheet = padded.reshape(rows, columns, 28, 28).transpose(1, 2).reshape(rows * 28, columns * 28)
+        padded = torch.cat([images, torch.zeros(rows * columns - len(images), height, width)])
+        sheet = padded.unflatten(0, (rows, columns)).transpose(1, 2).reshape(rows * height, columns * width)
         ax.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
         ax.set_axis_off()
         return ax
-    height = rows * (0.72 if titles is None else 0.95)
-    _, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, height), squeeze=False)
+    inches = rows * (0.72 if titles is None else 0.95)
+    _, axes = plt.subplots(rows, columns, figsize=(0.72 * columns, inches), squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()
     for i, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):

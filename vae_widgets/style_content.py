@@ -15,8 +15,8 @@ class StyleContent(ModelWidget, script="style_content.js"):
     styles can be chosen from: the mean of q(z|x, y) under the true class.
     Traits: y, the class; digit, the image whose style it is, or -1 for one drawn from the prior; seed, of that draw.
     z, the style, follows from these (the front end sets it, so without one it stays that of the first digit), and
-    `image` is what z and y decode to, by PyTorch. Raises ValueError for another model, or if x and labels do not fit
-    each other.
+    `image` is what z and y decode to, and `rec` is -log p(x|y, z), by PyTorch. Raises ValueError for another model, or
+    if x and labels do not fit each other.
     """
 
     z = traitlets.List(traitlets.Float(), help="the style").tag(sync=True)
@@ -50,3 +50,13 @@ class StyleContent(ModelWidget, script="style_content.js"):
     def image(self):
         """What z and y decode to: (height, width) grey levels of the mean of p(x|y, z), from PyTorch."""
         return drawn(self._model, torch.tensor(self.z), F.one_hot(torch.tensor(self.y), self._model.y_dim).float())
+
+    @property
+    @torch.no_grad()
+    def rec(self):
+        """-log p(x|y, z) of the digit whose style it is, in nats; None for a style from the prior."""
+        if self.digit < 0:
+            return None
+        y = F.one_hot(torch.tensor([self.y]), self._model.y_dim).float()
+        decoded = self._model.decode(torch.tensor([self.z]), y)
+        return -self._model.likelihood.log_prob(self._x[self.digit], decoded).item()
