@@ -339,7 +339,7 @@ class DecodingWidget(FollowingWidget):
     """
 
     decoder = reference(Network)  # None: Python decodes
-    grey = traitlets.Enum(["sigmoid", "identity"], "sigmoid", help="as Network.grey").tag(sync=True)
+    grey = traitlets.Enum(["", "sigmoid", "identity"], "", help="as Network.grey, where Python decodes").tag(sync=True)
 
     def __init__(self, **traits):
         super().__init__(**traits)
@@ -348,7 +348,7 @@ class DecodingWidget(FollowingWidget):
     def _pack_decoder(self, precision="float16"):
         """The traits of what decodes."""
         try:
-            return dict(decoder=drawing_of(self._model, precision))
+            return dict(decoder=drawing_of(self._model, precision), grey="")
         except BeyondBrowsersError:
             return dict(decoder=None, grey="sigmoid" if is_bernoulli(self._model) else "identity")
 

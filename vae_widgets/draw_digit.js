@@ -80,7 +80,7 @@ async function renderDrawDigit({ model, el }) {
   const proposals = ui.proposals(model, parts.dec);
   const cls = parts.dec.y_dim > 0; // is there a classifier?
   const dim = parts.dec.inputs;
-  const digits = ui.digitsOf(model.get("digits"));
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster"));
   const labels = ui.bytes(model.get("labels"));
   const view = ui.frame(model, el, "Draw a digit");
 

@@ -6,10 +6,10 @@ async function renderLatentPlane({ model, el }) {
   const m = ui.floats(model.get("codes_m"));
   const v = ui.floats(model.get("codes_v"));
   const raster = model.get("raster"), [height, width] = raster, side = model.get("side");
-  const view = ui.frame(model, el, "The latent plane");
   const sheetInk = Float32Array.from(ui.bytes(model.get("sheet")), (grey) => grey / 255);
-  const decoder = await ui.decoderOf(model, view) ?? { isSheet: true, grey: "identity", ask: () => (z, _, use) => use(nearest(z)) };
-  const decode = decoder.ask();
+  const decoder = await ui.decoderOf(model) ?? { isSheet: true, grey: "identity", ask: () => (z, _, use) => use(nearest(z)) };
+  const view = ui.frame(model, el, "The latent plane");
+  const decode = decoder.ask(view);
   const densities = model.get("densities");
   const stochastic = densities && v.some((variance) => variance > 0);
 

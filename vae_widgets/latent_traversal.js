@@ -5,6 +5,7 @@ async function renderLatentTraversal({ model, el }) {
   const { extent, order, nats, has_prior } = Object.fromEntries(
     ["extent", "order", "nats", "has_prior"].map((trait) => [trait, model.get(trait)]),
   );
+  const decoder = await ui.decoderOf(model);
   const raster = model.get("raster"), size = raster[0] * raster[1], blank = new Float32Array(size);
   const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
@@ -16,8 +17,7 @@ async function renderLatentTraversal({ model, el }) {
   const fit = (value) => Math.min(extent, Math.max(-extent, Math.round(value * 1000) / 1000)); // short in a link
   const view = ui.frame(model, el, "Traversal of the latents");
 
-  const decoder = await ui.decoderOf(model, view);
-  const [decodeOne, decodeStrip] = [decoder?.ask(), decoder?.ask()];
+  const [decodeOne, decodeStrip] = [decoder?.ask(view), decoder?.ask(view)];
 
   // The q(z|x) of each digit; of an autoencoder the code alone.
   const [m, v] = ["codes_m", "codes_v"].map((trait) => ui.floats(model.get(trait)));

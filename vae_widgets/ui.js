@@ -117,36 +117,30 @@ const ui = (() => {
 
   // --- what decodes z, where it need not be a network ---
 
-  // { grey, ask }: with decode = ask(), decode(z, rows, use) calls use(numbers) with what z (rows, z_dim) decodes to: at once
-  // by the model's network; later by Python, which is asked one thing at a time, and of what waits the last. Null where
+  // { grey, ask }: with decode = ask(view), decode(z, rows, use) calls use(numbers) with what z (rows, z_dim) decodes to: at
+  // once by the model's network; later by Python, which is asked one thing at a time, and of what waits the last. Null where
   // there is neither.
-  async function decoderOf(model, view) {
+  async function decoderOf(model) {
     const net = await network(model, "decoder");
     if (net) return { grey: net.grey, ask: () => (z, rows, use) => use(engine.forward(net, z, rows)) };
     if (model.link) return null; // a page without Python
-    const asked = new Map(); // id -> what takes the answer
-    const hear = ({ decoded }, buffers) => {
-      const take = asked.get(decoded);
-      asked.delete(decoded);
-      if (take && !view.signal.aborted) take(floats(buffers[0]));
-    };
-    model.on("msg:custom", hear);
-    view.signal.addEventListener("abort", () => model.off("msg:custom", hear));
-    const ask = () => {
-      let busy = false, next = null;
+    const ask = (view) => {
+      let id = null, take, next = null; // of what is asked, and what comes next
       const send = (z, rows, use) => {
-        const id = uniqueName("decode");
-        busy = true;
-        asked.set(id, (numbers) => {
-          busy = false;
-          use(numbers);
-          const [again, what] = [next !== null, next];
-          next = null;
-          if (again) send(...what);
-        });
+        [id, take] = [uniqueName("decode"), use];
         model.send({ decode: id }, undefined, [Float32Array.from(z).buffer]);
       };
-      return (...what) => (busy ? (next = what) : send(...what));
+      const hear = ({ decoded }, buffers) => {
+        if (decoded !== id) return;
+        id = null;
+        take(floats(buffers[0]));
+        const what = next;
+        next = null;
+        if (what) send(...what);
+      };
+      model.on("msg:custom", hear);
+      view.signal.addEventListener("abort", () => model.off("msg:custom", hear));
+      return (...what) => (id ? (next = what) : send(...what));
     };
     return { grey: model.get("grey"), ask };
   }
