@@ -420,6 +420,8 @@ class ContinuousBernoulli(Likelihood):
         """log of the density, in nats, which may be above 0."""
         return torch.distributions.ContinuousBernoulli(logits=parameters).log_prob(x).sum(-1)
 
+    log_prob_pairs = Bernoulli.log_prob_pairs  # it is linear in x, too
+
     def mean(self, parameters):
         """The mean of each pixel: not p, but nearer to 1/2."""
         return torch.distributions.ContinuousBernoulli(logits=parameters).mean
@@ -463,6 +465,12 @@ class Gaussian(Likelihood):
         """log of the density, in nats: (..., x_dim) -> (...)."""
         m, v = self.moments(parameters)
         return log_normal(x, m, v.expand_as(m))
+
+    def log_prob_pairs(self, x, parameters):  # matrix products in float64, as in Mixture.log_prob
+        m, v = (t.double() for t in torch.broadcast_tensors(*self.moments(parameters)))
+        constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
+        squared = x.double() ** 2 @ (1 / v).T - 2 * x.double() @ (m / v).T
+        return (-0.5 * (squared + constant)).to(parameters.dtype)
 
     def mean(self, parameters):
         """The mean of each pixel."""

@@ -63,7 +63,7 @@ def test_contents_and_files_agree():
         if path.suffix in (".ipynb", ".md")
     ]
     assert sorted(listed) == sorted(found)
-    assert len(CHAPTERS) == 7
+    assert len(CHAPTERS) == 8
 
 
 @each(NOTEBOOKS)

@@ -161,3 +161,9 @@ def test_bad_input_is_refused(widget):
     for trait, value in (("digit", 3), ("m", [0.0]), ("m", [9.0, 0]), ("sd", [0.0, 1])):
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be"):
             setattr(widget, trait, value)
+
+
+def test_the_summit_is_found_where_gradients_are_off(state):
+    with torch.no_grad():
+        again = PosteriorEllipse(model(), *digits(3), ellipse_grid())
+    np.testing.assert_allclose(again.best, state.best, atol=1e-3)

@@ -119,6 +119,7 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         q = log_q.flatten().softmax(0).reshape(log_q.shape)
         return (q * (joint - log_q)).sum()
 
+    @torch.enable_grad()
     def _climb(self, i, encoder):
         """(m1, m2, sd1, sd2) of the largest ELBO: gradient ascent from the encoder's mean and the posterior's mode."""
         z1, z2, joint = self._windows[i]
