@@ -105,7 +105,7 @@ def collect(app, doctree):
     found = app.env.api_mentions[page] = []
     for literal in list(doctree.findall(nodes.literal)):
         name, section = entry_of(literal.astext()), literal
-        while section is not None and not isinstance(section, nodes.section):
+        while section is not None and not (isinstance(section, nodes.section) and section.next_node(nodes.title)):
             section = section.parent
         if name is None or section is None or isinstance(literal.parent, (nodes.reference, nodes.title)):
             continue
