@@ -198,8 +198,8 @@ def trained(name, recipe, images, loss=None, seed=0):
         print(f"{name}: training, {recipe.fit}, seed {seed}", flush=True)
         torch.manual_seed(seed)
         model = vc.load_trained(recipe.start) if recipe.start else recipe.model(**recipe.arguments)
-        if recipe.model is vc.Autoencoder:
-            loss = vc.Autoencoder.loss
+        if not hasattr(model, "negative_elbo_bound"):
+            loss = recipe.model.loss
         elif loss is None:
             loss = lambda model, x: BOUNDS[recipe.bound](model, x, recipe.iw)  # noqa: E731
         history = vc.fit(model, images, loss=lambda x: loss(model, x), seed=seed,

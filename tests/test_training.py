@@ -19,7 +19,7 @@ from vae_machinery import model_files, muon
 from vae_machinery import precision as its_precision
 from vae_machinery.files import hash_tensors, write_atomically
 from vae_machinery.fitting import optimizers_for
-from vae_machinery.precision import _is_faster, autocast
+from vae_machinery.precision import autocast, is_faster
 
 X_DIM = 16
 
@@ -124,8 +124,8 @@ def test_biases_begin_at_zero():
 
 
 def test_muon_multiplies_in_the_precision_of_the_run(monkeypatch):
-    real, seen = muon._nearly_orthogonal, set()
-    monkeypatch.setattr(muon, "_nearly_orthogonal", lambda a: seen.add(torch.is_autocast_enabled("cpu")) or real(a))
+    real, seen = muon.nearly_orthogonal, set()
+    monkeypatch.setattr(muon, "nearly_orthogonal", lambda a: seen.add(torch.is_autocast_enabled("cpu")) or real(a))
     for precision in ("float32", "bfloat16"):
         seen.clear()
         fit(model(), optimizer="muon", precision=precision)
@@ -220,7 +220,7 @@ def test_the_first_step_of_a_warm_up_counts_no_kl():
 
 
 @pytest.mark.parametrize("shape", [(40, 12), (12, 40), (30, 8), (1, 7)])
-def test_a_step_of_muon_is_torchs_and_nearly_orthogonal(shape):
+def test_a_step_of_muon_is_torchs_andnearly_orthogonal(shape):
     generator = torch.Generator().manual_seed(0)
     start, *gradients = (torch.randn(shape, generator=generator) for _ in range(4))
     ours, theirs = (start.clone().requires_grad_() for _ in range(2))
@@ -268,7 +268,7 @@ def test_bfloat16_and_float32_end_alike():
 
 
 def test_the_faster_precision_is_measured_once_and_draws_nothing():
-    _is_faster.cache_clear()
+    is_faster.cache_clear()
     before = torch.get_rng_state()
     first = vc.bfloat16_is_faster()
     assert torch.equal(torch.get_rng_state(), before)
@@ -281,16 +281,16 @@ def test_the_faster_precision_is_measured_once_and_draws_nothing():
 @pytest.mark.parametrize("seconds, faster", [((2, 1), True), ((1, 2), False), ((10, 9), False)])
 def test_bfloat16_has_to_be_clearly_faster(monkeypatch, seconds, faster):
     ticks = itertools.accumulate(itertools.cycle([0, seconds[0], 0, seconds[1]]))  # each step starts and ends, in turn
-    _is_faster.cache_clear()
+    is_faster.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(vc.time, "perf_counter", lambda: next(ticks))
         assert vc.bfloat16_is_faster() is faster
-    _is_faster.cache_clear()
+    is_faster.cache_clear()
 
 
 def test_the_precision_is_asked_for_the_models_own_layers_and_batch(monkeypatch):
     asked = []
-    monkeypatch.setattr(its_precision, "_is_faster", lambda *question: bool(asked.append(question)))
+    monkeypatch.setattr(its_precision, "is_faster", lambda *question: bool(asked.append(question)))
     fit(model(), epochs=1, precision="auto")
     threads = torch.get_num_threads()
     assert asked == [(torch.device("cpu"), ((12, 16), (4, 12), (12, 2), (16, 12)), 32, threads)]

@@ -27,10 +27,10 @@ class Muon(torch.optim.Optimizer):
                 # take a hundred times as long over numbers below 1e-38.
                 mean = self.state[p]["mean"] = F.hardshrink(mean, 1e-20)
                 ahead = p.grad.lerp(mean, 0.95)  # where the mean will be, as in Nesterov's momentum
-                p.sub_(_nearly_orthogonal(ahead), alpha=group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
+                p.sub_(nearly_orthogonal(ahead), alpha=group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
 
 
-def _nearly_orthogonal(a):
+def nearly_orthogonal(a):
     # The polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5 of each singular value s, by matrix products
     # alone: applied again and again, it multiplies small ones and brings the others near 1.
     x = a.T if a.shape[0] > a.shape[1] else a

@@ -17,14 +17,14 @@ def bfloat16_is_faster(device: str | torch.device = "cpu", layers: tuple[tuple[i
     the casts included: some processors that have the instructions take longer with them at some sizes. Chapter 3.
     """
     device = torch.device(device)
-    return bool(layers) and device.type in ("cpu", "cuda") and _is_faster(
+    return bool(layers) and device.type in ("cpu", "cuda") and is_faster(
         device, tuple(layers), batch_size, torch.get_num_threads())
 
 
 @functools.cache
 @torch.inference_mode(False)
 @torch.enable_grad()
-def _is_faster(device, layers, batch_size, threads):
+def is_faster(device, layers, batch_size, threads):
     generator = torch.Generator().manual_seed(0)  # the caller's is left alone
     weights, batches = ([torch.randn(shape, generator=generator).to(device).requires_grad_() for shape in shapes]
                         for shapes in (layers, [(batch_size, n_in) for _, n_in in layers]))
