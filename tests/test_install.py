@@ -12,8 +12,8 @@ from importlib.metadata import packages_distributions
 import pytest
 from conftest import ROOT
 
-PARTS = ["pyproject.toml", "README.md", "LICENSE", "vae_core.py", "vae_widgets", "book/costs.json",
-         "book/problem_set.json", "book/data", "book/trained"]
+PARTS = ["pyproject.toml", "README.md", "LICENSE", "vae_core.py", "vae_machinery", "vae_widgets",
+         "book/costs.json", "book/problem_set.json", "book/data", "book/trained"]
 
 # Before anything else: only what was installed is found, and nobody is asked.
 ALONE = """
@@ -25,8 +25,9 @@ def refuse(*_, **__):
 socket.socket.connect = socket.getaddrinfo = refuse
 sys.path.insert(0, {installed!r})
 import vae_core
+import vae_machinery
 import vae_widgets
-for module in vae_core, vae_widgets:
+for module in vae_core, vae_machinery, vae_widgets:
     assert module.__file__.startswith({installed!r}), module.__file__
 """
 
@@ -37,8 +38,8 @@ def test_what_is_imported_is_declared():
     declared = {re.match(r"[\w-]+", wanted)[0] for wanted in
                 project["dependencies"] + project["optional-dependencies"]["widgets"]}
     homes = packages_distributions()
-    known = sys.stdlib_module_names | {"vae_core", "vae_widgets"} | {"myst_nb"}  # the last may be missing
-    for file in [ROOT / "vae_core.py", ROOT / "train.py", *(ROOT / "vae_widgets").glob("*.py")]:
+    known = sys.stdlib_module_names | {"vae_core", "vae_machinery", "vae_widgets"} | {"myst_nb"}  # the last may be missing
+    for file in [ROOT / "vae_core.py", ROOT / "train.py", *ROOT.glob("vae_[mw]*/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
                 [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
@@ -76,10 +77,11 @@ def run(installed, tmp_path):
 
 
 def test_the_readme_is_right(run):
-    """Its two programs, one after the other."""
+    """Its programs, one after the other, but for that of several processes."""
     blocks = re.findall("```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert len(blocks) == 2
-    shown = run("\n".join(blocks) + "\nprint(traversal.z, tuple(traversal.image.shape))")
+    alone = [block for block in blocks if "init_process_group" not in block]
+    assert len(alone) == len(blocks) - 1 == 3
+    shown = run("\n".join(alone) + "\nprint(traversal.z, tuple(traversal.image.shape))")
     nats, after = shown.splitlines()
     assert -96 < float(re.search(r"-?\d+\.\d+", nats)[0]) < -78
     assert after == f"{[0.0] * 10} (28, 28)"
