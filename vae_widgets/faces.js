@@ -62,7 +62,7 @@ async function renderFaces({ model, el }) {
 
   // --- what is shown ---
 
-  const mine = ui.digit("photo", SHARP), photoPicture = ui.digit("photo", SIZE), best = ui.digit("photo", SHARP);
+  const mine = ui.digit("photo", [SHARP, SHARP]), photoPicture = ui.digit("photo", [SIZE, SIZE]), best = ui.digit("photo", [SHARP, SHARP]);
   const bestCaption = ui.h("span");
   const numbers = ui.numbers([
     ["mine", "fit of your face, log p(x | z)"],
