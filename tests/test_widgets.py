@@ -147,7 +147,7 @@ def test_a_widget_that_throws_says_so_and_the_others_live(show_widgets, plane):
         broken("export default { render() { throw new Error('no such luck') } }"),
         broken("export default { async initialize() { throw new Error('not today') }, render() {} }"),
         broken("this is no JavaScript"),
-        LatentPlane(model(), name="lost"),
+        w.IwaeBound(model(), *digits(3), name="lost"),
     ]
     bad[3].decoder = None
     page, trouble = show_widgets([bad[0], plane, *bad[1:]])
