@@ -31,6 +31,7 @@ def _entries():
 
 
 _ENTRIES = dict(_entries())
+_CHAPTERS = r"\b[Cc]hapters? \d(?:(?:, \d)* and \d)?"
 _NAME = re.compile(r"(?:vc\.|vae_core\.)?([A-Za-z_]\w*(?:\.\w+)?)(?:\(.*\))?")
 
 
@@ -54,7 +55,7 @@ def markdown(docstring):
     def chapters(match):
         return re.sub(r"\d", lambda n: f"{{doc}}`{n[0]} </book/{CHAPTERS[n[0]]}>`", match[0])
 
-    text = re.sub(r"\b[Cc]hapters? \d(?:(?:, \d)* and \d)?", chapters, docstring)
+    text = re.sub(_CHAPTERS, chapters, docstring)
     return text.replace("Notes ", "{doc}`Notes </book/from_the_notes>` ")
 
 
@@ -103,19 +104,36 @@ def collect(app, doctree):
     if page == PAGE:
         return
     found = app.env.api_mentions[page] = []
+    for block in doctree.findall(nodes.literal_block):  # code speaks of a name where the name says that it is at home
+        for name in sorted(_ENTRIES.keys() & set(re.findall(r"\bvc\.(\w+)", block.astext()))):
+            place = place_of(name, block)
+            if place and place not in found and chapter_of(page)[:1] in chapters_of(_ENTRIES[name].__doc__):
+                found.append(place)
+    in_text = set()
     for literal in list(doctree.findall(nodes.literal)):
-        name, section = entry_of(literal.astext()), literal
-        while section is not None and not (isinstance(section, nodes.section) and section.next_node(nodes.title)):
-            section = section.parent
-        if name is None or section is None or isinstance(literal.parent, (nodes.reference, nodes.title)):
+        name = entry_of(literal.astext())
+        place = name and place_of(name, literal)
+        if not place or isinstance(literal.parent, (nodes.reference, nodes.title)) or place in in_text:
             continue
-        place = (name, section["ids"][0], section.next_node(nodes.title).astext())
+        in_text.add(place)
         if place in found:
-            continue
+            found.remove(place)
         found.append(place)
         reference = nodes.reference("", "", refuri="", internal=True, classes=["api"], api=name)
         literal.replace_self(reference)
         reference += literal
+
+
+def place_of(name, node):
+    """The name, and the id and title of the section that it is spoken of in; None where there is no section."""
+    while node is not None and not (isinstance(node, nodes.section) and node.next_node(nodes.title)):
+        node = node.parent
+    return node and (name, node["ids"][0], node.next_node(nodes.title).astext())
+
+
+def chapters_of(docstring):
+    """The numbers of the chapters that it names."""
+    return set(re.findall(r"\d", " ".join(re.findall(_CHAPTERS, docstring))))
 
 
 def resolve(app, doctree, page):
