@@ -213,6 +213,11 @@ def binarize(x, generator=None):
     return (u.mul_(scale) < x).float()
 
 
+def _wide(t):
+    """In float64, where the device has it: Apple's GPUs do not."""
+    return t if t.device.type == "mps" else t.double()
+
+
 # ------------------------------------------------------------------------------------
 # Priors: what p(z) is
 # ------------------------------------------------------------------------------------
@@ -224,6 +229,11 @@ class Prior(nn.Module):
     One whose density is a mixture of Gaussians also says `components()`, their means and variances, each (1, k, z_dim)
     or, for a single one, (z_dim,), all weighted equally: with them a browser can compute it. Chapter 8.
     """
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "log_prob" in vars(cls) and "kl" not in vars(cls):  # an inherited formula is that of another density
+            cls.kl = Prior.kl
 
     def attach(self, model: "VAE") -> None:
         """Called by the model that is made with this prior, for one that needs the model's networks (kept in a tuple:
@@ -280,9 +290,8 @@ class Mixture(Prior):
         so that a matrix product replaces a (batch, k, z_dim) temporary; in float64, since it
         cancels.
         """
-        wide = torch.float32 if z.device.type == "mps" else torch.float64  # Apple's GPUs have no other
-        m, v = (t.squeeze(0).to(wide) for t in self.components())
-        rows = z.reshape(-1, z.shape[-1]).to(wide)
+        m, v = (_wide(t.squeeze(0)) for t in self.components())
+        rows = _wide(z.reshape(-1, z.shape[-1]))
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
         return log_mean_exp(log_each.to(z.dtype), dim=1).reshape(z.shape[:-1])
@@ -344,7 +353,6 @@ class NamedMixture(Prior):
         noise, factor = torch.randn_like(self.mean[which]).unsqueeze(2), self.whiten.tril()[which]
         return self.mean[which] + torch.linalg.solve_triangular(factor, noise, upper=False).squeeze(2)
 
-
     @torch.no_grad()
     def place(self, codes: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> None:
         """Set the components of each class on `each` clusters (k-means) of the codes that have its name.
@@ -371,6 +379,11 @@ class Likelihood(nn.Module):
     """
 
     outputs = 1
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "log_prob" in vars(cls) and "log_prob_pairs" not in vars(cls):  # a faster one is of another density
+            cls.log_prob_pairs = Likelihood.log_prob_pairs
 
     def check(self, x: torch.Tensor) -> None:
         """Raise ValueError for pixels outside [0, 1], or outside of what this likelihood is for."""
@@ -467,9 +480,9 @@ class Gaussian(Likelihood):
         return log_normal(x, m, v.expand_as(m))
 
     def log_prob_pairs(self, x, parameters):  # matrix products in float64, as in Mixture.log_prob
-        m, v = (t.double() for t in torch.broadcast_tensors(*self.moments(parameters)))
+        m, v = map(_wide, torch.broadcast_tensors(*self.moments(parameters)))
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
-        squared = x.double() ** 2 @ (1 / v).T - 2 * x.double() @ (m / v).T
+        squared = _wide(x) ** 2 @ (1 / v).T - 2 * _wide(x) @ (m / v).T
         return (-0.5 * (squared + constant)).to(parameters.dtype)
 
     def mean(self, parameters):
@@ -541,7 +554,6 @@ class Encoder(MLP):
 
     def forward(self, x, y=None):
         return gaussian_parameters(super().forward(x, y))
-
 
 
 # ------------------------------------------------------------------------------------

@@ -236,6 +236,28 @@ def test_pairs_of_images_and_latents_are_as_one_by_one(likelihood):
     np.testing.assert_allclose(likelihood.log_prob_pairs(x, parameters).numpy(), one_by_one, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [vc.Bernoulli, vc.ContinuousBernoulli, vc.Gaussian])
+def test_a_likelihood_with_its_own_density_has_its_own_pairs(kind):
+    class Half(kind):
+        def log_prob(self, x, parameters):
+            return 0.5 * super().log_prob(x, parameters).clamp(min=-3)
+
+    torch.manual_seed(0)
+    x, parameters = images(3), torch.randn(5, X_DIM)
+    one_by_one = [[Half().log_prob(each, other).item() for other in parameters] for each in x]
+    np.testing.assert_allclose(Half().log_prob_pairs(x, parameters).numpy(), one_by_one, atol=1e-5)
+
+
+def test_a_prior_with_its_own_density_has_its_own_kl():
+    class Wide(vc.StandardNormal):
+        def log_prob(self, z):
+            return vc.log_normal(z, self.m, 4 * self.v)
+
+    z, m, v = torch.randn(7, 2), torch.zeros(7, 2), torch.ones(7, 2)
+    expected = vc.log_normal(z, m, v) - vc.log_normal(z, m, 4 * v)
+    torch.testing.assert_close(Wide(2).kl(m, v, z), expected)
+
+
 def test_data_are_prepared_as_the_likelihood_has_them():
     bytes_ = (255 * images(50)).to(torch.uint8)
     binary = vc.VAE(**SMALL).prepare(bytes_)
