@@ -167,6 +167,12 @@ def test_numbers_have_a_minus_sign_and_formulas_their_punctuation(site, name):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_no_page_tells_where_it_was_built(site, name):
+    page = (site / name).with_suffix(".html").read_text(encoding="utf-8")
+    assert str(ROOT) not in page and str(site.parents[1]) not in page
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_page_fits_a_phone(open_page, name):
     page, _ = open_page(name, width=360)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360

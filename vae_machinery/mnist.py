@@ -26,15 +26,16 @@ class MNIST(NamedTuple):
     test_labels: torch.Tensor
 
 
-def load_mnist(archives=BOOK / "data"):
+def load_mnist(archives=None):
     """Read MNIST from the book's own archives: no network, and no disk to write on.
 
-    archives: folder of the four .xz files. Returns an MNIST of 60,000 training and 10,000
-    test images. Raises ValueError if a file is not the original, byte for byte. Chapter 3.
+    archives: folder of the four .xz files, by default the book's own. Returns an MNIST of
+    60,000 training and 10,000 test images. Raises ValueError if a file is not the original,
+    byte for byte. Chapter 3.
     """
     parts = []
     for name, digest in MNIST_SHA256.items():
-        data = _unpack(Path(archives) / f"{name}.xz", digest)
+        data = _unpack(Path(archives or BOOK / "data") / f"{name}.xz", digest)
         size = 784 if "images" in name else 1
         values = torch.from_numpy(np.frombuffer(data, np.uint8, offset=16 if size > 1 else 8).copy())
         parts.append(values.reshape(-1, size) if size > 1 else values.long())
