@@ -459,7 +459,7 @@ const ui = (() => {
   // --- pictures ---
 
   // A picture of so many pixels. size: "", "small" or "tiny".
-  const digit = (size = "", [height, width] = MNIST) => h("canvas", { class: `vw-digit ${size}`, width, height, role: "img" });
+  const digit = (size = "", [height, width] = MNIST) => h("canvas", { class: `vw-digit ${size}`, width, height, role: "img", "aria-label": "nothing yet" });
 
   // Ink from 0 to 1, pixel by pixel.
   function paint(canvas, ink) {

@@ -50,6 +50,17 @@
   addEventListener("hashchange", unfold);
   unfold();
 
+  // What scrolls sideways is a stop of the Tab key, in every browser. Code and tables have the theme's care.
+  const formulas = new ResizeObserver((seen) => {
+    for (const { target } of seen) {
+      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      else target.removeAttribute("tabindex");
+    }
+  });
+  addEventListener("load", () => {
+    for (const formula of document.querySelectorAll("div.math, .math mjx-container")) formulas.observe(formula);
+  });
+
   // On paper nothing can be unfolded.
   addEventListener("beforeprint", () => {
     const boxes = [...document.querySelectorAll("details.exact:not([open])")];
