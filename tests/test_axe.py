@@ -1,4 +1,4 @@
-"""Every page under axe-core, with all that folds open and every widget drawn: no rule is broken, whatever its weight."""
+"""Every page under axe-core, with all that folds open and every widget drawn: no rule is broken, of any weight."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

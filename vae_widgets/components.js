@@ -21,7 +21,11 @@ async function renderComponents({ model, el }) {
   // --- elements ---
 
   const sheet = ui.h("canvas", { role: "img" });
-  const box = ui.h("div", { class: "vw-sheet", tabindex: -1 }, sheet); // the slider is the way by keys, and scrolls it
+  const box = ui.h("div", { class: "vw-sheet", role: "group", "aria-label": "All components" }, sheet);
+  // The slider is the way by keys, and scrolls it; where there is more than is seen, it is a stop of its own.
+  const reach = new ResizeObserver(() => { box.tabIndex = box.scrollHeight > box.clientHeight ? 0 : -1; });
+  reach.observe(box);
+  view.signal.addEventListener("abort", () => reach.disconnect());
   const place = ui.slider(view, model, { trait: "component", name: "place", label: "Component, by its place on the sheet", values: order,
                                          show: (component) => `${places.get(component) + 1}/${k}` });
   const title = ui.h("p", { class: "vw-heading" });

@@ -16,7 +16,7 @@ def depart_entry(translator, node):
 
 
 def visit_citation(translator, node):
-    """The entries of a bibliography are items of the list that they stand in; the role that docutils gives is no more."""
+    """The entries of a bibliography are items of the list that they stand in; docutils' role for them is no more."""
     type(translator).visit_citation(translator, node)
     translator.body[-1] = translator.body[-1].replace('role="doc-biblioentry"', 'role="listitem"')
 
