@@ -10,6 +10,7 @@ from pathlib import Path
 import own_environment
 import pytest
 from chrome import HELP, find_chrome
+from filelock import FileLock
 from firefox import Firefox, find_firefox
 from playwright.sync_api import sync_playwright
 from widget_pages import PATIENCE, wait_until_drawn, write_widget_page
@@ -28,21 +29,32 @@ CHROME_FLAGS = [
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
+def site(tmp_path_factory, worker_id):
     """The folder of the book's HTML, built in a clean place; a warning fails the build, and with it every user.
 
     Where the environment variable BOOK_SITE names a folder, that one is tested: what is published is what was.
     """
     if built := os.environ.get("BOOK_SITE"):
         return Path(built).resolve()
-    folder = tmp_path_factory.mktemp("site")
+    common = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+    folder = common / "site"
+    with FileLock(common / "site.lock"):  # the first process that needs the book builds it for all
+        report = folder / "report.txt"
+        if not report.exists():
+            folder.mkdir()
+            report.write_text(build_book(folder), encoding="utf-8")
+    if trouble := report.read_text(encoding="utf-8"):
+        pytest.fail(f"the book did not build cleanly:\n{trouble}", pytrace=False)
+    return folder / "_build" / "html"
+
+
+def build_book(folder):
+    """Build the book in a folder, and return what went wrong."""
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
     build = subprocess.run(command, cwd=ROOT, encoding="utf-8", capture_output=True)
-    if build.returncode:
-        reports = [report.read_text(encoding="utf-8") for report in folder.rglob("*.err.log")]
-        pytest.fail("\n".join(["the book did not build cleanly:", build.stderr[-4000:], *reports]), pytrace=False)
-    return folder / "_build" / "html"
+    reports = [report.read_text(encoding="utf-8") for report in folder.rglob("*.err.log")]
+    return "\n".join([build.stderr[-4000:], *reports]) if build.returncode else ""
 
 
 @pytest.fixture(scope="session")
