@@ -65,11 +65,11 @@ def test_the_recorded_bound_is_reproduced(name, part, data):
 
 @each(BOUNDED)
 def test_the_recorded_iwae_bounds_are_reproduced(name, bits):
-    """By other draws of z for the same images: how far two such measurements differ is seen."""
+    """By other draws of z for the same images: how far two such measurements differ is seen on a thousand of them."""
     model, x = vc.load_trained(name), bits[TRAINED[name]["evaluation_seed"]][: results(name)["niwae_images"]]
     torch.manual_seed(0)
-    first, second = (-vc.log_likelihood(model, x, [1, 10]) for _ in range(2))
-    noise = 5 * (first - second).std(1) / math.sqrt(len(x))
+    first, second = -vc.log_likelihood(model, x, [1, 10]), -vc.log_likelihood(model, x[:1000], [1, 10])
+    noise = 5 * (first[:, :1000] - second).std(1) / math.sqrt(len(x))
     for m, bound, tolerance in zip((1, 10), first.mean(1).tolist(), noise.tolist(), strict=True):
         assert results(name)["niwae"][str(m)] == pytest.approx(bound, abs=tolerance)
 
