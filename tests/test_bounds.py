@@ -478,6 +478,8 @@ def test_the_defaults_are_those_of_the_papers():
 
     assert default(vc.active_units, "threshold") == 0.01 and default(vc.log_likelihood, "m") == 5000  # Burda et al.
     assert default(vc.SSVAE, "class_weight") == 100 and default(vc.GMVAE, "k") == 500  # the notes
+    latents = {vc.VAE: 10, vc.GMVAE: 10, vc.SSVAE: 64}  # the problem set
+    assert {kind: default(kind, "z_dim") for kind in latents} == latents
 
 
 def test_active_units_are_those_whose_mean_moves():

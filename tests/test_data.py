@@ -115,6 +115,10 @@ def test_a_labelled_subset_repeats_with_its_seed_and_ignores_the_global_one(data
     assert all(len(draws[i] & draws[j]) < 10 for i, j in ((0, 2), (0, 3), (2, 3)))
 
 
+def test_the_labelled_images_of_the_book_are_those_of_seed_0(data):
+    assert vc.labelled_subset(data.train_labels, 100).equal(vc.labelled_subset(data.train_labels, 100, seed=0))
+
+
 def test_every_image_of_a_class_may_be_drawn():
     labels = torch.tensor([1, 0, 1, 0, 0, 1])
     assert vc.labelled_subset(labels, 6, seed=4).sort().values.tolist() == list(range(6))

@@ -256,6 +256,18 @@ def test_log_bernoulli_at_extreme_logits():
     close(vc.log_bernoulli_with_logits(torch.zeros(3, 1), small.unsqueeze(1)), -F.softplus(small))
 
 
+@pytest.mark.parametrize("dim", [126, 127, 784])
+def test_log_bernoulli_needs_no_number_below_the_normal_ones(dim):
+    """Processors may take those for zero, and PyTorch lets them where it is asked to."""
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor keeps all numbers")
+    try:
+        bound = vc.log_bernoulli_with_logits(torch.ones(1, dim), torch.zeros(1, dim)).item()
+    finally:
+        torch.set_flush_denormal(False)
+    assert bound == pytest.approx(-dim * math.log(2), rel=1e-6)
+
+
 @pytest.mark.parametrize("x_shape, shape", [
     ((4, 1, 6), (3, 6)), ((3, 6), (4, 3, 6)), ((6,), (6,)), ((2, 6), (1,)), ((4, 1, 6), (3, 1)), ((0, 6), (2, 0, 6)),
     ((3, 225), (3, 225)),  # pixels that no 112 divides

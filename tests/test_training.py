@@ -58,6 +58,12 @@ def same(a, b):
 # ------------------------------------------------------------------------------------
 
 
+def test_the_progress_bar_counts_every_step(capfd):
+    fit(model(), epochs=2, progress=True)
+    steps = 2 * math.ceil(len(bars()) / 32)
+    assert f"{steps}/{steps}" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("optimizer, rate", [("adam", 3e-2), ("muon", 6e-2)])
 @pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE])
 def test_training_lowers_the_bound_well_below_that_of_independent_pixels(kind, optimizer, rate):
