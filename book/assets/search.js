@@ -29,7 +29,7 @@
       .normalize("NFKD")
       .toLowerCase()
       .replace(/\p{M}|['’]s$/gu, "")
-      .replace(/^([pq])[θφ]$/, "$1")
+      .replace(/^([pq])_?(θ|φ|theta|phi)$/, "$1")
       .replace(/[α-ω]/g, (letter) => ` ${GREEK[letter]} `)
       .match(/[a-z0-9]+/g) ?? [];
   const known = new Map(); // a plain word: its stem
@@ -37,10 +37,11 @@
     if (!known.has(word)) known.set(word, stemmer.stemWord(american(word)));
     return known.get(word);
   };
+  const WORD = /[pq]_(?:theta|phi|θ|φ)(?!\p{L})|[\p{L}\p{N}\p{M}]+(?:['’]\p{L}+)?/giu;
   // The words of a text: each with its place in it, and whether a hyphen or the like ties it to the one before.
   const words = (text) => {
     const found = [];
-    for (const { 0: word, index } of text.matchAll(/[\p{L}\p{N}\p{M}]+(?:['’]\p{L}+)?/gu)) {
+    for (const { 0: word, index } of text.matchAll(WORD)) {
       const last = found.at(-1), tied = last && /^[-‑–_]$/.test(text.slice(last.end, index));
       for (const part of plain(word)) found.push({ word: part, at: index, end: index + word.length, tied: !!tied });
     }
@@ -111,8 +112,10 @@
     if (!found.size && word.length > 4) for (const other of spellings) if (oneSlip(word, other)) add(other, 0.5);
     return found;
   };
-  const same = (a, b) =>
-    (a.length === b.length && a.every((word, i) => stem(word) === stem(b[i]))) || a.join("") === b.join("");
+  const same = (phrase, part, unfinished = false) =>
+    phrase.join("") === part.join("") ||
+    (phrase.length === part.length && phrase.every((word, i) => stem(word) === stem(part[i]) ||
+      (unfinished && i === part.length - 1 && part[i].length > 3 && loose(word).startsWith(loose(part[i])))));
   // A question as slots, each with the phrases that answer it: lists of meanings, word by word.
   const read = (query) => {
     let typed = words(query).map(({ word }) => word);
@@ -125,7 +128,7 @@
       let length = 1, phrases = [];
       for (let n = Math.min(6, typed.length - i); n > 0 && !phrases.length; n--) {
         const part = typed.slice(i, i + n);
-        for (const group of groups.filter((group) => group.some((phrase) => same(phrase, part)))) {
+        for (const group of groups.filter((group) => group.some((phrase) => same(phrase, part, ends && i + n === typed.length)))) {
           for (const phrase of group) if (!same(phrase, part)) phrases.push(phrase.map((word) => meanings(word)));
         }
         const joined = n > 1 && n < 4 && meanings(part.join(""));
@@ -184,15 +187,17 @@
         const best = Math.max(apart, scores[i]);
         total[i] += best;
         if (best) covered[i] += rarity;
-        if (best && slots.length > 1 && own.every((meaning) => entries[i].fields.title.some((n) => meaning.has(n)))) inTitle[i] += rarity;
+        if (best && typed.length > 1 && own.every((meaning) => entries[i].fields.title.some((n) => meaning.has(n)))) inTitle[i] += rarity;
       }
     }
     if (slots.length > 1 && whole.every(({ size }) => size)) weigh([whole]).scores.forEach((score, i) => (total[i] += score));
+    // A name of the code leads to its entry before all else.
     const name = CODE.test(query) && query.trim().replace(/^(vc|vae_core)\.|\(.*$/g, "");
+    const named = ({ title }) => (!name ? 0 : title === name ? 2 : title.endsWith(`.${name}`) ? 1 : 0);
     return entries
-      .map((entry, i) => ({ entry, i, score: total[i] * (covered[i] / all) ** 2 * (1 + 0.25 * inTitle[i] / all) * entry.share * (entry.title === name || (name && entry.title.endsWith(`.${name}`)) ? 100 : 1) }))
+      .map((entry, i) => ({ entry, i, named: named(entry), score: total[i] * (covered[i] / all) ** 2 * (1 + (0.25 * inTitle[i]) / all) * entry.share }))
       .filter(({ score }) => score > 0)
-      .sort((a, b) => b.score - a.score || a.i - b.i)
+      .sort((a, b) => b.named - a.named || (a.named ? 0 : b.score - a.score) || a.i - b.i)
       .map(({ entry }) => ({ ...entry, slots }));
   };
 

@@ -14,7 +14,7 @@ SILENT = {"left", "right", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "!", "m
 ACCENTS = {"hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303", "bar": "\u0304"}
 UP = dict(zip("0123456789+−=()nit", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵗ", strict=True)) | {"ᵀ": "ᵀ", "∗": "*", "*": "*"}
 DOWN = dict(zip("0123456789+−=aeijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))
-GROUP = r"\s*(\{(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*\}|\\[A-Za-z]+|[^\s{}\\])"  # as deep as the book's go
+GROUP = r"\s*(\{(?:[^{}]|\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\})*\}|\\[A-Za-z]+|[^\s{}\\])"  # as deep as these go
 
 
 def plain(tex: str) -> str:

@@ -63,7 +63,7 @@ def place_of(node):
 
 
 def sections_of(text):
-    """Each section's anchor, title, the index of the one it stands in, its text, the terms set apart in it, its code."""
+    """Each section: anchor, title, the number of the one it stands in, text, the terms explained in it, code."""
     article = re.search(r"<article.*?</article>", text, re.S)[0]
     article = FORMULA.sub(lambda match: escape(plain(unescape(match[2]))), article)
     article = re.sub(r"(?<=<pre>).*?(?=</pre>)", lambda match: re.sub("<.*?>", "", match[0]), article, flags=re.S)
