@@ -7,12 +7,14 @@
 
   // --- words ---
 
-  const GREEK = Object.fromEntries(
-    ("α alpha β beta γ gamma δ delta ε epsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu ξ xi ο omicron π pi " +
-      "ρ rho σ sigma ς sigma τ tau υ upsilon φ phi χ chi ψ psi ω omega").split(" ").flatMap((letter, i, all) => (i % 2 ? [] : [[letter, all[i + 1]]])),
-  );
+  const LETTERS = "αβγδεζηθικλμνξοπρσςτυφχψω";
+  const NAMES = `alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma sigma tau
+    upsilon phi chi psi omega`.split(/\s+/);
   const stemmer = new Stemmer();
-  const ignored = new Set([...stopwords, ..."between can do does how i may my s should versus vs use what when which why you your".split(" ")]);
+  const ignored = new Set([
+    ...stopwords,
+    ..."between can do does how i may my s should versus vs use what when which why you your".split(" "),
+  ]);
   const american = (word) =>
     word
       .replace(/parametri(?=[sz])/, "parameteri")
@@ -30,7 +32,7 @@
       .toLowerCase()
       .replace(/\p{M}|['’]s$/gu, "")
       .replace(/^([pq])_?(θ|φ|theta|phi)$/, "$1")
-      .replace(/[α-ω]/g, (letter) => ` ${GREEK[letter]} `)
+      .replace(/[α-ω]/g, (letter) => ` ${NAMES[LETTERS.indexOf(letter)]} `)
       .match(/[a-z0-9]+/g) ?? [];
   const known = new Map(); // a plain word: its stem
   const stem = (word) => {
@@ -57,11 +59,13 @@
     const found = words(text), joined = [];
     for (let i = 1, whole = ""; i < found.length; i++) {
       whole = found[i].tied ? (whole || found[i - 1].word) + found[i].word : "";
-      if (whole) joined.push(0, numberOf(stem(whole)));
+      if (whole) joined.push(-1, numberOf(stem(whole)));
     }
     return [...found.filter(({ word }) => !ignored.has(word)).map(({ word }) => numberOf(stem(word))), ...joined];
   };
-  const EXACT = /^To be exact: /, FIELDS = [["title", 9, 0.6], ["terms", 2, 0], ["text", 1, 0.5], ["code", 0.2, 0.2], ["above", 0.6, 0]];
+  // The parts of an entry: what a word in it is worth, and by how much less in a long one.
+  const FIELDS = [["title", 9, 0.6], ["terms", 2, 0], ["text", 1, 0.5], ["code", 0.2, 0.2], ["above", 0.6, 0]];
+  const PREFIX = /^To be exact: |^\d+\. |^Exercise [\d.]+ /;
   const entries = sections.map(([page, anchor, title, above, share, text, terms, code]) => {
     const path = [];
     for (let up = above; up >= 0; up = sections[up][3]) path.unshift(sections[up][2]);
@@ -69,7 +73,7 @@
     return {
       href: `${root}${address}#${anchor}`, title, path, text, code, share: share * weight,
       fields: {
-        title: [0, ...encode(title.replace(EXACT, "").replace(/^\d+\. |^Exercise [\d.]+ /, "")), 0],
+        title: [0, ...encode(title.replace(PREFIX, "")), 0],
         terms: terms.split(" · ").flatMap((term) => [0, ...encode(term)]).concat(0),
         text: encode(text), code: encode(code), above: path.flatMap((part) => [0, ...encode(part)]),
       },
@@ -86,7 +90,8 @@
     }
   });
   const spellings = [...known.keys()];
-  const groups = synonyms.map((group) => group.map((phrase) => words(phrase).map(({ word }) => word).filter((word) => !ignored.has(word))));
+  const contentOf = (text) => words(text).map(({ word }) => word).filter((word) => !ignored.has(word));
+  const groups = synonyms.map((group) => group.map(contentOf));
 
   // --- what is asked for ---
 
@@ -108,8 +113,9 @@
       if (number && !(found.get(number) >= worth)) found.set(number, worth);
     };
     add(word, 1);
-    if (unfinished && word.length > 2) for (const other of spellings) if (loose(other).startsWith(loose(word))) add(other, 0.7);
-    if (!found.size && word.length > 4) for (const other of spellings) if (oneSlip(word, other)) add(other, 0.5);
+    const addAll = (fits, worth) => spellings.filter(fits).forEach((other) => add(other, worth));
+    if (unfinished && word.length > 2) addAll((other) => loose(other).startsWith(loose(word)), 0.7);
+    if (!found.size && word.length > 4) addAll((other) => oneSlip(word, other), 0.5);
     return found;
   };
   const same = (phrase, part, unfinished = false) =>
@@ -118,17 +124,15 @@
       (unfinished && i === part.length - 1 && part[i].length > 3 && loose(word).startsWith(loose(part[i])))));
   // A question as slots, each with the phrases that answer it: lists of meanings, word by word.
   const read = (query) => {
-    let typed = words(query).map(({ word }) => word);
-    const content = typed.filter((word) => !ignored.has(word));
-    if (content.length) typed = content;
-    const ends = /[\p{L}\p{N}]$/u.test(query);
-    const sense = typed.map((word, i) => meanings(word, ends && i === typed.length - 1));
+    const typed = contentOf(query), unfinished = /[\p{L}\p{N}]$/u.test(query);
+    const sense = typed.map((word, i) => meanings(word, unfinished && i === typed.length - 1));
     const slots = [];
     for (let i = 0; i < typed.length; ) {
       let length = 1, phrases = [];
       for (let n = Math.min(6, typed.length - i); n > 0 && !phrases.length; n--) {
-        const part = typed.slice(i, i + n);
-        for (const group of groups.filter((group) => group.some((phrase) => same(phrase, part, ends && i + n === typed.length)))) {
+        const part = typed.slice(i, i + n), last = unfinished && i + n === typed.length;
+        for (const group of groups) {
+          if (!group.some((phrase) => same(phrase, part, last))) continue;
           for (const phrase of group) if (!same(phrase, part)) phrases.push(phrase.map((word) => meanings(word)));
         }
         const joined = n > 1 && n < 4 && meanings(part.join(""));
@@ -139,7 +143,7 @@
       slots.push({ own, phrases: [own, ...phrases].filter((phrase) => phrase.every((meaning) => meaning.size)) });
       i += length;
     }
-    return { slots: slots.filter(({ own, phrases }) => phrases.length || own.some(({ size }) => size)), whole: sense, typed };
+    return slots.filter(({ own, phrases }) => phrases.length || own.some(({ size }) => size));
   };
 
   // --- the order ---
@@ -174,28 +178,34 @@
   };
   const CODE = /[_.(]|[a-z][A-Z]/;
   const find = (query) => {
-    const { slots, whole, typed } = read(query);
-    const total = new Float64Array(entries.length), covered = new Float64Array(entries.length);
-    const inTitle = new Float64Array(entries.length);
+    const slots = read(query), typed = slots.flatMap(({ own }) => own);
+    const ranks = entries.map((entry, i) => ({ entry, i, score: 0, covered: 0, inTitle: 0, named: 0 }));
     let all = 0;
     for (const { own, phrases } of slots) {
-      const { rarity, scores } = weigh(phrases), single = own.length > 1 ? own.map((meaning) => weigh([[meaning]])) : [];
+      const { rarity, scores } = weigh(phrases), apart = own.length > 1 ? own.map((meaning) => weigh([[meaning]])) : [];
       all += rarity;
-      for (let i = 0; i < entries.length; i++) {
-        const apart = single.length && single.every(({ scores }) => scores[i])
-          ? single.reduce((sum, { scores }) => sum + scores[i], 0) / single.length / 2 : 0;
-        const best = Math.max(apart, scores[i]);
-        total[i] += best;
-        if (best) covered[i] += rarity;
-        if (best && typed.length > 1 && own.every((meaning) => entries[i].fields.title.some((n) => meaning.has(n)))) inTitle[i] += rarity;
-      }
+      ranks.forEach((rank, i) => {
+        // Words that belong together count half where they stand apart.
+        const parts = apart.map(({ scores }) => scores[i]), sum = parts.reduce((a, b) => a + b, 0);
+        const best = Math.max(scores[i], parts.every(Boolean) ? sum / (2 * parts.length || 1) : 0);
+        if (!best) return;
+        rank.score += best;
+        rank.covered += rarity;
+        const titled = (meaning) => rank.entry.fields.title.some((number) => meaning.has(number));
+        if (typed.length > 1 && own.every(titled)) rank.inTitle += rarity;
+      });
     }
-    if (slots.length > 1 && whole.every(({ size }) => size)) weigh([whole]).scores.forEach((score, i) => (total[i] += score));
+    if (slots.length > 1 && typed.every(({ size }) => size)) {
+      weigh([typed]).scores.forEach((score, i) => (ranks[i].score += score)); // word for word
+    }
     // A name of the code leads to its entry before all else.
     const name = CODE.test(query) && query.trim().replace(/^(vc|vae_core)\.|\(.*$/g, "");
-    const named = ({ title }) => (!name ? 0 : title === name ? 2 : title.endsWith(`.${name}`) ? 1 : 0);
-    return entries
-      .map((entry, i) => ({ entry, i, named: named(entry), score: total[i] * (covered[i] / all) ** 2 * (1 + (0.25 * inTitle[i]) / all) * entry.share }))
+    for (const rank of ranks) {
+      const { title, share } = rank.entry;
+      rank.score *= (rank.covered / all) ** 2 * (1 + (0.25 * rank.inTitle) / all) * share;
+      if (name) rank.named = title === name ? 2 : title.endsWith(`.${name}`) ? 1 : 0;
+    }
+    return ranks
       .filter(({ score }) => score > 0)
       .sort((a, b) => b.named - a.named || (a.named ? 0 : b.score - a.score) || a.i - b.i)
       .map(({ entry }) => ({ ...entry, slots }));
@@ -203,6 +213,11 @@
 
   // --- what is shown ---
 
+  const make = (tag, name, ...content) => {
+    const element = Object.assign(document.createElement(tag), { className: name });
+    element.append(...content);
+    return element;
+  };
   // The places in a text that answer a question, as [from, to, which slot].
   const matches = (text, slots) => {
     const found = words(text).map((word) => ({ ...word, number: numbers.get(stem(word.word)) ?? -1 }));
@@ -217,11 +232,11 @@
     });
     return places.sort((a, b) => a[0] - b[0] || b[1] - a[1]);
   };
-  const mark = (element, text, slots, from = 0, to = text.length) => {
+  const mark = (element, text, places, from = 0, to = text.length) => {
     let done = from;
-    for (const [start, end] of matches(text, slots)) {
+    for (const [start, end] of places) {
       if (start < done || end > to) continue;
-      element.append(text.slice(done, start), Object.assign(document.createElement("mark"), { textContent: text.slice(start, end) }));
+      element.append(text.slice(done, start), make("mark", "", text.slice(start, end)));
       done = end;
     }
     element.append(text.slice(done, to));
@@ -229,12 +244,12 @@
   };
   // The stretch of a text that has most of what is asked for, from the beginning of a sentence if one is near.
   const LENGTH = 190;
-  const stretch = (text, slots) => {
-    const places = matches(text, slots);
+  const stretch = (text, places) => {
     let best = 0, from = 0;
     for (const [start] of places) {
       const near = places.filter(([at, end]) => at >= start && end <= start + LENGTH * 0.75);
-      const worth = new Set(near.map(([, , slot]) => slot)).size * 10 + Math.max(...near.map((place) => place[3])) * 5 + Math.min(near.length, 4);
+      const met = new Set(near.map(([, , slot]) => slot)).size, longest = Math.max(...near.map((place) => place[3]));
+      const worth = 10 * met + 5 * longest + Math.min(near.length, 4);
       if (worth > best) [best, from] = [worth, start];
     }
     const before = text.slice(0, from), sentence = before.search(/(?<=[.?!:] )[^.?!:]*$/);
@@ -245,39 +260,38 @@
     if (to < text.length) to = text.lastIndexOf(" ", to);
     return [from, to];
   };
-  const make = (tag, name, ...content) => {
-    const element = Object.assign(document.createElement(tag), { className: name });
-    element.append(...content);
-    return element;
-  };
   const shown = ({ href, title, path, text, code, slots }) => {
-    const [from, to] = stretch(text, slots), line = code.split("\n").find((line) => matches(line, slots).length);
-    const snippet = make("p", "found-text", from ? "… " : "");
-    if (!matches(text, slots).length && line) snippet.append(mark(make("code", ""), line.trim(), slots));
-    else mark(snippet, text, slots, from, to).append(to < text.length ? " …" : "");
-    const link = Object.assign(mark(make("a", ""), title, slots), { href });
+    const snippet = make("p", "found-text"), places = matches(text, slots);
+    const line = places.length ? "" : code.split("\n").find((line) => matches(line, slots).length);
+    if (line) {
+      snippet.append(mark(make("code", ""), line.trim(), matches(line.trim(), slots)));
+    } else {
+      const [from, to] = stretch(text, places);
+      snippet.append(from ? "… " : "");
+      mark(snippet, text, places, from, to).append(to < text.length ? " …" : "");
+    }
+    const link = Object.assign(mark(make("a", ""), title, matches(title, slots)), { href });
     return make("li", "", link, path.length ? make("p", "found-in", path.join(" › ")) : "", snippet);
   };
 
   // --- the fields: one in the dialog of every page, one on the page of results ---
 
+  const page = document.querySelector(".bd-search-container");
   const set = (form, results, most) => {
     const field = form.querySelector("input");
     const said = make("p", "found-count");
     said.role = "status";
     const list = make("ol", "found");
     results.replaceChildren(said, list);
+    const address = () => `${root}search.html?q=${encodeURIComponent(field.value.trim())}`;
     const show = () => {
       const query = field.value.trim(), found = query ? find(field.value) : [];
-      said.textContent = !query ? "" : !found.length ? "No section has these words."
-        : found.length === 1 ? "One section" : `${found.length} sections`;
+      const first = found.length > most ? `, the first ${most}` : "";
+      said.textContent = !query ? "" : `${found.length || "No"} section${found.length === 1 ? "" : "s"}${first}`;
       list.replaceChildren(...found.slice(0, most).map(shown));
       results.querySelector(".found-all")?.remove();
-      if (found.length > most) {
-        const all = make("a", "found-all", "All of them");
-        all.href = `${root}search.html?q=${encodeURIComponent(query)}`;
-        results.append(all);
-      }
+      const more = make("a", "found-all", "More of them");
+      if (first && !page) results.append(Object.assign(more, { href: address() }));
     };
     field.addEventListener("input", show);
     // Arrows go from the field through the results, and back.
@@ -290,19 +304,19 @@
       next.focus();
       next.scrollIntoView({ block: "nearest" });
     });
-    show();
-    return { field, show };
+    return { field, show, address };
   };
 
-  const dialog = document.querySelector("#pst-search-dialog"), page = document.querySelector(".bd-search-container");
   if (page) {
-    const { field, show } = set(page.querySelector("form"), page.querySelector("#search-results"), Infinity);
+    const results = page.querySelector("#search-results");
+    const { field, show, address } = set(page.querySelector("form"), results, 50);
     field.value ||= new URLSearchParams(location.search).get("q") ?? "";
     show();
+    results.addEventListener("click", () => history.replaceState(null, "", address())); // where a reader comes back to
   } else {
-    const results = make("div", "found-box");
+    const dialog = document.querySelector("#pst-search-dialog"), results = make("div", "found-box");
     dialog.append(results);
-    set(dialog.querySelector("form"), results, 8);
-    results.addEventListener("click", ({ target }) => target.closest("a") && dialog.close()); // it may lead to this page
+    set(dialog.querySelector("form"), results, 8).show();
+    results.addEventListener("click", () => dialog.close()); // a link may lead to this very page
   }
 }
