@@ -204,3 +204,13 @@ def test_synonyms_are_one_table():
     lines = (ROOT / "book/sphinx_ext/synonyms.txt").read_text(encoding="utf-8").splitlines()
     words = [word.casefold() for line in lines if not line.startswith("#") for word in line.split(" = ")]
     assert len(words) > 60 and len(words) == len(set(words)), "a word in two lines"
+
+
+def test_the_search_works_in_firefox_from_disk(firefox, site):
+    firefox.open(f"{(site / 'search.html').as_uri()}?q=VampPrior")
+    first = """new Promise((done) => { const look = () => {
+        const link = document.querySelector(".found a");
+        link ? done(link.href) : setTimeout(look, 50);
+    }; look(); })"""
+    assert firefox.evaluate(first).endswith("8_your_own.html#change-4-a-prior-of-your-own")
+    assert firefox.trouble == []

@@ -280,7 +280,7 @@
   const set = (form, results, most) => {
     const field = form.querySelector("input");
     const said = make("p", "found-count");
-    said.role = "status";
+    said.setAttribute("role", "status");
     const list = make("ol", "found");
     results.replaceChildren(said, list);
     const address = () => `${root}search.html?q=${encodeURIComponent(field.value.trim())}`;

@@ -17,9 +17,9 @@ from plain_tex import plain
 from sphinx.search.en import SearchEnglish
 
 HERE = Path(__file__).parent
-# How much a mention weighs beside one in a chapter.
-PAGES = {"index": 0.7, "questions": 0.8, "results": 0.7, "notation": 0.7, "api": 0.3, "corrections": 0.5,
-         "from_the_notes": 0.4, "problem_set": 0.5, "references": 0.15}
+# How much a mention weighs beside one in a chapter; on a page that is not here, half.
+PAGES = {"index": 0.7, "questions": 0.8, "results": 0.7, "notation": 0.7, "api": 0.3, "from_the_notes": 0.4,
+         "references": 0.15}
 # And beside the main path, what stands in boxes, in exercises and at the end of every chapter.
 SHARES = {"To be exact: ": 0.8, "Exercise": 0.7, "Five lines to remember": 0.6, "To read next": 0.6,
           "What to read next": 0.6}
@@ -99,7 +99,7 @@ def synonyms():
 
 
 def write_index(app, exception):
-    if exception or app.builder.format != "html":
+    if exception or app.builder.name != "html":
         return
     static = Path(app.outdir, "_static")
     pages, sections = [], []
@@ -108,7 +108,8 @@ def write_index(app, exception):
         for anchor, title, above, *rest in sections_of(Path(app.outdir, f"{name}.html").read_text(encoding="utf-8")):
             share = next((share for start, share in SHARES.items() if title.startswith(start)), 1 if rest[0] else 0.5)
             sections.append([len(pages), anchor, title, above + first if above >= 0 else -1, share, *rest])
-        pages.append([f"{name}.html", PAGES.get(name.rpartition("/")[2], 1)])
+        short = name.rpartition("/")[2]
+        pages.append([f"{name}.html", 1 if short[0].isdigit() else PAGES.get(short, 0.5)])
     index = {"pages": pages, "sections": sections, "synonyms": synonyms(), "stopwords": sorted(SearchEnglish.stopwords)}
     text = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
     static.joinpath("search_index.js").write_text(f"globalThis.bookIndex = {text};\n", encoding="utf-8")
