@@ -61,6 +61,19 @@
     for (const formula of document.querySelectorAll("div.math, .math mjx-container")) formulas.observe(formula);
   });
 
+  // What searches is fetched when a field for it is turned to.
+  const fetchSearch = ({ target }) => {
+    if (!target.matches?.(".bd-search input")) return;
+    removeEventListener("focusin", fetchSearch);
+    const folder = `${document.documentElement.dataset.content_root}_static/`, make = (tag) => document.createElement(tag);
+    document.head.append(Object.assign(make("link"), { rel: "stylesheet", href: `${folder}search.css` }));
+    for (const name of ["stemmer", "search_index", "search"]) {
+      document.head.append(Object.assign(make("script"), { src: `${folder}${name}.js`, async: false }));
+    }
+  };
+  addEventListener("focusin", fetchSearch);
+  fetchSearch({ target: document.querySelector(".bd-search-container input") ?? document.body });
+
   // On paper nothing can be unfolded.
   addEventListener("beforeprint", () => {
     const boxes = [...document.querySelectorAll("details.exact:not([open])")];

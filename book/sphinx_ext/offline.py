@@ -149,8 +149,6 @@ def as_text(question):
 
 
 def setup(app):
-    # From disk a page may not read the others, so there the search shows their titles without extracts.
-    app.add_js_file(None, body='DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = location.protocol !== "file:";')
     app.connect("doctree-read", size_figures)
     app.connect("doctree-resolved", mark_widgets)
     app.connect("doctree-resolved", set_text)
