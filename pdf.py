@@ -99,18 +99,18 @@ body, .bd-main, .bd-content, .bd-article-container {{ display: block !important;
 .cover > * {{ margin-bottom: 2.5rem !important; }}
 .cover h1 {{ font-size: 3.4rem !important; margin-top: 3rem !important; }}
 .cover img {{ display: block; margin-inline: auto; width: 30rem; }}
-.book-contents {{ page: contents; }}
+.book-contents {{ line-height: 1.32; page: contents; }}
 .book-contents a {{
     align-items: baseline; break-inside: avoid; color: inherit; display: flex; gap: 0.4rem; text-decoration: none;
 }}
 .book-contents a > span:nth-child(2) {{ border-bottom: 1px dotted #8a929b; flex: 1; }}
 .book-contents a > span:last-child {{ font-variant-numeric: tabular-nums; min-width: 2em; text-align: right; }}
 .book-contents .part {{
-    break-after: avoid; color: #5a626b; font-size: 0.85em; letter-spacing: 0.06em; margin: 1.6rem 0 0.2rem;
+    break-after: avoid; color: #5a626b; font-size: 0.85em; letter-spacing: 0.06em; margin: 1.3rem 0 0;
     text-transform: uppercase;
 }}
-.book-contents .page {{ break-after: avoid; font-weight: 600; margin-top: 0.7rem; }}
-.book-contents .section {{ font-size: 0.92em; padding-left: 1.6em; }}
+.book-contents .page {{ break-after: avoid; font-weight: 600; margin-top: 0.5rem; }}
+.book-contents .section {{ font-size: 0.9em; padding-left: 1.6em; }}
 {running}"""
 
 
@@ -217,7 +217,7 @@ def finish(printed, parts, taken, config):
 
     def add(text, name, parent, **style):
         place = places[name]
-        return writer.add_outline_item(text, reader.get_destination_page_number(place), parent,
+        return writer.add_outline_item(title=text, page_number=reader.get_destination_page_number(place), parent=parent,
                                        fit=Fit.xyz(left=0, top=place.top), **style)
 
     for caption, names in parts:

@@ -5,6 +5,11 @@
   const article = document.querySelector(".bd-article > section");
   const undo = [];
 
+  for (const link of article?.querySelectorAll("a.external") ?? []) {
+    const address = link.getAttribute("href");
+    if (link.textContent !== address) link.dataset.address = address;
+  }
+
   const LINES = 24; // a third of a sheet
   for (const code of article?.querySelectorAll("pre") ?? []) {
     code.classList.toggle("long", code.textContent.split("\n").length > LINES);
