@@ -21,9 +21,15 @@ def printed(site, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def texts(printed):
+def lines(printed):
+    """Of each sheet, as they are set."""
+    return [sheet.extract_text().splitlines() for sheet in printed.pages]
+
+
+@pytest.fixture(scope="module")
+def texts(lines):
     """Of each sheet, without spaces, which come and go where letters are set."""
-    return [re.sub(r"\s", "", sheet.extract_text()) for sheet in printed.pages]
+    return [re.sub(r"\s", "", "".join(each)) for each in lines]
 
 
 def outline(reader, items=None, level=0):
@@ -56,10 +62,9 @@ def test_the_contents_and_the_outline_lead_to_the_right_sheets(printed, texts):
     assert [number for *_, number in entries] == sorted(number for *_, number in entries)
 
 
-def test_every_sheet_but_the_title_has_its_number_and_its_chapter(printed, texts):
-    for number, sheet in enumerate(printed.pages, 1):
-        lines = [line.strip() for line in sheet.extract_text().splitlines()]
-        assert (str(number) in lines) == (number > 1)
+def test_every_sheet_but_the_title_has_its_number_and_its_chapter(printed, lines, texts):
+    for number, sheet in enumerate(lines, 1):
+        assert (str(number) in map(str.strip, sheet)) == (number > 1)
     start = next(number for _, title, number in outline(printed) if title == "The problem set")
     for number in range(3, len(texts) + 1):
         head = "Theproblemset" if number >= start else "4.βandlatentsize"
