@@ -2,28 +2,27 @@
 // drawn yet is waited for, unless it is the browser's menu that prints: a browser says so, and does not wait.
 
 {
+  const LINES = 24; // a third of a sheet
   const article = document.querySelector(".bd-article > section");
   const undo = [];
 
-  for (const link of article?.querySelectorAll("a.external") ?? []) {
-    const address = link.getAttribute("href");
-    if (link.textContent !== address) link.dataset.address = address;
-  }
-
-  const LINES = 24; // a third of a sheet
-  for (const code of article?.querySelectorAll("pre") ?? []) {
-    code.classList.toggle("long", code.textContent.split("\n").length > LINES);
-  }
-
   addEventListener("beforeprint", () => {
+    if (!article || undo.length) return;
     const place = [scrollX, scrollY];
-    for (const box of document.querySelectorAll("details.exact:not([open])")) {
+    for (const code of article.querySelectorAll("pre")) {
+      code.classList.toggle("long", code.textContent.split("\n").length > LINES);
+    }
+    for (const link of article.querySelectorAll("a.external")) {
+      const address = link.getAttribute("href");
+      if (link.textContent !== address) link.dataset.address = address;
+    }
+    for (const box of article.querySelectorAll("details.exact:not([open])")) {
       box.open = true;
       undo.push(() => (box.open = false));
     }
-    const solutions = article?.querySelectorAll(".solution") ?? [];
+    const solutions = article.querySelectorAll(".solution");
     if (solutions.length) {
-      const end = Object.assign(document.createElement("section"), { className: "solutions", id: "solutions" });
+      const end = Object.assign(document.createElement("section"), { id: "solutions" });
       end.append(Object.assign(document.createElement("h2"), { textContent: "Solutions" }));
       for (const solution of solutions) {
         const gap = document.createComment("");
