@@ -8,13 +8,14 @@ numbers in the contents.
 import argparse
 import sys
 import tempfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import yaml
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import BooleanObject, DictionaryObject, Fit, NameObject, TextStringObject
 
@@ -23,6 +24,8 @@ sys.path.insert(0, str(ROOT / "tests"))
 from chrome import HELP, find_chrome  # noqa: E402
 
 from vae_machinery.files import write_atomically  # noqa: E402
+
+Part = tuple[str | None, list[str]]  # its caption and its pages, as _toc.yml has them
 
 PATIENCE = 120_000  # ms that a page may take until its widgets are drawn
 WIDTH = 660  # CSS pixels of a column on paper
@@ -118,7 +121,7 @@ class NotBuilt(Exception):
     """There is nothing to print, or nothing to print it with."""
 
 
-def parts_of_the_book(chosen=()):
+def parts_of_the_book(chosen: Collection[str] = ()) -> list[Part]:
     """[(part's caption or None, [page, ...]), ...], in the order of the contents; all pages, or those chosen."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     parts = [(part["caption"], [chapter["file"] for chapter in part["chapters"]]) for part in toc["parts"]]
@@ -130,7 +133,8 @@ def parts_of_the_book(chosen=()):
 
 
 @contextmanager
-def open_browser():
+def open_browser() -> Iterator[Browser]:
+    """The browser that the page tests drive."""
     path = find_chrome()
     if path is None:
         raise NotBuilt(HELP)
@@ -140,7 +144,7 @@ def open_browser():
         browser.close()
 
 
-def take_pages(browser, site, names):
+def take_pages(browser: Browser, site: Path, names: list[str]) -> dict[str, dict]:
     """{page: what TAKE finds}, once all that is on it is drawn."""
     files = {name: (site / name).with_suffix(".html") for name in names}
     for file in files.values():
@@ -166,11 +170,12 @@ def take_pages(browser, site, names):
     return taken
 
 
-def key_of(name):
+def key_of(name: str) -> str:
+    """What a page's names begin with in the document."""
     return name.split("/")[-1]
 
 
-def assemble(parts, taken, site, config):
+def assemble(parts: list[Part], taken: dict[str, dict], site: Path, config: dict) -> str:
     """The document, with places for the numbers in its contents."""
     first = next(iter(taken.values()))
     sheets = [f'<link rel="stylesheet" href="{href}" media="{media or "all"}">' for href, media in first["sheets"]]
@@ -194,23 +199,24 @@ def assemble(parts, taken, site, config):
         contents="\n".join(contents), chapters="\n".join(chapters))
 
 
-def entry(kind, name, markup):
+def entry(kind: str, name: str, markup: str) -> str:
+    """A line of the contents."""
     number = f'<span data-begins="{name}">000</span>'
     return f'<a class="{kind}" href="#{name}"><span>{markup}</span><span></span>{number}</a>'
 
 
-def quoted(text):
+def quoted(text: str) -> str:
     """As CSS has a string."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def begins(reader):
+def begins(reader: PdfReader) -> dict[str, int]:
     """{name: the number of the sheet where it is}."""
     return {name.removeprefix("/"): reader.get_destination_page_number(place) + 1
             for name, place in reader.named_destinations.items()}
 
 
-def finish(printed, parts, taken, config):
+def finish(printed: Path, parts: list[Part], taken: dict[str, dict], config: dict) -> bytes:
     """The bytes of a PDF with an outline, and with what a library's catalogue asks for."""
     reader, writer = PdfReader(printed), PdfWriter(printed, incremental=True)  # so that the tags stay as they are
     places = {name.removeprefix("/"): place for name, place in reader.named_destinations.items()}
@@ -236,7 +242,7 @@ def finish(printed, parts, taken, config):
     return whole.getvalue()
 
 
-def make_pdf(site, out, parts, paper="A4"):
+def make_pdf(site: Path, out: Path, parts: list[Part], paper: str = "A4") -> int:
     """Write a PDF and return its sheets' number. A file that is there already stays until all is done.
 
     parts: as parts_of_the_book() has them.
@@ -267,7 +273,7 @@ def make_pdf(site, out, parts, paper="A4"):
     return len(reader.pages)
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pages", metavar="PAGE", nargs="*", help="as in _toc.yml: book/3_vae; without any, all of them")
     parser.add_argument("--site", type=Path, default=ROOT / "_build/html", help="the folder of the built pages")
