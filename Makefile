@@ -1,4 +1,5 @@
-# make book · make test · make lab · make train [MODEL=vae] · make bench · make lock · make address · make clean
+# make book · make pdf [PAPER=Letter] · make test · make lab · make train [MODEL=vae] · make bench · make lock
+# make address · make clean
 PYTHON ?= python3
 VENV := .venv
 LOCK := constraints.txt
@@ -11,11 +12,14 @@ UV := $(VENV)/uv/bin/uv
 unexport PYTHONPATH PYTHONHOME
 export PYTHONUTF8 := 1
 
-.PHONY: book test lab train bench lock lowest address clean
+.PHONY: book pdf test lab train bench lock lowest address clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo "Open $(CURDIR)/_build/html/index.html in a browser."
+
+pdf: book
+	$(BIN)/python pdf.py --paper $(or $(PAPER),A4)
 
 test: $(READY)
 	$(BIN)/python tests/chrome.py

@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge"]
 MACOS = [f"/Applications/{name}.app/Contents/MacOS/{name}" for name in ("Google Chrome", "Chromium")]
-HELP = "The page tests need Chrome or Chromium: install it, or set CHROME to the path of its program."
+HELP = "This needs Chrome or Chromium: install it, or set CHROME to the path of its program."
 
 
 def find_chrome():

@@ -110,16 +110,56 @@ def test_an_address_or_a_choice_that_means_nothing_stops_nothing(open_address, s
     assert trouble == []
 
 
-def test_paper_has_the_claims_and_the_boxes(open_page):
+def test_paper_has_the_claims_the_boxes_and_the_solutions_at_the_end(open_page):
     page, trouble = open_page("book/4_beta")
     box, check = page.locator("details.exact > p").first, page.locator(".tag_check summary").first
+    folded = page.locator(".solution.toggle-hidden")
+    expect(folded).to_have_count(page.locator(".solution").count())  # the theme's script has been here
+    order = """[...document.querySelectorAll(".bd-article :is(.exercise, .solution, h2)")]
+        .map((one) => [one.innerText, one.parentElement.id, one.previousElementSibling?.className])"""
+    before = page.evaluate(order)
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     expect(check).to_be_visible()
     expect(box).to_be_visible()
+    assert page.locator(".bd-article > section > section").last.evaluate("""(end) => {
+        const solutions = [...document.querySelectorAll(".solution")];
+        const names = solutions.map((solution) => solution.innerText.match(/Exercise [\\d.]+/)[0]);
+        return end.firstChild.textContent === "Solutions" && solutions.every((one) => one.parentElement === end)
+            && names.length > 2 && names.join() === [...names].sort().join();
+    }""")
+    expect(page.locator(".solution p").last).to_be_visible()
     page.emulate_media(media="screen")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     expect(box).to_be_hidden()
+    assert page.evaluate(order) == before
+    assert trouble == []
+
+
+@pytest.mark.parametrize("how", ["button", "keys", "address"])
+def test_a_page_is_drawn_before_it_is_printed(open_page, how):
+    page, trouble = open_page("book/1_marginal_likelihood", "?print" if how == "address" else "", before="""
+        globalThis.print = () => (globalThis.undrawn = document.querySelectorAll(".widget[aria-busy]").length);
+        // Nothing is ready for as long as this says so.
+        const add = Element.prototype.removeAttribute;
+        const waiting = [];
+        Element.prototype.removeAttribute = function (name) {
+            if (name === "aria-busy" && !globalThis.go) waiting.push([this, name]);
+            else add.call(this, name);
+        };
+        globalThis.letGo = () => {
+            globalThis.go = true;
+            for (const [element, name] of waiting) add.call(element, name);
+        };
+    """)
+    if how == "button":
+        page.evaluate("document.querySelector('.btn-download-pdf-button').click()")
+    elif how == "keys":
+        page.keyboard.press("Control+p")
+    page.wait_for_timeout(300)
+    assert page.evaluate("globalThis.undrawn") is None
+    page.evaluate("letGo()")
+    page.wait_for_function("globalThis.undrawn === 0")
     assert trouble == []
 
 
@@ -281,7 +321,7 @@ def test_widgets_in_firefox(firefox, site, name):
     assert firefox.trouble == []
 
 
-@pytest.mark.parametrize("name", ["index", "book/3_vae"])
+@pytest.mark.parametrize("name", ["book/index", "book/3_vae"])
 def test_paper_is_white_in_the_dark_theme(open_page, name):
     page, _ = open_page(name, theme="dark")
     wait_until_drawn(page)

@@ -21,7 +21,7 @@ PAGE = """<!doctype html>
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Widgets</title>
 <style>body {{ font-family: "Liberation Sans", sans-serif; margin: 16px auto; max-width: 760px; }}
 html[data-theme=dark] body {{ background: #15181c; color: #d9dce0; }}</style>
-<style>{css}</style></head>
+<style>{css}</style><style media="print">{print_css}</style></head>
 <body>
 <script type="{kind}">{state}</script>
 {views}
@@ -45,6 +45,7 @@ def write_widget_page(file, widgets, theme="light"):
     file.write_text(PAGE.format(
         theme=theme,
         css=(ROOT / "book/assets/book.css").read_text(encoding="utf-8"),
+        print_css=(ROOT / "book/assets/print.css").read_text(encoding="utf-8"),
         kind=KIND,
         state=pack_state(data["manager_state"], store),
         views="\n".join(view.format(escape(spec)) for spec in data["view_specs"]),

@@ -74,14 +74,6 @@
   addEventListener("focusin", fetchSearch);
   fetchSearch({ target: document.querySelector(".bd-search-container input") ?? document.body });
 
-  // On paper nothing can be unfolded.
-  addEventListener("beforeprint", () => {
-    const boxes = [...document.querySelectorAll("details.exact:not([open])")];
-    const fold = (folded) => boxes.forEach((box) => (box.open = !folded));
-    fold(false);
-    addEventListener("afterprint", () => fold(true), { once: true });
-  });
-
   // The theme's buttons name the function that they call: see strict_policy.py.
   addEventListener("click", ({ target }) => {
     const called = target.closest?.("[data-calls]")?.dataset.calls;
