@@ -44,7 +44,8 @@
 
   async function start() {
     const isFirst = !serviceWorker.controller;
-    await serviceWorker.register(new URL("service-worker.js", home));
+    const registration = await serviceWorker.register(new URL("service-worker.js", home));
+    if (!isFirst) registration.update().catch(() => {}); // without a network there is nothing new
     const { active } = await serviceWorker.ready; // when it has the pages
     if (active.state !== "activated") await event(active, "statechange");
     const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
