@@ -7,7 +7,6 @@ import re
 
 import numpy as np
 import pytest
-from bs4 import BeautifulSoup
 from conftest import ROOT
 from PIL import Image
 from playwright.sync_api import expect
@@ -152,11 +151,10 @@ def test_the_lists_have_all_that_pages_load_and_no_more_than_25_megabytes(site):
     pages = [site / name for name in always if name.endswith(".html")]
     assert len(pages) > 19
     for page in pages:
-        document = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-        for part in document.select("script[src], img[src], link[rel=stylesheet], link[rel='shortcut icon']"):
-            target = (part.get("src") or part["href"]).split("?")[0]
-            if not target.startswith("data:"):
-                assert (page.parent / target).resolve().relative_to(site).as_posix() in files
+        text = page.read_text(encoding="utf-8")
+        for address in re.findall(r'<(?:script|img|link)\b[^>]*?\s(?:src|href)="([^"]+)"', text):
+            if ":" not in address and address != "#":
+                assert (page.parent / address.split("?")[0]).resolve().relative_to(site).as_posix() in files
 
 
 def test_the_manifest_names_what_is_there(site):
@@ -168,8 +166,8 @@ def test_the_manifest_names_what_is_there(site):
             assert image.format == "PNG" and f"{image.width}x{image.height}" == icon["sizes"]
             sizes.setdefault(icon["purpose"], []).append(image.width)
     assert sizes == {"any": [192, 512], "maskable": [512]}
-    touch = BeautifulSoup((site / "book/index.html").read_text(encoding="utf-8"), "html.parser")
-    assert touch.select_one("link[rel=apple-touch-icon]")["href"] == f"../{FOLDER}/{TOUCH_ICON[0]}"
+    assert f'<link rel="apple-touch-icon" href="../{FOLDER}/{TOUCH_ICON[0]}">' in (
+        site / "book/index.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["maskable.png", TOUCH_ICON[0]])

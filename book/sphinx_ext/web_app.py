@@ -34,7 +34,7 @@ def link_icon(app, pagename, templatename, context, doctree):
 def write_icons(site):
     (site / FOLDER).mkdir(exist_ok=True)
     for name, size, share, *_ in [*ICONS, TOUCH_ICON]:
-        draw_mark(size, PAPER, share).quantize(64).save(site / FOLDER / name, optimize=True)
+        draw_mark(size, PAPER, share).convert("RGB").quantize(64).save(site / FOLDER / name, optimize=True)
 
 
 def write_manifest(site, title, description, first):
