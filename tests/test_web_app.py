@@ -14,8 +14,8 @@ from test_other_browsers import POLICY, until
 from web_app import FOLDER, MANIFEST, TOUCH_ICON, WORKER, list_files, write_icons, write_manifest, write_worker
 from widget_pages import wait_until_drawn
 
-HERE = "The pages are on this device"
-ALL_HERE = "The whole book is on this device"
+HERE = "The pages are kept on this device"
+ALL_HERE = "The whole book is kept on this device"
 
 
 def line_of(page):
@@ -28,7 +28,7 @@ def test_a_first_visit_keeps_the_pages_and_a_button_the_rest(open_address, site,
     home = f"{address}/{site.name}/book"
     page, trouble = open_address(f"{home}/index.html", service_workers="allow")
     expect(line_of(page)).to_contain_text(HERE)
-    page.get_by_role("button", name="Keep all networks and figures").click()
+    page.get_by_role("button", name="Keep all models and figures").click()
     expect(line_of(page)).to_contain_text(ALL_HERE)
     serve.stop(address)
     page.goto(f"{home}/3_vae.html?traversal.image=3#sec-3-loss")

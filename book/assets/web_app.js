@@ -37,8 +37,8 @@
     tell(active, { wish: "keepWhole" }, (left) => {
       const share = `${10 * Math.floor(10 * (1 - left / size))}%`;
       if (left) line.textContent = `Keeping the book: ${share}`;
-      else if (left === 0) say("The whole book is on this device, and needs no network.");
-      else say("Not all of the book could be kept: there is no network, or no room.", "Try again", () => keepWhole(size));
+      else if (left === 0) say("The whole book is kept on this device, and opens offline.");
+      else say("Not all of the book could be kept: the network is gone, or there is no room.", "Try again", () => keepWhole(size));
     });
   }
 
@@ -51,9 +51,9 @@
     const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
     if (isFirst) active.postMessage({ wish: "keep", addresses: loaded }); // what came before there was a worker
     tell(active, { wish: "size" }, (left) => {
-      if (!left) return say("The whole book is on this device, and needs no network.");
+      if (!left) return say("The whole book is kept on this device, and opens offline.");
       const megabytes = `${Math.ceil(left / 1e6)} MB`;
-      say("The pages are on this device, and need no network.", `Keep all networks and figures, too (${megabytes})`,
+      say("The pages are kept on this device, and open offline.", `Keep all models and figures, too (${megabytes})`,
         () => keepWhole(left));
     });
   }
@@ -65,7 +65,7 @@
     if (!serviceWorker) return; // without https, or in a private window
     await idle();
     const saves = navigator.connection?.saveData && !serviceWorker.controller;
-    if (saves) say("You can read this book without a network.", "Keep it on this device", start);
+    if (saves) say("This book can be read offline.", "Keep it on this device", start);
     else await start();
   }
 
