@@ -222,6 +222,7 @@ def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
 
 def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_page):
     page, trouble = open_page("book/references")
+    page.wait_for_load_state("networkidle")
     held = []
     page.route("**/documentation_options.js*", lambda route: held.append(route))
     page.reload(wait_until="commit")
