@@ -101,8 +101,9 @@ def test_a_new_build_takes_the_place_of_the_old_one_at_once(open_address, serve,
     page.goto(f"{address}/index.html")
     expect(page.locator("h1")).to_have_text("old index")  # at once, and what is new comes meanwhile
     until(page, lambda: page.evaluate("navigator.serviceWorker.ready.then(({ waiting }) => Boolean(waiting))"))
-    page.goto(f"{address}/other.html")
+    page.goto(f"{address}/other.html?x=1#y")
     expect(page.locator("h1")).to_have_text("a new other")
+    assert page.url.endswith("?x=1#y")
     until(page, lambda: page.evaluate(KEPT) == before)  # each file once: nothing of the old build is left
     serve.stop(address)
     page.goto(f"{address}/index.html")

@@ -59,7 +59,8 @@ async function newBuildCanBegin() {
 
 async function answer(request, path) {
   if (request.destination === "document" && (await newBuildCanBegin())) {
-    return new Response("", { headers: { Refresh: "0" } });
+    // It is no page of the host, whose policy may refuse such a script.
+    return new Response("<script>location.reload()</script>", { headers: { "Content-Type": "text/html" } });
   }
   return keep(path).catch(() => fetch(request)); // the host may have a newer one
 }
