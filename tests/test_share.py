@@ -18,12 +18,12 @@ ALL = [*PAGES, "genindex", "search"]
 HOME = public_address(read_address(ROOT))  # "" as long as there is none
 
 
-def read_text(site, name):
+def text_of(site, name):
     return (site / name).with_suffix(".html").read_text(encoding="utf-8")
 
 
 def read_head(site, name):
-    return BeautifulSoup(read_text(site, name).partition("</head>")[0], "html.parser")
+    return BeautifulSoup(text_of(site, name).partition("</head>")[0], "html.parser")
 
 
 def tag(page, name):
@@ -63,7 +63,7 @@ def test_a_page_says_what_is_shown_of_it(site, name):
         assert tag(page, "twitter:card") == "summary_large_image"
     else:
         assert page.select_one("link[rel=canonical]") is tag(page, "og:url") is tag(page, "og:image") is None
-    assert not re.search(f'(src|href)="[^"]*{FOLDER}/', read_text(site, name))  # a reader does not load it
+    assert not re.search(f'(src|href)="[^"]*{FOLDER}/', text_of(site, name))  # a reader does not load it
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -80,7 +80,7 @@ def test_structured_data_say_the_same(site, name):
         assert data["isPartOf"]["@type"][0] == "Book"
         assert (kind == "Chapter") == name.split("/")[-1][0].isdigit()
     if kind == "Chapter":
-        minutes = re.search(r'class="reading-time" data-minutes="(\d+)"', read_text(site, name))[1]
+        minutes = re.search(r'class="reading-time" data-minutes="(\d+)"', text_of(site, name))[1]
         assert data["timeRequired"] == f"PT{minutes}M"
 
 
