@@ -4,7 +4,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import own_environment
@@ -104,12 +107,13 @@ def opening(browser):
 
     `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk (or
     the server, if it is on one), every one of which is refused. before: a script that runs before the page's own.
-    options: those of Playwright's new_context.
+    options: those of Playwright's new_context. A page may keep nothing for later, unless service_workers="allow".
     """
     contexts = []
 
     def open_address(address, width=1280, theme="light", before="", wait_until="load", **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme, **options)
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme,
+                                      **{"service_workers": "block"} | options)
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         trouble = []
@@ -147,6 +151,45 @@ def open_page(open_address, site):
         return open_address(f"{(site / name).with_suffix('.html').as_uri()}{query}", **options)
 
     return open_page
+
+
+@pytest.fixture
+def serve():
+    """A function that serves a folder and returns its address; headers go with every answer, and what stands in `held`
+    (a path's beginning) is not answered before the end. serve.stop(address) ends it before."""
+    servers, over = {}, threading.Event()
+
+    def serve(folder, headers=(), held=None):
+        class Handler(SimpleHTTPRequestHandler):
+            def do_GET(self):
+                if held and self.path.startswith(held):
+                    over.wait(60)
+                super().do_GET()
+
+            def end_headers(self):
+                for name, value in headers:
+                    self.send_header(name, value)
+                super().end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        servers[address] = server
+        return address
+
+    def stop(address):
+        server = servers.pop(address)
+        server.shutdown()
+        server.socket.close()
+
+    serve.stop = stop
+    yield serve
+    over.set()
+    for address in list(servers):
+        stop(address)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from address import BUTTONS, CELL, ROOT, read_address, with_first_cell, write_first_cells
+from address import BUTTONS, CELL, ROOT, public_address, read_address, with_first_cell, write_first_cells
 from bs4 import BeautifulSoup
 
 SOURCES = sorted(file.relative_to(ROOT).as_posix() for pattern in
@@ -111,8 +111,8 @@ def write_small_book(folder, address=""):
         (folder / "book" / part).symlink_to(ROOT / "book" / part)
     (folder / "vae_widgets").symlink_to(ROOT / "vae_widgets")
     cells = [nbformat.v4.new_markdown_cell("# Naïve title"), nbformat.v4.new_code_cell(CELL_OF_FIGURE)]
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "book/index.ipynb")
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}, "description": "Is it naïve? See."}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "book/index.ipynb")
     return folder
 
 
@@ -145,6 +145,7 @@ def test_the_build_is_the_environments_own(tmp_path, hostile):
     assert page.select_one(".cell_output pre").text.split() == ["runs", sys.executable, "naïve", "None"]
     assert "Naïve title" in page.h1.text
     assert page.select(".btn-source-repository-button, .btn-launch-colab, .dropdown-launch-buttons") == []
+    assert page.select("link[rel=canonical], meta[property='og:url'], meta[property='og:image']") == []
 
 
 def test_a_program_of_the_environment_finds_its_own_kernel(hostile):
@@ -210,6 +211,24 @@ def test_an_address_gives_buttons(tmp_path):
         f"{colab}/github/someone/some-book/blob/main/book/index.ipynb",
         f"{binder}/v2/gh/someone/some-book/main?urlpath=lab/tree/book/index.ipynb",
     }
+
+
+    home = "https://someone.github.io/some-book"
+    assert page.select_one("link[rel=canonical]")["href"] == f"{home}/book/index.html"
+    assert page.select_one("meta[property='og:image']")["content"] == f"{home}/_share/index.png"
+    assert json.loads(page.select_one("script[type='application/ld+json']").string)["url"] == f"{home}/book/index.html"
+    start = BeautifulSoup((tmp_path / "_build/html/index.html").read_text(encoding="utf-8"), "html.parser")
+    assert start.select_one("meta[property='og:image']")["content"] == f"{home}/_share/index.png"
+
+
+@pytest.mark.parametrize("repository, expected", [
+    ("https://github.com/Someone/Some-Book", "https://someone.github.io/Some-Book/"),
+    ("https://github.com/someone/some-book.git", "https://someone.github.io/some-book/"),
+    ("https://github.com/Someone/someone.github.io/", "https://someone.github.io/"),
+    ("https://example.org/someone/some-book", ""),
+])
+def test_the_pages_address_follows_from_the_repositorys(repository, expected):
+    assert public_address(repository) == expected
 
 
 def test_an_address_gives_notebooks_a_first_cell(tmp_path):

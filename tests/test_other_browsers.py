@@ -1,9 +1,5 @@
 """Pages where a browser lacks something, a host forbids something, or a link says something strange."""
 
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 from playwright.sync_api import expect
 from widget_examples import EXAMPLES
@@ -22,38 +18,6 @@ from widget_pages import (
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
 CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae",
             "8_your_own"]
-
-
-@pytest.fixture
-def serve():
-    """A function that serves a folder and returns its address; headers go with every answer, and what stands in `held`
-    (a path's beginning) is not answered before the end."""
-    servers, over = [], threading.Event()
-
-    def serve(folder, headers=(), held=None):
-        class Handler(SimpleHTTPRequestHandler):
-            def do_GET(self):
-                if held and self.path.startswith(held):
-                    over.wait(60)
-                super().do_GET()
-
-            def end_headers(self):
-                for name, value in headers:
-                    self.send_header(name, value)
-                super().end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
-
-    yield serve
-    over.set()
-    for server in servers:
-        server.shutdown()
 
 
 # --- links ---
@@ -258,6 +222,7 @@ def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
 
 def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_page):
     page, trouble = open_page("book/references")
+    page.wait_for_load_state("networkidle")
     held = []
     page.route("**/documentation_options.js*", lambda route: held.append(route))
     page.reload(wait_until="commit")

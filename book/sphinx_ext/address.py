@@ -1,10 +1,12 @@
 """A small Sphinx extension: all that follows from the repository's address, which is set once, in _config.yml.
 
-Pages get a link to it, and notebooks' pages buttons that open them on Colab and Binder. Run as a script (`make
-address`), it gives each notebook a first cell that installs the book where it is missing, or takes that cell away.
+Pages get a link to it and know their own public address, and notebooks' pages have buttons that open them on Colab and
+Binder. Run as a script (`make address`), it gives each notebook a first cell that installs the book where it is
+missing, or takes that cell away.
 """
 
 import json
+import re
 from pathlib import Path
 
 import yaml
@@ -52,13 +54,25 @@ def write_first_cells(root):
         file.write_text(text, encoding="utf-8", newline="\n")
 
 
-def add_buttons(app, config):
-    if config.html_theme_options.get("repository_url"):
+def public_address(repository):
+    """Where GitHub publishes the pages of a repository; "" for one that lies elsewhere."""
+    found = re.fullmatch(r"https://github\.com/([^/]+)/([^/]+?)(?:\.git)?/?", repository)
+    if not found:
+        return ""
+    owner, name = found[1].lower(), found[2]
+    host = f"{owner}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
+
+
+def follow(app, config):
+    """Buttons, and the pages' own address, unless `html: baseurl:` in _config.yml names another."""
+    if repository := config.html_theme_options.get("repository_url"):
         config.html_theme_options |= BUTTONS
+        config.html_baseurl = config.html_baseurl or public_address(repository)
 
 
 def setup(app):
-    app.connect("config-inited", add_buttons)
+    app.connect("config-inited", follow)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 

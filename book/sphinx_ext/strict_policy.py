@@ -4,7 +4,8 @@ A Content-Security-Policy without 'unsafe-inline' is what keeps a page's scripts
 dozen short scripts into every page; here they move into files, which equal ones share. In the head, what stands before
 the first style sheet has to run before the page is drawn; the rest waits until it has been read. There they set options
 for scripts that are files, so that they come first, after the one that makes the place for options: before later.js,
-too, since the scripts that it calls read them.
+too, since the scripts that it calls read them. What is data, as of the type application/ld+json, is no script to a
+policy, and stays.
 """
 
 import hashlib
