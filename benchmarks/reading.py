@@ -3,9 +3,9 @@
 Usage: python benchmarks/reading.py [--check] [folder of built pages, _build/html by default]
 
 The main path is what a page shows as it opens, without the quiz, the exercises and their solutions; what is folded or
-hidden is not on it. All of the lesson is that and what is folded, still without these. Words are those of paragraphs, lists,
-captions, headings and tables, and a formula in a line counts as one. A distance between widgets is from the lower edge
-of one, or of a prediction, to the upper edge of the next. minutes() says what takes how long.
+hidden is not on it. All of the lesson is that and what is folded, still without these. Words are those of paragraphs,
+lists, captions, headings and tables, and a formula in a line counts as one. A distance between widgets is from the
+lower edge of one, or of a prediction, to the upper edge of the next. minutes() says what takes how long.
 """
 
 import argparse

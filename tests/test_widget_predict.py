@@ -45,10 +45,10 @@ def line_of_code():
     return Try("Which line draws z?", choices=lines, right="`m + v.sqrt() * e`", told="It is reparameterised.")
 
 
-SUM = dict(prompt="Which line adds up?", choices={"`x.sum()`": "It adds.", "`x.mean()`": "It divides, too."}, right="`x.sum()`",
-           section="Sums of logs")
-KL = dict(prompt="How small is a KL?", choices={"above −1": "Higher.", "at least 0": "By Jensen.", "any": "No."}, right="at least 0",
-          section="A bound?")
+SUM = dict(prompt="Which line adds up?", choices={"`x.sum()`": "It adds.", "`x.mean()`": "It divides, too."},
+           right="`x.sum()`", section="Sums of logs")
+KL = dict(prompt="How small is a KL?", choices={"above −1": "Higher.", "at least 0": "By Jensen.", "any": "No."},
+          right="at least 0", section="A bound?")
 
 
 def quiz():
@@ -268,7 +268,8 @@ def test_no_link_uncovers_the_answer(show_widgets):
 
 def test_a_quiz_by_keys(show_widgets):
     page, trouble = show_widgets([quiz()])
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<h2 id=sums-of-logs>Sums of logs</h2><h2 id=A-bound?>A bound?</h2>')")
+    headings = "<h2 id=sums-of-logs>Sums of logs</h2><h2 id=A-bound?>A bound?</h2>"  # as the book has it, and Jupyter
+    page.evaluate("(html) => document.body.insertAdjacentHTML('beforeend', html)", headings)
     widget, main = page.get_by_role("group", name="Quiz"), page.locator(".vw-foot .primary")
     heard = page.locator("p[aria-live]")
     expect(heard).to_have_text("Question 1 of 3: not answered yet.")
@@ -333,7 +334,8 @@ def test_two_questions_on_a_page_are_two(show_widgets):
 
 def test_without_scripts_the_question_is_there():
     """As the book is built: the place of the widget has the prompt and the choices, and not the answer."""
-    state = {name: {"state": widget.get_state()} for name, widget in (("a1", line_of_code()), ("b2", number()), ("d4", quiz()))}
+    widgets = dict(a1=line_of_code(), b2=number(), d4=quiz())
+    state = {name: {"state": widget.get_state()} for name, widget in widgets.items()}
     state["c3"] = {"state": {}}
     body = json.dumps({"state": state}, default=str)
     files = {"ipywidgets_state": (None, {"type": "application/vnd.jupyter.widget-state+json", "body": body})}
@@ -346,7 +348,8 @@ def test_without_scripts_the_question_is_there():
     assert code.p.get_text() == "Which line draws z?" and code.find(class_="question")
     assert str(code.li) == "<li><code>m + v * e</code></li>" and len(code.find_all("li")) == 3
     assert typed.p.get_text() == "How far is it?" and not typed.find("li")
-    assert [len(part.find_all("li")) for part in several.find_all("ul")] == [2, 3, 3] and several.find(class_="question")
+    assert [len(part.find_all("li")) for part in several.find_all("ul")] == [2, 3, 3]
+    assert several.find(class_="question")
     assert not re.search("divide|Jensen", several.get_text())
     assert other.find("noscript").get_text() == "An interactive figure: it needs JavaScript."
     assert not re.search("205|trained|variance|reparam", code.get_text() + typed.get_text())
@@ -376,9 +379,10 @@ def test_a_quiz_keeps_the_score():
     assert widget.score == 3
 
 
-@pytest.mark.parametrize(("trait", "value"), [("at", 3), ("at", -1), ("given", [0, 0]), ("given", [2, 0, 0]), ("marks", [0, 0, -2])])
+@pytest.mark.parametrize(("trait", "value"), [("at", 3), ("at", -1), ("given", [0, 0]), ("given", [2, 0, 0]),
+                                              ("marks", [0, 0, -2])])
 def test_a_quiz_refuses_what_it_has_not(trait, value):
-    with pytest.raises(traitlets.TraitError, match="wanted .* questions"):
+    with pytest.raises(traitlets.TraitError, match=r"wanted .* questions"):
         setattr(quiz(), trait, value)
 
 

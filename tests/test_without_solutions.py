@@ -20,7 +20,7 @@ def sources(notebook):
 
 @pytest.mark.parametrize("file", CHAPTERS, ids=lambda file: file.stem)
 def test_a_chapter_without_its_solutions(file):
-    """Line by line, by another way than the extension's: after a solution's first line nothing counts until its last."""
+    """Line by line, another way than the extension's: after a solution's first line nothing counts until its last."""
     whole = json.loads(file.read_text(encoding="utf-8"))
     wanted, fence, exercises = [], None, False
     for cell in whole["cells"]:
