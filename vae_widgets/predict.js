@@ -383,7 +383,7 @@ async function renderQuiz({ model, el }) {
   function replyTo(i) {
     const { replies, truth } = questions[i], { asked } = parts[i];
     if (isRight(i)) return ["Right.", replies[given(i)]];
-    return ["No.", replies[given(i)], `It is ${asked.words(truth)}.`, replies[truth[0]]];
+    return ["No.", replies[given(i)], `It is ${asked.words(truth).replace(".”", "”")}.`, replies[truth[0]]];
   }
 
   function showResult() {
