@@ -147,7 +147,8 @@ def settled_look(place, pause=100):
 CONTROLS = """(place) => [...place.querySelectorAll("input, select")].flatMap((input, i) => {
     const usable = !input.disabled && input.checkVisibility() && input.type !== "text";
     const group = [...place.querySelectorAll("input[type=radio]")].filter(({ name }) => name === input.name);
-    if (!usable || (input.type === "radio" && input !== (group.find(({ checked }) => checked) ?? group[0]))) return [];
+    const stop = group.find(({ checked }) => checked) ?? group.find(({ dataset }) => dataset.trait);
+    if (!usable || (input.type === "radio" && input !== stop)) return [];
     const atEnd = +input.value >= +input.max;
     return [[i, { checkbox: "Space", range: atEnd ? "ArrowLeft" : "ArrowRight" }[input.type] ?? "ArrowDown"]];
 })"""
