@@ -14,9 +14,12 @@ export PYTHONUTF8 := 1
 
 .PHONY: book pdf test lab train bench lock lowest address clean
 
+# SOLUTIONS=0 make book: without the solutions of the exercises, and beside the whole book
+CLASS := $(if $(filter 0,$(SOLUTIONS)),_build/class)
+
 book: $(READY)
-	$(BIN)/jupyter-book build . -W -n --keep-going
-	@echo "Open $(CURDIR)/_build/html/index.html in a browser."
+	$(BIN)/jupyter-book build . -W -n --keep-going $(if $(CLASS),--path-output $(CLASS))
+	@echo "Open $(CURDIR)/$(if $(CLASS),$(CLASS)/)_build/html/index.html in a browser."
 
 pdf: book
 	$(BIN)/python pdf.py --paper $(or $(PAPER),A4)

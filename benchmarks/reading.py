@@ -2,10 +2,10 @@
 
 Usage: python benchmarks/reading.py [--check] [folder of built pages, _build/html by default]
 
-The main path is what a page shows as it opens, without exercises and their solutions; what is folded or hidden is not
-on it. All of the lesson is that and what is folded, still without exercises. Words are those of paragraphs, lists,
-captions, headings and tables, and a formula in a line counts as one. A distance between widgets is from the lower edge
-of one, or of a prediction, to the upper edge of the next. minutes() says what takes how long.
+The main path is what a page shows as it opens, without the quiz, the exercises and their solutions; what is folded or
+hidden is not on it. All of the lesson is that and what is folded, still without these. Words are those of paragraphs,
+lists, captions, headings and tables, and a formula in a line counts as one. A distance between widgets is from the
+lower edge of one, or of a prediction, to the upper edge of the next. minutes() says what takes how long.
 """
 
 import argparse
@@ -71,8 +71,8 @@ COUNT = r"""() => {
   const all = (selector) => [...article.querySelectorAll(selector)];
   const sum = (elements, count) => elements.reduce((total, e) => total + count(e), 0);
 
-  // An exercise reaches from its text to the end of its solution.
-  const apart = new Set(all(".solution"));
+  // An exercise reaches from its text to the end of its solution. A quiz is a section.
+  const apart = new Set(all(".solution, #five-questions"));
   for (const exercise of all(".exercise")) {
     apart.add(exercise);
     let after = exercise;

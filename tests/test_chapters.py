@@ -151,6 +151,35 @@ def test_a_chapter_asks_and_ends_with_what_to_remember(notebook):
     assert len(re.findall(r"^Try\(", text, re.M)) >= 1
 
 
+def questions(notebook):
+    """Of each question of a chapter's quiz its arguments, all of them written out."""
+    cell = next(cell for cell in code_cells(notebook) if cell.source.startswith("Quiz("))
+    call = ast.parse(cell.source).body[0].value
+    return [{k.arg: ast.literal_eval(k.value) for k in question.keywords} for question in call.args]
+
+
+@each(CHAPTERS)
+def test_a_chapter_ends_with_five_questions(notebook):
+    asked = questions(notebook)
+    assert len(asked) == 5
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    headings = {heading.replace("$", "") for heading in re.findall("^##+ (.*)$", text, re.M)}
+    after = text.split("## Five lines to remember\n")[1]
+    assert re.findall("^## (.*)$", after, re.M)[:2] == ["Five questions", "Exercises"]
+    others = set(re.findall(r"""Predict\(\s*f?"(.*?)[",]""", "\n".join(cell.source for cell in code_cells(notebook))))
+    places = []
+    for question in asked:
+        choices = question["choices"]
+        assert question["section"] in headings and question["prompt"] not in others
+        assert 3 <= len(choices) <= 4 and all(len(reply.split()) >= 2 for reply in choices.values())
+        assert len(set(choices.values())) == len(choices)
+        places.append(list(choices).index(question["right"]))
+    assert len(set(places)) == 3 and max(map(places.count, places)) == 2  # none can be had by its place
+    assert len({question["prompt"] for question in asked}) == 5
+    held = next(cell for cell in code_cells(notebook) if "def quiz_holds" in cell.source)
+    assert "check" in held.metadata.tags and held.source.count("assert ") >= 5
+
+
 @each(CHAPTERS)
 def test_chapter_checks_its_claims(notebook):
     trees = [ast.parse(cell.source) for cell in code_cells(notebook)]

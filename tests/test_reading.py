@@ -43,6 +43,7 @@ PAGE = f"""<!doctype html><meta charset="utf-8"><style>{STYLE}</style><p>Navigat
 <details class="exact"><summary>To be exact</summary><p>three folded words</p>{formula("y")}</details>
 <div class="hidden">{cell("plt.show()")}</div>
 <div class="admonition dropdown toggle toggle-hidden"><p class="admonition-title">Note</p><p>folded too</p></div>
+<section id="five-questions"><h2>Five questions</h2>{widget('<div class="vw-predict"></div>')}</section>
 <div class="exercise"><p>Solve this.</p></div>{cell("assert tried")}{widget()}
 <div class="solution"><p>Solved.</p>{cell("assert solved")}</div>
 <p>The end</p>"""
@@ -59,6 +60,7 @@ def test_a_page_is_counted_as_a_reader_sees_it(browser, tmp_path):
     assert (measured.lesson.words, measured.lesson.rows) == (PATH.words + 5, PATH.rows + 1)
     assert (measured.lesson.lines, measured.lesson.asserts, measured.lesson.widgets) == (8, 3, 1)
     assert (measured.outside.lines, measured.outside.asserts, measured.outside.widgets) == (9, 4, 2)
+    assert measured.outside.predictions == PATH.predictions + 1
     assert (measured.silent, measured.exercises, measured.cut, measured.stated) == (1, 1, (1, 1), None)
     assert 1 < measured.first < 1.2 and measured.gap == 2
 

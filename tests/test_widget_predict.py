@@ -17,7 +17,7 @@ from offline import mark_widgets
 from playwright.sync_api import expect
 from widget_pages import drag, ink, press
 
-from vae_widgets import Predict, Try
+from vae_widgets import Predict, Quiz, Try
 
 REASONS = {"larger": "A larger β costs rate.", "smaller": "`beta` weighs the KL.", "the same": "It was trained anew."}
 X = np.array([1, 10, 100, 1000.0])
@@ -43,6 +43,16 @@ def line_of_code():
     lines = {"`m + v * e`": "`v` is a variance.", "`m + v.sqrt() * e`": "√v is the standard deviation.",
              "`e`": "Where is m?"}
     return Try("Which line draws z?", choices=lines, right="`m + v.sqrt() * e`", told="It is reparameterised.")
+
+
+SUM = dict(prompt="Which line adds up?", choices={"`x.sum()`": "It adds.", "`x.mean()`": "It divides, too."},
+           right="`x.sum()`", section="Sums of logs")
+KL = dict(prompt="How small is a KL?", choices={"above −1": "Higher.", "at least 0": "By Jensen.", "any": "No."},
+          right="at least 0", section="A bound?")
+
+
+def quiz():
+    return Quiz(SUM, KL, {**KL, "prompt": "And how small may it be?"})
 
 
 def commit(page):
@@ -256,17 +266,60 @@ def test_no_link_uncovers_the_answer(show_widgets):
     assert trouble == []
 
 
-@pytest.mark.parametrize("make", [choice, number, curve, line_of_code])
+def test_a_quiz_by_keys(show_widgets):
+    page, trouble = show_widgets([quiz()])
+    headings = "<h2 id=sums-of-logs>Sums of logs</h2><h2 id=A-bound?>A bound?</h2>"  # as the book has it, and Jupyter
+    page.evaluate("(html) => document.body.insertAdjacentHTML('beforeend', html)", headings)
+    widget, main = page.get_by_role("group", name="Quiz"), page.locator(".vw-foot .primary")
+    heard = page.locator("p[aria-live]")
+    expect(heard).to_have_text("Question 1 of 3: not answered yet.")
+    assert "How small" not in everything(page) and "divides" not in everything(page)
+    press(main, "Enter")
+    expect(page.locator(".vw-status")).to_have_text("Choose one first.")
+    group = widget.get_by_role("group", name="Which line adds up?")
+    press(group.get_by_role("radio", name="x.mean()"), "Space")
+    assert "divides" not in everything(page)
+    press(main, "Enter")
+    expect(heard).to_have_text("No. It divides, too. It is x.sum(). It adds.")
+    expect(page.locator(".vw-predict-reply:visible")).to_have_text(heard.text_content())
+    assert page.locator(".vw-predict-said").all_text_contents()[:2] == ["✓ it is this", "you said"]
+    page.keyboard.press("Enter")  # the same button goes on, to the first choice of the next
+    expect(widget.get_by_role("radio", name="above −1")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    press(main, "Enter")
+    expect(heard).to_have_text("Right. By Jensen.")
+    assert "of 3." not in everything(page)
+    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
+    press(main, "Enter")
+    expect(page.locator(".vw-quiz-result")).to_have_text("1 of 3. Read again: Sums of logs · A bound?")
+    expect(heard).to_have_text(re.compile("^No. Higher. .* 1 of 3. Read again: Sums of logs · A bound\\?$"))
+    links = page.locator(".vw-quiz-result a")
+    assert links.evaluate_all("(all) => all.map((a) => a.getAttribute('href'))") == ["#sums-of-logs", "#A-bound?"]
+    said = page.locator(".vw-quiz-steps button").evaluate_all("(all) => all.map((e) => e.ariaLabel + e.textContent)")
+    assert said == ["Question 1: not right1 ✗", "Question 2: right2 ✓", "Question 3: not right3 ✗"]
+    press(page.get_by_role("button", name="Question 1"), "Enter")
+    expect(page.locator(".vw-predict-prompt:visible")).to_have_text("Which line adds up?")
+    assert "given" not in page.evaluate("JSON.stringify([history.state, location.href])")
+    press(page.get_by_role("button", name="Reset"), "Enter")
+    expect(heard).to_have_text("Question 1 of 3: not answered yet.")
+    assert "divides" not in everything(page) and "of 3." not in everything(page)
+    assert trouble == []
+
+
+@pytest.mark.parametrize("make", [choice, number, curve, line_of_code, quiz])
 def test_on_paper_there_are_boxes_and_no_answer(show_widgets, make):
     page, trouble = show_widgets([make()])
     page.emulate_media(media="print")
     assert not page.get_by_role("button").first.is_visible()
-    for box in page.locator("input:is([type=radio], [type=number])").all():
-        assert box.is_visible()
-    for box in page.get_by_role("radio").all():
-        assert box.evaluate("(e) => getComputedStyle(e).appearance") == "none"
+    boxes = page.locator("input:is([type=radio], [type=number])").all()  # also those that no role is given to, unseen
+    assert len(boxes) == len(page.get_by_role("radio").all() + page.get_by_role("spinbutton").all())
+    for box in boxes:
+        assert box.is_visible() and box.evaluate("(e) => getComputedStyle(e).appearance") == "none"
     words = page.locator(".vw").inner_text()
-    assert page.locator(".vw-predict-prompt").inner_text() in words and not reply(page).is_visible()
+    assert not reply(page).first.is_visible()
+    for prompt in page.locator(".vw-predict-prompt").all():
+        assert prompt.inner_text() in words
     assert not page.get_by_role("slider").first.is_visible() and not page.locator("circle").first.is_visible()
     assert trouble == []
 
@@ -281,7 +334,8 @@ def test_two_questions_on_a_page_are_two(show_widgets):
 
 def test_without_scripts_the_question_is_there():
     """As the book is built: the place of the widget has the prompt and the choices, and not the answer."""
-    state = {name: {"state": widget.get_state()} for name, widget in (("a1", line_of_code()), ("b2", number()))}
+    widgets = dict(a1=line_of_code(), b2=number(), d4=quiz())
+    state = {name: {"state": widget.get_state()} for name, widget in widgets.items()}
     state["c3"] = {"state": {}}
     body = json.dumps({"state": state}, default=str)
     files = {"ipywidgets_state": (None, {"type": "application/vnd.jupyter.widget-state+json", "body": body})}
@@ -290,13 +344,16 @@ def test_without_scripts_the_question_is_there():
     kind = "application/vnd.jupyter.widget-view+json"
     page += [nodes.raw("", f'<script type="{kind}">{{"model_id": "{name}"}}</script>', format="html") for name in state]
     mark_widgets(app, page, "page")
-    code, typed, other = (BeautifulSoup(place.astext(), "html.parser") for place in page.children[1::2])
+    code, typed, several, other = (BeautifulSoup(place.astext(), "html.parser") for place in page.children[1::2])
     assert code.p.get_text() == "Which line draws z?" and code.find(class_="question")
     assert str(code.li) == "<li><code>m + v * e</code></li>" and len(code.find_all("li")) == 3
     assert typed.p.get_text() == "How far is it?" and not typed.find("li")
+    assert [len(part.find_all("li")) for part in several.find_all("ul")] == [2, 3, 3]
+    assert several.find(class_="question")
+    assert not re.search("divide|Jensen", several.get_text())
     assert other.find("noscript").get_text() == "An interactive figure: it needs JavaScript."
     assert not re.search("205|trained|variance|reparam", code.get_text() + typed.get_text())
-    assert len(page) == 6
+    assert len(page) == 8
 
 
 # --- in Python ---
@@ -311,6 +368,35 @@ def test_the_prediction_is_read_in_the_reader_s_words():
     tried = line_of_code()
     tried.given = [[0], [1]]
     assert tried.prediction == "`m + v.sqrt() * e`"
+
+
+def test_a_quiz_keeps_the_score():
+    widget = quiz()
+    assert widget.score == 0
+    widget.given = [0, 2, -1]
+    assert widget.score == 1
+    widget.given = [0, 1, 1]
+    assert widget.score == 3
+
+
+@pytest.mark.parametrize(("trait", "value"), [("at", 3), ("at", -1), ("given", [0, 0]), ("given", [2, 0, 0]),
+                                              ("marks", [0, 0, -2])])
+def test_a_quiz_refuses_what_it_has_not(trait, value):
+    with pytest.raises(traitlets.TraitError, match=r"wanted .* questions"):
+        setattr(quiz(), trait, value)
+
+
+@pytest.mark.parametrize(("questions", "message"), [
+    ([], "wants questions; given none"),
+    ([{**SUM, "prompt": ""}], "prompt must be a text"),
+    ([{**SUM, "section": " "}], "section must be a text"),
+    ([{**SUM, "right": "x"}], "right must be one of"),
+    ([{**SUM, "right": None}], "wanted the choice that is right"),
+    ([{**SUM, "choices": {**SUM["choices"], "0": ""}}], "a dict with a reply to each choice"),
+])
+def test_bad_quizzes_are_refused(questions, message):
+    with pytest.raises(ValueError, match=message):
+        Quiz(*questions)
 
 
 def test_an_answer_that_cannot_be_given_is_refused():

@@ -147,7 +147,9 @@ def settled_look(place, pause=100):
 # The sliders, boxes and groups of radio buttons that can be used: [place among all inputs, a key that moves it].
 CONTROLS = """(place) => [...place.querySelectorAll("input, select")].flatMap((input, i) => {
     const usable = !input.disabled && input.checkVisibility() && input.type !== "text";
-    if (!usable || (input.type === "radio" && !input.checked)) return [];
+    const group = [...place.querySelectorAll("input[type=radio]")].filter(({ name }) => name === input.name);
+    const stop = group.find(({ checked }) => checked) ?? group.find(({ dataset }) => dataset.trait);
+    if (!usable || (input.type === "radio" && input !== stop)) return [];
     const atEnd = +input.value >= +input.max;
     return [[i, { checkbox: "Space", range: atEnd ? "ArrowLeft" : "ArrowRight" }[input.type] ?? "ArrowDown"]];
 })"""

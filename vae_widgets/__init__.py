@@ -21,7 +21,7 @@ from .latent_traversal import LatentTraversal
 from .named_clusters import NamedClusters
 from .one_latent import OneLatent
 from .posterior_ellipse import PosteriorEllipse
-from .predict import Predict, Try
+from .predict import Predict, Quiz, Try
 from .reparameterise import Reparameterise
 from .sampled_kl import SampledKl
 from .style_content import StyleContent
@@ -31,6 +31,6 @@ from .train_vae import TrainingDigits, TrainVAE
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "GradientNoise", "Integral",
     "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture", "NamedClusters", "Network", "OneLatent",
-    "PosteriorEllipse", "Predict", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE",
+    "PosteriorEllipse", "Predict", "Quiz", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE",
     "TrainingDigits", "Try",
 ]

@@ -1,18 +1,66 @@
-// A question to which the reader commits an answer before the true one is uncovered; as an exercise, until it is right.
+// A question to which the reader commits an answer before the true one is uncovered; as an exercise, until it is right;
+// and several, one after the other, as a quiz.
+
+// --- what all of them have: texts, the prompt, and one of several choices ---
+
+const plain = (text) => text.replaceAll("`", "");
+
+// What stands in backticks, as code.
+const coded = (text) => text.split("`").map((part, i) => (i % 2 ? ui.h("code", {}, part) : part));
+
+const promptOf = (text) => ui.h("p", { class: "vw-predict-prompt", id: ui.uniqueName("prompt") }, coded(text));
+
+// The parts of a reply, the first one strong.
+const setReply = (reply, parts) => reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", ui.h(i ? "span" : "strong", {}, coded(part))]));
+
+// question: { choices, replies, truth, values }; mark([index]) is called as the reader chooses; inUnit: a value as text.
+function askChoice({ choices, replies, truth, values }, { prompt, mark, trying = false, inUnit = String }) {
+  const { h } = ui;
+  const name = ui.uniqueName("choice");
+  const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
+  const options = choices.map((text, i) => {
+    const input = h("input", { type: "radio", name, ...ui.KEYS, "data-trait": "mark", onchange: () => mark([i]) });
+    const said = h("span", { class: "vw-predict-said" });
+    const bar = h("span", { class: "vw-predict-bar", hidden: true });
+    const part = h("div", { class: "vw-predict-option" }, h("label", {}, input, h("span", {}, coded(text)), said), bar);
+    return { input, said, bar, part };
+  });
+  const part = h("fieldset", { class: "vw-predict-options", "aria-labelledby": prompt.id }, options.map((option) => option.part));
+
+  function update(marked, tried, done) {
+    part.dataset.value = JSON.stringify([marked, tried]);
+    options.forEach(({ input, said, bar, part }, i) => {
+      const [mine, right] = [tried.some(([index]) => index === i), done && truth[0] === i];
+      input.checked = marked[0] === i;
+      input.disabled = done;
+      const words = [mine && (trying ? (right ? "right" : "no") : "you said"), right && !trying && "it is this"].filter(Boolean);
+      said.textContent = [right ? "✓" : trying && mine && "✗", words.join(", ")].filter(Boolean).join(" ");
+      part.classList.toggle("right", right);
+      part.classList.toggle("mine", done && mine);
+      bar.hidden = !done || !values.length;
+      if (bar.hidden || bar.firstChild) return;
+      const share = (value) => (high > low ? value / (high - low) : 0);
+      const style = `margin-left:${100 * share(Math.min(0, values[i]) - low)}%;width:${100 * Math.abs(share(values[i]))}%`;
+      bar.append(h("span", {}, h("span", { style })), h("output", { "aria-live": "off", "data-value": values[i] }, inUnit(values[i])));
+    });
+  }
+  const quoted = (i) => (/^`[^`]*`$/.test(choices[i]) ? plain(choices[i]) : `“${plain(choices[i])}”`);
+  return {
+    part, update, hint: "Choose one first.",
+    words: ([i]) => quoted(i),
+    said: ([i]) => (truth.length === 0 ? `You said ${quoted(i)}.` : truth[0] === i ? `You said ${quoted(i)}, and so it is.` : `You said ${quoted(i)}; it is ${quoted(truth[0])}.`),
+    reply: ([i]) => replies[i],
+    right: ([i]) => truth[0] === i,
+  };
+}
 
 async function renderPredict({ model, el }) {
   const { h, s } = ui;
-  const [kind, prompt, choices, replies, truth, values, unit, told] =
-    ["kind", "prompt", "choices", "replies", "truth", "values", "unit", "told"].map((trait) => model.get(trait));
+  const [kind, replies, truth, unit, told] = ["kind", "replies", "truth", "unit", "told"].map((trait) => model.get(trait));
   const tolerance = model.get("tolerance"), trying = tolerance !== null;
   const heading = trying ? "Try it" : "Predict";
-  const plain = (text) => text.replaceAll("`", "");
-  // --- texts and numbers ---
 
-  // What stands in backticks, as code.
-  function coded(text) {
-    return text.split("`").map((part, i) => (i % 2 ? h("code", {}, part) : part));
-  }
+  // --- numbers ---
 
   const superscript = (n) => String(n).replace(/[-\d]/g, (letter) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(letter)]);
 
@@ -28,8 +76,8 @@ async function renderPredict({ model, el }) {
 
   const inUnit = (value) => (unit ? `${show(value)} ${unit}` : show(value));
 
-  const view = ui.frame(model, el, `${heading}: ${plain(prompt)}`);
-  const question = h("p", { class: "vw-predict-prompt", id: ui.uniqueName("prompt") }, coded(prompt));
+  const view = ui.frame(model, el, `${heading}: ${plain(model.get("prompt"))}`);
+  const prompt = promptOf(model.get("prompt"));
 
   // --- an axis: the stops of a slider, and where a value stands on it, from 0 to 1 ---
 
@@ -56,47 +104,6 @@ async function renderPredict({ model, el }) {
       input.setAttribute("aria-valuetext", value === undefined ? "not answered" : text);
     };
     return { input, set };
-  }
-
-  // --- one of several ---
-
-  function askChoice() {
-    const name = ui.uniqueName("choice");
-    const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
-    const options = choices.map((text, i) => {
-      const input = h("input", { type: "radio", name, ...ui.KEYS, "data-trait": "mark", onchange: () => mark([i]) });
-      const said = h("span", { class: "vw-predict-said" });
-      const bar = h("span", { class: "vw-predict-bar", hidden: true });
-      const part = h("div", { class: "vw-predict-option" }, h("label", {}, input, h("span", {}, coded(text)), said), bar);
-      return { input, said, bar, part };
-    });
-    const part = h("fieldset", { class: "vw-predict-options", "aria-labelledby": question.id }, options.map((option) => option.part));
-
-    function update(marked, tried, done) {
-      part.dataset.value = JSON.stringify([marked, tried]);
-      options.forEach(({ input, said, bar, part }, i) => {
-        const [mine, right] = [tried.some(([index]) => index === i), done && truth[0] === i];
-        input.checked = marked[0] === i;
-        input.disabled = done;
-        const words = [mine && (trying ? (right ? "right" : "no") : "you said"), right && !trying && "it is this"].filter(Boolean);
-        said.textContent = [right ? "✓" : trying && mine && "✗", words.join(", ")].filter(Boolean).join(" ");
-        part.classList.toggle("right", right);
-        part.classList.toggle("mine", done && mine);
-        bar.hidden = !done || !values.length;
-        if (bar.hidden || bar.firstChild) return;
-        const share = (value) => (high > low ? value / (high - low) : 0);
-        const style = `margin-left:${100 * share(Math.min(0, values[i]) - low)}%;width:${100 * Math.abs(share(values[i]))}%`;
-        bar.append(h("span", {}, h("span", { style })), h("output", { "aria-live": "off", "data-value": values[i] }, inUnit(values[i])));
-      });
-    }
-    const quoted = (i) => (/^`[^`]*`$/.test(choices[i]) ? plain(choices[i]) : `“${plain(choices[i])}”`);
-    return {
-      part, update, hint: "Choose one first.",
-      words: ([i]) => quoted(i),
-      said: ([i]) => (truth.length === 0 ? `You said ${quoted(i)}.` : truth[0] === i ? `You said ${quoted(i)}, and so it is.` : `You said ${quoted(i)}; it is ${quoted(truth[0])}.`),
-      reply: ([i]) => replies[i],
-      right: ([i]) => truth[0] === i,
-    };
   }
 
   // --- a number, on a slider or typed ---
@@ -270,12 +277,17 @@ async function renderPredict({ model, el }) {
 
   // --- marking, committing, uncovering ---
 
-  const asked = { choice: askChoice, number: askNumber, curve: askCurve }[kind]();
+  function askOne() {
+    const [choices, values] = ["choices", "values"].map((trait) => model.get(trait));
+    return askChoice({ choices, replies, truth, values }, { prompt, mark, trying, inUnit });
+  }
+
+  const asked = { choice: askOne, number: askNumber, curve: askCurve }[kind]();
   const commit = ui.button("", () => given(), "primary");
   const reply = h("p", { class: "vw-predict-reply" });
   const answer = h("div", { class: "vw-predict-answer vw-column", hidden: true }, reply);
   view.root.classList.add("vw-predict");
-  view.body.append(h("p", { class: "vw-predict-kind" }, heading), question, asked.part);
+  view.body.append(h("p", { class: "vw-predict-kind" }, heading), prompt, asked.part);
   view.foot.prepend(commit);
   view.foot.after(answer);
 
@@ -311,7 +323,7 @@ async function renderPredict({ model, el }) {
     const parts = last ? replyTo(last, done).filter(Boolean) : [];
     answer.hidden = !last;
     answer.classList.toggle("right", trying && done);
-    reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", i ? h("span", {}, coded(part)) : h("strong", {}, coded(part))]));
+    setReply(reply, parts);
     if (!done) answer.replaceChildren(reply);
     else if (answer.children.length === 1) answer.append(...pictures());
     const shownFigure = done ? model.get("figure_text") : "";
@@ -324,4 +336,94 @@ async function renderPredict({ model, el }) {
   return view.stop;
 }
 
-export default { render: renderPredict };
+// --- a quiz: choices, one after the other, and at the end what to read again ---
+
+// The section of the page with this heading, whether the book made its name or Jupyter.
+function findSection(heading) {
+  const name = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+  return [...document.querySelectorAll("[id]")].find(({ id }) => name(id) === name(heading));
+}
+
+async function renderQuiz({ model, el }) {
+  const { h } = ui;
+  const questions = model.get("questions"), count = questions.length;
+  const view = ui.frame(model, el, "Quiz");
+  const given = (i) => model.get("given")[i];
+  const isOpen = (i) => given(i) < 0;
+  const isRight = (i) => given(i) === questions[i].truth[0];
+  const firstOpen = () => [...questions.keys(), count].find((i) => i === count || isOpen(i));
+
+  const parts = questions.map((question, i) => {
+    const prompt = promptOf(question.prompt), reply = h("p", { class: "vw-predict-reply", hidden: true });
+    const mark = ([choice]) => ui.setAt(model, "marks", i, choice);
+    const asked = askChoice(question, { prompt, mark });
+    return { asked, reply, part: h("div", { class: "vw-column vw-quiz-question" }, prompt, asked.part, reply) };
+  });
+  const steps = questions.map((_, i) => ui.button("", () => i <= firstOpen() && goTo(i)));
+  const kind = h("p", { class: "vw-predict-kind" });
+  const result = h("p", { class: "vw-quiz-result", hidden: true });
+  const main = ui.button("", () => (isOpen(model.get("at")) ? answer() : model.get("at") < count - 1 && goTo(model.get("at") + 1)), "primary");
+  view.root.classList.add("vw-predict", "vw-quiz");
+  view.body.append(h("div", { class: "vw-quiz-steps", role: "group", "aria-label": "Questions" }, steps), kind, ...parts.map(({ part }) => part), result);
+  view.foot.prepend(main);
+
+  let moved = false; // to another question, where the reader goes on
+  function goTo(at) {
+    moved = at !== model.get("at");
+    ui.set(model, { at });
+  }
+
+  function answer() {
+    const at = model.get("at"), choice = model.get("marks")[at];
+    if (choice < 0) view.status.textContent = parts[at].asked.hint;
+    else ui.setAt(model, "given", at, choice);
+  }
+
+  // To a wrong answer also what is right, and why.
+  function replyTo(i) {
+    const { replies, truth } = questions[i], { asked } = parts[i];
+    if (isRight(i)) return ["Right.", replies[given(i)]];
+    return ["No.", replies[given(i)], `It is ${asked.words(truth).replace(".”", "”")}.`, replies[truth[0]]];
+  }
+
+  function showResult() {
+    const missed = [...new Set(questions.filter((_, i) => !isRight(i)).map(({ section }) => section))];
+    const links = missed.map((heading) => {
+      const section = findSection(heading);
+      return section ? h("a", { href: `#${section.id}` }, heading) : heading;
+    });
+    const again = links.flatMap((link, i) => [i ? " · " : " Read again: ", link]);
+    result.replaceChildren(`${questions.filter((_, i) => isRight(i)).length} of ${count}.`, ...again);
+  }
+
+  function update() {
+    const at = model.get("at"), open = firstOpen(), marks = model.get("marks");
+    kind.textContent = `Question ${at + 1} of ${count}`;
+    parts.forEach(({ asked, reply, part }, i) => {
+      const [marked, tried] = [marks[i], given(i)].map((choice) => (choice < 0 ? [] : [choice]));
+      asked.update(marked, tried.map((choice) => [choice]), !isOpen(i));
+      reply.hidden = isOpen(i);
+      setReply(reply, isOpen(i) ? [] : replyTo(i));
+      part.hidden = i !== at;
+      steps[i].textContent = `${i + 1}${isOpen(i) ? "" : isRight(i) ? " ✓" : " ✗"}`;
+      ui.put(steps[i], { "aria-label": `Question ${i + 1}: ${isOpen(i) ? "not answered" : isRight(i) ? "right" : "not right"}`,
+                         "aria-current": String(i === at), "aria-disabled": String(i > open) });
+    });
+    const ended = !isOpen(at) && at === count - 1;
+    main.textContent = isOpen(at) ? "Answer" : ended ? "Answered" : "Next question";
+    main.setAttribute("aria-disabled", ended || (isOpen(at) && marks[at] < 0));
+    result.hidden = open < count;
+    if (result.hidden) result.replaceChildren();
+    else showResult();
+    if (!isOpen(at)) view.say([...replyTo(at).map(plain), result.textContent].join(" ").trim());
+    else if (marks[at] >= 0) view.say(`Marked: ${parts[at].asked.words([marks[at]])}.`);
+    else view.say(`Question ${at + 1} of ${count}: not answered yet.`);
+    if (moved) parts[at].part.querySelector("input:enabled:checked, input:enabled")?.focus();
+    moved = false;
+  }
+
+  view.watch(["at", "marks", "given"], update);
+  return view.stop;
+}
+
+export default { render: (place) => (place.model.get("questions") ? renderQuiz : renderPredict)(place) };

@@ -139,11 +139,65 @@ class Try(Predict):
         if (tolerance is None) != bool(choices) or (tolerance is not None and not tolerance >= 0):
             raise ValueError(f"a number needs its tolerance, 0 or more, and choices have none; given {tolerance}")
         if choices:
-            if rest.get("right") is None:
-                raise ValueError("wanted the choice that is right; given right=None")
-            if not isinstance(choices, Mapping) or not all(map(str.strip, choices.values())):
-                raise ValueError(f"wanted a dict with a reply to each choice, its reason; given {choices}")
+            _reasons(choices, rest.get("right"))
         super().__init__(prompt, name=name, tolerance=tolerance or 0.0, **rest)
+
+
+class Quiz(BookWidget, script="predict.js"):
+    """A few questions at the end of a chapter, one after the other, and then how many are right and what to read again.
+
+    Each question is a dict: its `prompt`; its `choices`, a dict of choice and reply, its reason; the one that is
+    `right`; and the `section` that has the answer, a heading of the page, to which a reader is sent who missed it.
+    Texts are as in Predict.
+
+    `score` is how many have been answered rightly. Answers stay in the page: no link carries them. Raises ValueError,
+    TypeError or TraitError for anything else.
+    """
+
+    questions = traitlets.List(traitlets.Dict()).tag(sync=True)
+    at = traitlets.Int(help="the question that is shown").tag(sync=True)
+    marks = traitlets.List(traitlets.Int(), help="of each question the choice that is marked, or -1").tag(sync=True)
+    given = traitlets.List(traitlets.Int(), help="of each question the answer, or -1").tag(sync=True)
+    unshared = ("at", "marks", "given")
+
+    def __init__(self, *questions: Mapping, name: str = "quiz"):
+        if not questions:
+            raise ValueError("a quiz wants questions; given none")
+        self._asked = [_question(**question) for question in questions]
+        none = [-1] * len(questions)
+        super().__init__(name=name, limits={}, questions=self._asked, marks=none, given=none)
+
+    @traitlets.validate("at")
+    def _valid_at(self, proposal):
+        if not 0 <= proposal["value"] < len(self._asked):
+            raise traitlets.TraitError(f"wanted one of {len(self._asked)} questions; given {proposal['value']}")
+        return proposal["value"]
+
+    @traitlets.validate("marks", "given")
+    def _valid_choices(self, proposal):
+        sizes, chosen = [len(question["choices"]) for question in self._asked], proposal["value"]
+        if len(chosen) != len(sizes) or not all(-1 <= i < n for i, n in zip(chosen, sizes, strict=True)):
+            raise traitlets.TraitError(f"wanted a choice, or -1, for each of questions with {sizes}; given {chosen}")
+        return chosen
+
+    @property
+    def score(self) -> int:
+        """How many of the questions have been answered rightly."""
+        return sum([i] == question["truth"] for i, question in zip(self.given, self.questions, strict=True))
+
+
+def _question(*, prompt, choices, right, section):
+    for what, given in (("prompt", prompt), ("section", section)):
+        _text(what, given)
+    _reasons(choices, right)
+    return dict(prompt=prompt, section=section, **_choices(choices, right, ()))
+
+
+def _reasons(choices, right):
+    if right is None:
+        raise ValueError("wanted the choice that is right; given right=None")
+    if not isinstance(choices, Mapping) or not all(map(str.strip, choices.values())):
+        raise ValueError(f"wanted a dict with a reply to each choice, its reason; given {choices}")
 
 
 def _text(what, given):

@@ -13,6 +13,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxRole
 
 EXACT = "To be exact: "
+APART = ("Five questions", "Exercises")  # sections that no first reading has to have
 CODE = {"lesson": "the lesson’s", "all": "all", "none": "none"}
 # The seconds that each takes: a word, a row of a displayed formula, a line of code and so on.
 WORD, ROW, LINE, FIGURE, WIDGET, PREDICTION = 0.5, 40, 6, 20, 90, 40
@@ -63,7 +64,7 @@ def raw(html):
 
 
 def minutes(doctree) -> int:
-    """How long the main path of a page takes: without exercises, boxes, and code that is folded or not shown."""
+    """How long the main path of a page takes: without quiz, exercises, boxes, and code that is folded or not shown."""
     seconds = 0
     for node in main_path(doctree):
         if isinstance(node, nodes.Text):
@@ -88,7 +89,7 @@ def main_path(node):
     kind = type(node).__name__
     if kind.startswith(("exercise", "solution")) or "dropdown" in getattr(node, "attributes", {}).get("classes", []):
         return
-    if isinstance(node, nodes.section) and (is_exact(node) or node[0].astext() == "Exercises"):
+    if isinstance(node, nodes.section) and (is_exact(node) or node[0].astext() in APART):
         return
     if isinstance(node, (nodes.comment, nodes.target, nodes.substitution_definition)):
         return

@@ -135,13 +135,14 @@ def mark_widgets(app, doctree, name):
     models = state_of(app, name)["state"] if views else {}
     for node in views:
         state = models.get(re.search(r'"model_id": "(\w+)"', node.astext())[1], {}).get("state", {})
-        kind = "widget question" if state.get("kind") in ("choice", "number") else "widget"
-        place = PLACE.format(kind=kind, question=as_text(state) if "prompt" in state else "")
+        asked = [state] if "prompt" in state else state.get("questions", [])
+        kind = "widget question" if asked and state.get("kind") != "curve" else "widget"
+        place = PLACE.format(kind=kind, question="".join(map(as_text, asked)))
         node.parent.insert(node.parent.index(node) + 1, nodes.raw("", place, format="html"))
 
 
 def as_text(question):
-    """The prompt and the choices of a vae_widgets.Predict, without its answer."""
+    """The prompt and the choices of a vae_widgets.Predict, or of a question of a Quiz, without its answer."""
     prompt, *choices = (re.sub("`(.*?)`", r"<code>\1</code>", html.escape(text))
                         for text in (question["prompt"], *question.get("choices", [])))
     items = "".join(f"<li>{choice}</li>" for choice in choices)
