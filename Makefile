@@ -1,4 +1,4 @@
-# make book · make test · make lab · make train [MODEL=vae] · make bench · make lock · make address · make clean
+# make book · make test · make lab · make train [MODEL=vae] · make gallery · make bench · make lock · make address · make clean
 PYTHON ?= python3
 VENV := .venv
 LOCK := constraints.txt
@@ -11,7 +11,7 @@ UV := $(VENV)/uv/bin/uv
 unexport PYTHONPATH PYTHONHOME
 export PYTHONUTF8 := 1
 
-.PHONY: book test lab train bench lock lowest address clean
+.PHONY: book test lab train gallery bench lock lowest address clean
 
 book: $(READY)
 	$(BIN)/jupyter-book build . -W -n --keep-going
@@ -28,6 +28,11 @@ lab: $(READY)
 # the time.
 train: $(READY)
 	MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1000000000 $(BIN)/python train.py $(MODEL)
+
+# The pictures on the page for lecturers, when a widget is new or looks different.
+gallery: book
+	$(BIN)/python book/gallery.py
+	$(MAKE) book
 
 # The peers go into an environment of their own, on top of the book's.
 bench: $(READY)

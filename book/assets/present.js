@@ -12,8 +12,9 @@
   // Widths to lay the article out at, and columns for a widget's parts; what shows most of it in the largest type is taken.
   const TEXT = [500, 560, 620, 680].map((width) => [width, 1]);
   const WIDGET = [[560, 1], [640, 1], [720, 1], [800, 1], ...[760, 860, 960, 1060].map((width) => [width, 2]), ...[900, 1050, 1200].map((width) => [width, 3])];
-  const LEAST = 1210; // a slide that needs more than this width to be seen whole is scrolled, in larger type
-  const SCROLLED = 900;
+  // A slide that could be seen whole only in smaller type than this is scrolled, in a larger one.
+  const LINES = 680; // pixels of layout from top to bottom
+  const SCROLLED = 1060;
 
   // --- slides ---
 
@@ -115,21 +116,30 @@
       root.classList.toggle("presenting-loose", loose);
       return article.offsetHeight;
     };
+    // How small a picture gets, and the letters in it, where it has not the width that it was drawn for.
+    const share = (element, wanted) => (element.clientWidth ? element.clientWidth / wanted : 1);
+    const letters = () => Math.min(1, ...[...article.querySelectorAll(".vw svg[viewBox]")].map((svg) => share(svg, 0.8 * svg.viewBox.baseVal.width)),
+      ...[...article.querySelectorAll(".vw-plane")].map((plane) => share(plane, 320)));
     const [best] = (slide.whole ? WIDGET : TEXT)
       .flatMap(([wide, columns]) => [false, columns > 1].map((loose) =>
-        ({ wide, columns, loose, scale: Math.min(room / wide, height / heightAt(wide, columns, loose)) })))
-      .sort((a, b) => b.scale - a.scale);
-    const [least, scrolled] = slide.whole ? [LEAST, SCROLLED] : [TEXT.at(-1)[0], TEXT[2][0]];
-    const taken = best.scale >= 0.98 * room / least ? best : { wide: scrolled, columns: 1, loose: false, scale: room / scrolled };
+        ({ wide, columns, loose, scale: Math.min(room / wide, height / heightAt(wide, columns, loose)), letters: letters() })))
+      .sort((a, b) => b.scale * b.letters - a.scale * a.letters);
+    const least = slide.whole ? height / LINES : room / TEXT.at(-1)[0];
+    const wide = slide.whole ? Math.min(SCROLLED, room / least) : TEXT[2][0];
+    const taken = best.scale >= 0.98 * least ? best : { wide, columns: 1, loose: false, scale: room / wide };
     place(taken);
   }
+
+  let tall = 0, whole = false; // how high the article is laid out, and whether the screen has all of it
 
   function place({ wide, columns, loose, scale }) {
     root.classList.toggle("presenting-loose", loose);
     article.style.width = `${wide}px`;
     article.style.setProperty("--columns", columns);
     article.style.transform = `scale(${scale})`;
-    const left = (stage.clientWidth - scale * wide) / 2, free = stage.clientHeight - scale * article.offsetHeight;
+    tall = article.offsetHeight;
+    const left = (stage.clientWidth - scale * wide) / 2, free = stage.clientHeight - scale * tall;
+    whole = free > -2;
     article.style.left = `${Math.max(0, left)}px`;
     article.style.top = `${Math.max(0, free / 2)}px`;
     stage.scrollTop = 0;
@@ -210,7 +220,7 @@
 
   // At the element that the address names, else at what the reader sees.
   function enter() {
-    const seen = [...article.querySelectorAll("section, .cell, p")].find((e) => e.getBoundingClientRect().bottom > 80);
+    const seen = [...article.querySelectorAll("p, .cell")].find((e) => e.getBoundingClientRect().bottom > 80);
     all = slidesOf(article);
     controller = new AbortController();
     ({ signal } = controller);
@@ -220,21 +230,13 @@
     addEventListener("keydown", keys, { signal });
     addEventListener("pointerdown", () => (byTab = false), { signal });
     addEventListener("resize", fit, { signal });
-    addEventListener("widget-drawn", fit, { signal });
-    article.addEventListener("toggle", fit, { signal, capture: true });
-    const asked = fragment();
-    show(withElement(document.getElementById(asked)) ?? (asked ? null : withElement(seen)) ?? all[0]);
-    // Widgets get their names when the page has unpacked them.
-    if (asked && !document.getElementById(asked)) {
-      const named = new MutationObserver(() => {
-        const element = document.getElementById(asked);
-        if (!element) return;
-        named.disconnect();
-        show(withElement(element) ?? slide);
-      });
-      named.observe(article, { subtree: true, attributeFilter: ["id"] });
-      signal.addEventListener("abort", () => named.disconnect());
-    }
+    addEventListener("hashchange", () => show(withElement(document.getElementById(fragment())) ?? slide), { signal });
+    for (const event of ["widget-drawn", "toggle"]) addEventListener(event, () => article.offsetHeight !== tall && fit(), { signal, capture: true });
+    // What has outgrown the screen, such as a question with its answer, is fitted anew; what has shrunk stays as it is.
+    const growing = new ResizeObserver(() => whole && article.offsetHeight > 1.01 * tall && fit());
+    growing.observe(article);
+    signal.addEventListener("abort", () => growing.disconnect());
+    show(withElement(document.getElementById(fragment()) ?? seen) ?? all[0]);
     document.fonts.ready.then(() => signal.aborted || fit());
   }
 
