@@ -109,13 +109,15 @@ def test_a_plane_on_a_slide_is_sharp_and_is_hit(open_page):
     page.mouse.click(box["x"] + 0.75 * box["width"], box["y"] + 0.75 * box["height"])
     for index, wanted in enumerate((1.75, -1.75)):
         assert float(control(page.locator("#plane-vae"), "z", index).input_value()) == pytest.approx(wanted, abs=0.06)
-    # What is not on the slide lives on.
+    # What is not on the slide waits, and goes on.
     page.evaluate("location.hash = 'train'")
     train = page.locator("#train")
     train.get_by_role("button", name="Play").click()
     page.keyboard.press("ArrowRight")
     expect(train).to_be_hidden()
     steps = "+document.querySelector('#train .vw-train-steps output').value.replace(',', '')"
+    page.keyboard.press("ArrowLeft")
+    expect(train).to_be_visible()
     now = page.evaluate(steps)
     page.wait_for_function(f"{steps} > {now} + 5")
     assert trouble == []

@@ -198,7 +198,7 @@
   function keys(event) {
     if (event.key === "Tab") byTab = true;
     const { key, target } = event, isRemote = key.startsWith("Page") && !byTab;
-    if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !KEYS[key]) return;
+    if ((event.defaultPrevented && key !== "Escape") || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !KEYS[key]) return;
     const own = target.closest('input:not([type="checkbox"]), select, textarea, [contenteditable], [role="slider"], .vw [tabindex]');
     if (own && key !== "Escape" && !isRemote) return;
     event.preventDefault();
