@@ -5,6 +5,8 @@
 // of links, which book/sphinx_ext/lessons.py writes into lessons.js. Nothing moves within the page, so that widgets live on;
 // what is not on the slide is hidden, and the article is scaled as a whole.
 
+"use strict"; // so that a function of this file is none of the page's
+
 {
   const root = document.documentElement, article = document.querySelector("article.bd-article");
   const stage = article.parentElement;

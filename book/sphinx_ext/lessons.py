@@ -87,8 +87,8 @@ class Lesson(SphinxDirective):
             shows = step.get("shows", {})
             link = f"{page}.html?present={name}&step={number}{query(place, step.get('state', {}))}#{place}"
             links.append(link)
-            opener = (f'<a class="lesson-link" href="{html.escape(link)}" data-shows="{html.escape(json.dumps(shows))}">'
-                      f"{html.escape(step['title'])}</a>")
+            opener = (f'<a class="lesson-link" href="{html.escape(link)}" '
+                      f'data-shows="{html.escape(json.dumps(shows))}">{html.escape(step["title"])}</a>')
             say, ask, answer = (filled(step[part], shows) for part in ("say", "ask", "answer"))
             steps += nodes.list_item(
                 "", nodes.paragraph("", "", nodes.strong("", "", raw(opener))), *parsed(self, say),
