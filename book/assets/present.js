@@ -160,6 +160,7 @@
 
   function remember() {
     const url = new URL(location.href);
+    if (!url.searchParams.has("present")) url.search = `?present${url.search.replace("?", "&")}`;
     url.hash = nameOf(slide);
     history.replaceState(history.state, "", url);
   }
@@ -239,12 +240,13 @@
     growing.observe(article);
     signal.addEventListener("abort", () => growing.disconnect());
     show(withElement(document.getElementById(fragment()) ?? seen) ?? all[0]);
+    if (!lesson) remember();
     document.fonts.ready.then(() => signal.aborted || fit());
   }
 
   function leave() {
     controller.abort();
-    root.classList.remove("presenting", "presenting-whole");
+    root.classList.remove("presenting", "presenting-whole", "presenting-loose");
     bar.remove();
     stage.removeAttribute("tabindex");
     article.removeAttribute("style");
