@@ -122,14 +122,14 @@
     const share = (element, wanted) => (element.clientWidth ? element.clientWidth / wanted : 1);
     const letters = () => Math.min(1, ...[...article.querySelectorAll(".vw svg[viewBox]")].map((svg) => share(svg, 0.8 * svg.viewBox.baseVal.width)),
       ...[...article.querySelectorAll(".vw-plane")].map((plane) => share(plane, 320)));
+    const least = slide.whole ? height / LINES : room / TEXT.at(-1)[0];
     const [best] = (slide.whole ? WIDGET : TEXT)
       .flatMap(([wide, columns]) => [false, columns > 1].map((loose) =>
         ({ wide, columns, loose, scale: Math.min(room / wide, height / heightAt(wide, columns, loose)), letters: letters() })))
+      .filter(({ scale }) => scale >= 0.98 * least)
       .sort((a, b) => b.scale * b.letters - a.scale * a.letters);
-    const least = slide.whole ? height / LINES : room / TEXT.at(-1)[0];
     const wide = slide.whole ? Math.min(SCROLLED, room / least) : TEXT[2][0];
-    const taken = best.scale >= 0.98 * least ? best : { wide, columns: 1, loose: false, scale: room / wide };
-    place(taken);
+    place(best ?? { wide, columns: 1, loose: false, scale: room / wide });
   }
 
   let tall = 0, whole = false; // how high the article is laid out, and whether the screen has all of it
