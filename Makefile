@@ -1,5 +1,5 @@
-# make book · make pdf [PAPER=Letter] · make test · make lab · make train [MODEL=vae] · make bench · make lock
-# make address · make clean
+# make book · make pdf [PAPER=Letter] · make test · make lab · make train [MODEL=vae] · make gallery · make bench
+# make lock · make address · make clean
 PYTHON ?= python3
 VENV := .venv
 LOCK := constraints.txt
@@ -12,7 +12,7 @@ UV := $(VENV)/uv/bin/uv
 unexport PYTHONPATH PYTHONHOME
 export PYTHONUTF8 := 1
 
-.PHONY: book pdf test lab train bench lock lowest address clean
+.PHONY: book pdf test lab train gallery bench lock lowest address clean
 
 # SOLUTIONS=0 make book: without the solutions of the exercises, and beside the whole book
 CLASS := $(if $(filter 0,$(SOLUTIONS)),_build/class)
@@ -35,6 +35,11 @@ lab: $(READY)
 # the time.
 train: $(READY)
 	MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1000000000 $(BIN)/python train.py $(MODEL)
+
+# The pictures on the page for lecturers, when a widget is new or looks different.
+gallery: book
+	$(BIN)/python book/gallery.py
+	$(MAKE) book
 
 # The peers go into an environment of their own, on top of the book's.
 bench: $(READY)

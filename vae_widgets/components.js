@@ -114,7 +114,7 @@ async function renderComponents({ model, el }) {
   }
 
   function drawSheet() {
-    const wanted = [box.clientWidth || 320, model.get("digit"), window.devicePixelRatio || 1];
+    const wanted = [box.clientWidth || 320, model.get("digit"), ui.enlarged(box) * (window.devicePixelRatio || 1)];
     if (laidOut !== `${wanted} ${painted}`) layOut(...wanted);
     laidOut = `${wanted} ${painted}`;
     const context = sheet.getContext("2d");

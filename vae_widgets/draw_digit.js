@@ -219,7 +219,7 @@ async function renderDrawDigit({ model, el }) {
   });
 
   function drawPaper(x) {
-    const ratio = window.devicePixelRatio || 1;
+    const ratio = ui.enlarged(canvas) * (window.devicePixelRatio || 1);
     const side = canvas.clientWidth || 256;
     if (canvas.width !== Math.round(side * ratio)) canvas.width = canvas.height = Math.round(side * ratio);
     const context = canvas.getContext("2d");

@@ -640,25 +640,30 @@ const ui = (() => {
 
   // --- a plane of two latents: a canvas to draw on, with a pointer that drags a point ---
 
-  // Returns { canvas, redraw, move }: draw(context, place, scale) is called with the context in CSS pixels; place(z1, z2)
+  // How much larger than its layout the page shows an element, as it does on a slide.
+  const enlarged = (element) => element.getBoundingClientRect().width / element.offsetWidth || 1;
+
+  // Returns { canvas, redraw, move }: draw(context, place, scale) is called with the context in CSS pixels (on a slide in
+  // larger ones: the property --vw-marks says how many make one); place(z1, z2)
   // are coordinates there and scale the pixels a unit. mark(): where a ring stands on top of it, which `move` moves,
   // without drawing all anew. onDrag([z1, z2], started) while a pointer is down.
   function plane({ extent, draw, mark, onDrag, signal, label }) {
     const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
     const ground = mark ? h("canvas") : canvas;
     let side = 0, width = 0; // of the picture; of the canvas as the page has laid it out last
+    let marks = 1, zoom = 1;
     const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
     const clamp = (value) => Math.min(extent, Math.max(-extent, value));
 
     function redraw() {
-      side = width || canvas.clientWidth || 320; // to ask a canvas makes the browser lay out the page
+      side = (width || canvas.clientWidth || 320) / marks; // to ask a canvas makes the browser lay out the page
       draw(start(ground), place, side / (2 * extent));
       if (mark) move();
     }
 
     // The context of a canvas, empty and in CSS pixels.
     function start(sheet) {
-      const context = sheet.getContext("2d"), ratio = window.devicePixelRatio || 1, pixels = Math.round(side * ratio);
+      const context = sheet.getContext("2d"), ratio = marks * zoom * (window.devicePixelRatio || 1), pixels = Math.round(side * ratio);
       if (sheet.width !== pixels) sheet.width = sheet.height = pixels;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, side, side);
@@ -690,6 +695,8 @@ const ui = (() => {
     }
     const observer = new ResizeObserver(() => {
       width = canvas.clientWidth;
+      marks = +getComputedStyle(canvas).getPropertyValue("--vw-marks") || 1;
+      zoom = enlarged(canvas);
       redraw();
     });
     observer.observe(canvas);
@@ -758,7 +765,7 @@ const ui = (() => {
 
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, turn, idle, bytes, digitsOf, floats, set, setAt, changed,
-    frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
+    frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, enlarged, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
     decoderOf, useModel, following, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();

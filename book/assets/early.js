@@ -28,3 +28,6 @@ if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "n
 // Which code is shown: see book.css and later.js.
 const chosen = localStorage.getItem("vae-book-code");
 document.documentElement.dataset.code = ["all", "none"].includes(chosen) ? chosen : "lesson";
+
+// A page that opens as a slide shows nothing before it is one: see book.css and present.js.
+if (new URLSearchParams(location.search).has("present")) document.documentElement.classList.add("to-present");

@@ -2,6 +2,7 @@
 // layout of all that is below the screen, and the scripts of the theme. They wait for a frame, and for nothing else.
 
 {
+  const here = document.currentScript.src;
   const catchUp = () => {
     document.documentElement.classList.remove("opening");
     for (const waiting of document.querySelectorAll('script[type="text/later"]')) {
@@ -73,6 +74,24 @@
   };
   addEventListener("focusin", fetchSearch);
   fetchSearch({ target: document.querySelector(".bd-search-container input") ?? document.body });
+
+  // Teaching from a page, which is loaded when it is asked for: by the address, the key p or a button.
+  let teaching = false;
+  const present = () => {
+    document.dispatchEvent(new Event("present"));
+    if (teaching) return;
+    teaching = true;
+    const named = (file) => new URL(file, here).href;
+    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: named("present.css") });
+    style.onload = () => document.head.append(Object.assign(document.createElement("script"), { src: named("present.js") }));
+    document.head.append(style);
+  };
+  if (new URLSearchParams(location.search).has("present")) present();
+  addEventListener("keydown", (event) => {
+    const { key, target, ctrlKey, altKey, metaKey } = event;
+    if (key === "p" && !ctrlKey && !altKey && !metaKey && !target.closest?.("input, select, textarea, [contenteditable]")) present();
+  });
+  document.querySelector(".present-page")?.addEventListener("click", present);
 
   // The theme's buttons name the function that they call: see strict_policy.py.
   addEventListener("click", ({ target }) => {

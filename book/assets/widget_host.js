@@ -118,15 +118,28 @@ function settle(model) {
   model.address = name;
   for (let n = 2; addresses.has(model.address); n++) model.address = `${name}-${n}`;
   addresses.add(model.address);
-  const query = new URLSearchParams(location.search);
-  const left = history.state?.widgets?.[model.address] ?? {};
+  Object.assign(model.state, asked(model, history.state?.widgets?.[model.address]));
+}
+
+// What the URL, or how it was left, says of a widget's state.
+function asked(model, left = {}) {
+  const query = new URLSearchParams(location.search), values = {};
   for (const trait of model.get("_shared")) {
     const text = left[trait] === undefined ? query.get(`${model.address}.${trait}`) : write(left[trait]);
     const value = text === null ? undefined : read(text, model.get(trait));
     const whole = model.get("_whole").includes(trait);
-    if (value !== undefined && isWithin(value, model.get("_limits")[trait], whole)) model.state[trait] = value;
+    if (value !== undefined && isWithin(value, model.get("_limits")[trait], whole)) values[trait] = value;
   }
+  return values;
 }
+
+// Where a lesson goes on to another state of the same page, the widget that it is about gets it: see present.js.
+addEventListener("widget-state", () => {
+  for (const model of models.values()) {
+    if (model.address !== fragment()) continue;
+    model.set({ ...structuredClone(model.get("_defaults")), ...asked(model) });
+  }
+});
 
 // Who comes back to a page by the browser's history finds its widgets as they were left.
 function remember() {

@@ -133,6 +133,7 @@ def show(app, doctree, docname):
         options = "".join(f'<label><input type="radio" name="code" value="{value}">{name}</label>'
                           for value, name in CODE.items())
         switch = f'<fieldset class="code-switch"><legend>Code:</legend>{options}</fieldset>'
+        switch += '<button type="button" class="present-page" title="As slides, by the key p too">Present</button>'
         is_chapter = docname.split("/")[-1][0].isdigit()
         doctree[0].insert(1, raw(f'<div class="reading">{time if is_chapter else ""}{switch}</div>'))
 

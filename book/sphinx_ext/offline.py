@@ -14,8 +14,8 @@ from widget_state import pack_page, state_of
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
 # Where a widget will be, with its room; and what is said where scripts do not run.
-PLACE = ('<div class="{kind}" aria-busy="true"><noscript>{question}<p class="widget-notice">An interactive figure: it '
-         "needs JavaScript.</p></noscript></div>")
+PLACE = ('<div class="{kind}"{name} aria-busy="true"><noscript>{question}<p class="widget-notice">An interactive '
+         "figure: it needs JavaScript.</p></noscript></div>")
 
 
 def drop_what_nobody_reads(app, exception):
@@ -133,12 +133,36 @@ def mark_widgets(app, doctree, name):
     """Keep a place for each widget, where a question can be read without scripts, too."""
     views = [node for node in doctree.findall(nodes.raw) if "widget-view+json" in node.astext()]
     models = state_of(app, name)["state"] if views else {}
-    for node in views:
-        state = models.get(re.search(r'"model_id": "(\w+)"', node.astext())[1], {}).get("state", {})
+    shown = [re.search(r'"model_id": "(\w+)"', node.astext())[1] for node in views]
+    names = addresses(models, shown)
+    for node, model in zip(views, shown, strict=True):
+        state = models.get(model, {}).get("state", {})
         asked = [state] if "prompt" in state else state.get("questions", [])
         kind = "widget question" if asked and state.get("kind") != "curve" else "widget"
-        place = PLACE.format(kind=kind, question="".join(map(as_text, asked)))
+        address = names.get(model)
+        place = PLACE.format(kind=kind, name=f' id="{address}"' if address and address not in doctree.ids else "",
+                             question="".join(map(as_text, asked)))
         node.parent.insert(node.parent.index(node) + 1, nodes.raw("", place, format="html"))
+
+
+def addresses(models, shown):
+    """How links name the widgets of a page, as settle() in widget_host.js has it: model id -> address."""
+    names = {}
+
+    def settle(model):
+        state = models.get(model, {}).get("state", {})
+        if "children" in state:  # a box
+            for child in state["children"]:
+                settle(child.removeprefix("IPY_MODEL_"))
+        if "_shared" in state and model not in names:
+            name, n = state["name"], 2
+            while name in names.values():
+                name, n = f"{state['name']}-{n}", n + 1
+            names[model] = name
+
+    for model in shown:
+        settle(model)
+    return names
 
 
 def as_text(question):
