@@ -100,6 +100,26 @@ def test_a_link_into_a_box_opens_it(open_address, site):
     assert trouble + more == []
 
 
+def test_the_contents_mark_the_section_that_one_reads(open_page):
+    """However one gets there: down or up, step by step or at one go, and with a box open or not."""
+    page, trouble = open_page("book/3_vae")
+    wait_until_drawn(page)
+    page.wait_for_load_state("networkidle")
+    marked = page.locator(".page-toc a.active")
+    names = page.locator(".page-toc a").evaluate_all("(links) => links.map((link) => link.hash.slice(1))")
+    assert len(names) > 10
+    for name in [*names[::4], *names[::-2]]:
+        # A little below its heading, which for the last of them is further than the page goes.
+        page.evaluate("""(name) => {
+            const section = document.getElementById(name), { top } = section.querySelector("h2, h3").getBoundingClientRect();
+            scrollBy(0, top - 80);
+        }""", name)
+        if page.evaluate("scrollY + innerHeight < document.documentElement.scrollHeight - 2"):
+            expect(marked).to_have_attribute("href", f"#{name}", timeout=3000)
+    expect(marked).to_have_attribute("aria-current", "true")
+    assert trouble == []
+
+
 def test_an_address_or_a_choice_that_means_nothing_stops_nothing(open_address, site):
     """Another page of the host may have kept something by the same name; a link may be cut off within a letter."""
     page, trouble = open_address((site / "book/4_beta.html").as_uri() + "#%E0%A4%A",

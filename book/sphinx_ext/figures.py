@@ -19,6 +19,7 @@ from PIL import Image
 LUMA = np.array([0.213, 0.715, 0.072])  # as a filter's hue-rotate has it
 PIXELS_PER_INCH = 100
 POINTS_PER_INCH = 72
+NARROW = 520  # px: beside a drawing of this width there is room for its caption
 EMBEDDED = re.compile(r"data:image/png;base64,([\w+/=\s]+)")
 
 
@@ -58,11 +59,14 @@ def for_the_dark(svg, photo):
 
 
 def size_drawings(app, doctree):
-    """Show a drawing at the size it was drawn for."""
+    """Show a drawing at the size it was drawn for, and the caption of a narrow one beside it."""
     for node in doctree.findall(nodes.image):
         if (path := Path(app.srcdir, node["uri"])).suffix == ".svg" and not {"width", "height"} & set(node.attributes):
             if width := re.search(r'<svg [^>]*?width="([\d.]+)pt"', path.read_text(encoding="utf-8")):
-                node["width"] = f"{float(width[1]) / POINTS_PER_INCH * PIXELS_PER_INCH:.0f}px"
+                width = round(float(width[1]) / POINTS_PER_INCH * PIXELS_PER_INCH)
+                node["width"] = f"{width}px"
+                if width <= NARROW and isinstance(node.parent, nodes.figure):
+                    node.parent["classes"].append("narrow")
 
 
 def draw_twice(app, exception):
