@@ -49,6 +49,17 @@ def test_no_formula_scrolls_that_has_room(open_page, name):
     no_formula_scrolls_that_has_room(page)
 
 
+@pytest.mark.parametrize("name", ["book/6_iwae", "book/7_ssvae", "book/corrections", "book/questions"])
+def test_no_formula_is_wider_than_a_phone(open_page, name):
+    page, _ = open_page(name, width=390)
+    page.evaluate(UNFOLD)
+    page.evaluate("document.fonts.ready")
+    formulas = "article :is(div.math, :is(p, li) > .math mjx-container)"
+    assert page.evaluate("""(formulas) => [...document.querySelectorAll(formulas)]
+        .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 2)
+        .map((e) => e.textContent.slice(0, 60))""", formulas) == []
+
+
 def test_the_tab_key_stops_at_what_can_be_used(open_page):
     page, _ = open_page("book/1_marginal_likelihood")
     stops = set()
@@ -111,8 +122,8 @@ def test_the_contents_mark_the_section_that_one_reads(open_page):
     for name in [*names[::4], *names[::-2]]:
         # A little below its heading, which for the last of them is further than the page goes.
         page.evaluate("""(name) => {
-            const section = document.getElementById(name), { top } = section.querySelector("h2, h3").getBoundingClientRect();
-            scrollBy(0, top - 80);
+            const head = document.getElementById(name).querySelector("h2, h3");
+            scrollBy(0, head.getBoundingClientRect().top - 80);
         }""", name)
         if page.evaluate("scrollY + innerHeight < document.documentElement.scrollHeight - 2"):
             expect(marked).to_have_attribute("href", f"#{name}", timeout=3000)
@@ -366,13 +377,38 @@ def test_a_number_in_a_table_keeps_its_spread_beside_it(open_page, name):
     assert len(lines) > 3 and {count for _, count in lines} == {1}
 
 
-def test_dark_theme_turns_figures(open_page, site):
-    name = next(name for name in PAGES if "<figure" in (site / name).with_suffix(".html").read_text(encoding="utf-8"))
-    for theme, expected in (("light", "none"), ("dark", "invert(1) hue-rotate(180deg)")):
-        page, _ = open_page(name, theme=theme)
-        images = page.locator(".cell_output img:not(.photo)")
-        filters = images.evaluate_all("(images) => images.map((image) => getComputedStyle(image).filter)")
-        assert filters and set(filters) == {expected}
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_figure_is_drawn_for_its_theme(open_page, site, theme):
+    """Of the two drawings that a page has of each, the other is not even fetched; no filter is upon them."""
+    page, _ = open_page("book/1_marginal_likelihood", theme=theme)
+    figures = page.locator("figure:has(img[src$='.svg'])")
+    assert figures.count() >= 4
+    for figure in figures.all():
+        if not figure.is_visible():
+            continue
+        figure.scroll_into_view_if_needed()
+        shown, = figure.locator("img:visible").all()
+        assert (shown.get_attribute("src").endswith("-dark.svg")) == (theme == "dark")
+        assert shown.evaluate("(image) => getComputedStyle(image).filter") == "none"
+    fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    assert not [name for name in fetched if ("-dark.svg" in name) != (theme == "dark") and "_images/" in name]
+
+
+def test_a_drawing_for_the_dark_has_its_colours_and_no_negative_of_a_photograph(site):
+    document = BeautifulSoup((site / "book/1_marginal_likelihood.html").read_text(encoding="utf-8"), "html.parser")
+
+    def drawings(figure):
+        files = [site / "book" / image["src"] for image in document.select(f"#{figure} img")]
+        return [file.read_text(encoding="utf-8") for file in files]
+
+    def pictures(svg):
+        return re.findall(r"data:image/png;base64,([\w+/=]+)", svg)
+
+    light, dark = drawings("fig-1-photo")
+    assert len(pictures(light)) > 2 and pictures(light) == pictures(dark)
+    assert "#1a1a1a" in light and "#1a1a1a" not in dark and "#e5e5e5" in dark
+    light, dark = drawings("fig-1-story")
+    assert len(pictures(light)) == len(pictures(dark)) and not set(pictures(light)) & set(pictures(dark))
 
 
 def test_search_works_from_disk(open_page):

@@ -61,40 +61,42 @@ def for_the_dark(svg, photo):
 def size_drawings(app, doctree):
     """Show a drawing at the size it was drawn for, and the caption of a narrow one beside it."""
     for node in doctree.findall(nodes.image):
-        if (path := Path(app.srcdir, node["uri"])).suffix == ".svg" and not {"width", "height"} & set(node.attributes):
-            if width := re.search(r'<svg [^>]*?width="([\d.]+)pt"', path.read_text(encoding="utf-8")):
-                width = round(float(width[1]) / POINTS_PER_INCH * PIXELS_PER_INCH)
-                node["width"] = f"{width}px"
-                if width <= NARROW and isinstance(node.parent, nodes.figure):
-                    node.parent["classes"].append("narrow")
+        path = Path(app.srcdir, node["uri"])
+        if path.suffix != ".svg" or {"width", "height"} & set(node.attributes):
+            continue
+        if width := re.search(r'<svg [^>]*?width="([\d.]+)pt"', path.read_text(encoding="utf-8")):
+            width = round(float(width[1]) / POINTS_PER_INCH * PIXELS_PER_INCH)
+            node["width"] = f"{width}px"
+            if width <= NARROW and isinstance(node.parent, nodes.figure):
+                node.parent["classes"].append("narrow")
 
 
 def draw_twice(app, exception):
     """Put a picture for either theme in the place of each drawing, with its room, for when the reader nears it."""
     if exception or app.builder.format != "html":
         return
-
     for page in Path(app.outdir).rglob("*.html"):
 
         def both(tag, page=page):
-            source = re.search(r'src="([^"]*_images/[^"]+)\.svg"', tag[0])
-            if not source or "loading=" in tag[0]:
+            link, attributes = tag[1] or "", tag[2]
+            source = re.search(r'src="([^"]*_images/[^"]+)\.svg"', attributes)
+            if not source or "loading=" in attributes:
                 return tag[0]
             file = (page.parent / f"{source[1]}.svg").resolve()
             dark = file.with_stem(f"{file.stem}-dark")
             if not dark.exists():
                 svg = tidy(file.read_text(encoding="utf-8"))
                 file.write_text(svg, encoding="utf-8")
-                classes = re.search(r'class="([^"]*)"', tag[0])
-                dark.write_text(for_the_dark(svg, classes and "photo" in classes[1].split()), encoding="utf-8")
+                classes = " ".join(re.findall(r'class="([^"]*)"', link + attributes)).split()
+                dark.write_text(for_the_dark(svg, "photo" in classes), encoding="utf-8")
             box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', file.read_text(encoding="utf-8"))
             width, height = (round(float(side) / POINTS_PER_INCH * PIXELS_PER_INCH) for side in box.groups())
-            rest = re.sub(r' (class|src)="[^"]*"', "", tag[1])
-            return "".join(f'<img class="in-{theme}" width="{width}" height="{height}" loading="lazy" '
-                           f'src="{source[1]}{end}.svg"{rest}>' for theme, end in (("light", ""), ("dark", "-dark")))
+            rest = re.sub(r' (class|src)="[^"]*"', "", attributes)
+            return link + "".join(f'<img class="in-{theme}" width="{width}" height="{height}" loading="lazy" '
+                                  f'src="{source[1]}{end}.svg"{rest}>' for theme, end in (("light", ""), ("dark", "-dark")))
 
         text = page.read_text(encoding="utf-8")
-        page.write_text(re.sub(r"<img((?: [^>]*)?)>", both, text), encoding="utf-8")
+        page.write_text(re.sub(r"(<a [^>]*>)?<img((?: [^>]*)?)>", both, text), encoding="utf-8")
 
 
 def setup(app):
