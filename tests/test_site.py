@@ -8,6 +8,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
+from fontTools.ttLib import TTFont
 from playwright.sync_api import expect
 from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
@@ -58,6 +59,26 @@ def test_no_formula_is_wider_than_a_phone(open_page, name):
     assert page.evaluate("""(formulas) => [...document.querySelectorAll(formulas)]
         .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 2)
         .map((e) => e.textContent.slice(0, 60))""", formulas) == []
+
+
+def test_the_type_is_there_and_light(open_page, site):
+    """Every letter of a chapter's text is in the cut fonts, which bear no reserved name; and lines have a measure."""
+    page, trouble = open_page("book/3_vae")
+    page.wait_for_function("['text', 'sans'].every((name) => [...document.fonts].some((font) =>"
+                           " font.status === 'loaded' && font.family.toLowerCase().includes(`book ${name}`)))")
+    page.evaluate("document.fonts.ready")
+    longest = page.evaluate("""() => Math.max(...[...document.querySelectorAll("section > p")].map((text) =>
+        text.clientWidth / parseFloat(getComputedStyle(text).fontSize)))""")
+    assert 25 < longest < 36  # em, of somewhat under half of which a letter is wide
+    letters = set("".join(page.locator("section > p").all_inner_texts())) - set("\n")
+    files = list((site / "_static/fonts").iterdir())
+    fonts = {file.stem: TTFont(file) for file in files}
+    # Those of formulas are further up.
+    assert {letter for letter in letters if letter.isalpha() and letter < "\u2000"} <= set(map(chr, fonts["text"].getBestCmap()))
+    assert sum(file.stat().st_size for file in files) < 90_000
+    assert not any("source" in record.toUnicode().lower() for font in fonts.values()
+                   for record in font["name"].names if record.nameID not in (0, 13, 14))
+    assert trouble == []
 
 
 def test_the_tab_key_stops_at_what_can_be_used(open_page):

@@ -92,8 +92,9 @@ def draw_twice(app, exception):
             box = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', file.read_text(encoding="utf-8"))
             width, height = (round(float(side) / POINTS_PER_INCH * PIXELS_PER_INCH) for side in box.groups())
             rest = re.sub(r' (class|src)="[^"]*"', "", attributes)
-            return link + "".join(f'<img class="in-{theme}" width="{width}" height="{height}" loading="lazy" '
-                                  f'src="{source[1]}{end}.svg"{rest}>' for theme, end in (("light", ""), ("dark", "-dark")))
+            room = f'width="{width}" height="{height}" loading="lazy"'
+            return link + "".join(f'<img class="in-{theme}" {room} src="{source[1]}{end}.svg"{rest}>'
+                                  for theme, end in (("light", ""), ("dark", "-dark")))
 
         text = page.read_text(encoding="utf-8")
         page.write_text(re.sub(r"(<a [^>]*>)?<img((?: [^>]*)?)>", both, text), encoding="utf-8")
