@@ -74,7 +74,8 @@ def test_the_type_is_there_and_light(open_page, site):
     files = list((site / "_static/fonts").iterdir())
     fonts = {file.stem: TTFont(file) for file in files}
     # Those of formulas are further up.
-    assert {letter for letter in letters if letter.isalpha() and letter < "\u2000"} <= set(map(chr, fonts["text"].getBestCmap()))
+    there = set(map(chr, fonts["text"].getBestCmap()))
+    assert {letter for letter in letters if letter.isalpha() and letter < "\u2000"} <= there
     assert sum(file.stat().st_size for file in files) < 90_000
     assert not any("source" in record.toUnicode().lower() for font in fonts.values()
                    for record in font["name"].names if record.nameID not in (0, 13, 14))
@@ -423,7 +424,7 @@ def test_a_drawing_for_the_dark_has_its_colours_and_no_negative_of_a_photograph(
         return [file.read_text(encoding="utf-8") for file in files]
 
     def pictures(svg):
-        return re.findall(r"data:image/png;base64,([\w+/=]+)", svg)
+        return re.findall(r"data:image/webp;base64,([\w+/=]+)", svg)
 
     light, dark = drawings("fig-1-photo")
     assert len(pictures(light)) > 2 and pictures(light) == pictures(dark)

@@ -69,7 +69,7 @@ def digits(images, titles=None, columns=10, ax=None):
     for i, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(image, cmap="gray_r", vmin=0, vmax=1)
         if titles is not None:
-            axis.set_title(titles[i], fontsize=9, loc="center", pad=3)
+            axis.set_title(titles[i], fontsize=10, fontweight="normal", loc="center", pad=3)
     return axes
 
 

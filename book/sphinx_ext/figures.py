@@ -20,7 +20,7 @@ LUMA = np.array([0.213, 0.715, 0.072])  # as a filter's hue-rotate has it
 PIXELS_PER_INCH = 100
 POINTS_PER_INCH = 72
 NARROW = 520  # px: beside a drawing of this width there is room for its caption
-EMBEDDED = re.compile(r"data:image/png;base64,([\w+/=\s]+)")
+EMBEDDED = re.compile(r"data:image/\w+;base64,([\w+/=\s]+)")
 
 
 def turned(colours):
@@ -34,8 +34,8 @@ def turn_colour(match):
 
 
 def pack(picture):
-    picture.save(data := io.BytesIO(), "png", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}"
+    picture.save(data := io.BytesIO(), "webp", lossless=True)
+    return f"data:image/webp;base64,{base64.b64encode(data.getvalue()).decode()}"
 
 
 def turn_picture(match):
