@@ -59,16 +59,13 @@ def for_the_dark(svg, photo):
 
 
 def size_drawings(app, doctree):
-    """Show a drawing at the size it was drawn for, and the caption of a narrow one beside it."""
+    """Show a drawing at the size it was drawn for."""
     for node in doctree.findall(nodes.image):
         path = Path(app.srcdir, node["uri"])
         if path.suffix != ".svg" or {"width", "height"} & set(node.attributes):
             continue
         if width := re.search(r'<svg [^>]*?width="([\d.]+)pt"', path.read_text(encoding="utf-8")):
-            width = round(float(width[1]) / POINTS_PER_INCH * PIXELS_PER_INCH)
-            node["width"] = f"{width}px"
-            if width <= NARROW and isinstance(node.parent, nodes.figure):
-                node.parent["classes"].append("narrow")
+            node["width"] = f"{float(width[1]) / POINTS_PER_INCH * PIXELS_PER_INCH:.0f}px"
 
 
 def draw_twice(app, exception):
@@ -96,8 +93,13 @@ def draw_twice(app, exception):
             return link + "".join(f'<img class="in-{theme}" {room} src="{source[1]}{end}.svg"{rest}>'
                                   for theme, end in (("light", ""), ("dark", "-dark")))
 
-        text = page.read_text(encoding="utf-8")
-        page.write_text(re.sub(r"(<a [^>]*>)?<img((?: [^>]*)?)>", both, text), encoding="utf-8")
+        def with_caption_beside(start):
+            return f'{start[1]} narrow"{start[2]}' if int(start[3]) <= NARROW else start[0]
+
+        text = re.sub(r"(<a [^>]*>)?<img((?: [^>]*)?)>", both, page.read_text(encoding="utf-8"))
+        text = re.sub(r'(<figure class="[^"]*)"([^>]*>\s*<a [^>]*><img class="in-light" width="(\d+)")',
+                      with_caption_beside, text)
+        page.write_text(text, encoding="utf-8")
 
 
 def setup(app):
