@@ -8,6 +8,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
+from fontTools.ttLib import TTFont
 from playwright.sync_api import expect
 from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
@@ -47,6 +48,38 @@ def no_formula_scrolls_that_has_room(page):
 def test_no_formula_scrolls_that_has_room(open_page, name):
     page, _ = open_page(name)
     no_formula_scrolls_that_has_room(page)
+
+
+@pytest.mark.parametrize("name", ["book/6_iwae", "book/7_ssvae", "book/corrections", "book/questions"])
+def test_no_formula_is_wider_than_a_phone(open_page, name):
+    page, _ = open_page(name, width=390)
+    page.evaluate(UNFOLD)
+    page.evaluate("document.fonts.ready")
+    formulas = "article :is(div.math, :is(p, li) > .math mjx-container)"
+    assert page.evaluate("""(formulas) => [...document.querySelectorAll(formulas)]
+        .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 2)
+        .map((e) => e.textContent.slice(0, 60))""", formulas) == []
+
+
+def test_the_type_is_there_and_light(open_page, site):
+    """Every letter of a chapter's text is in the cut fonts, which bear no reserved name; and lines have a measure."""
+    page, trouble = open_page("book/3_vae")
+    page.wait_for_function("['text', 'sans'].every((name) => [...document.fonts].some((font) =>"
+                           " font.status === 'loaded' && font.family.toLowerCase().includes(`book ${name}`)))")
+    page.evaluate("document.fonts.ready")
+    longest = page.evaluate("""() => Math.max(...[...document.querySelectorAll("section:not(.vw) > p")].map((text) =>
+        text.clientWidth / parseFloat(getComputedStyle(text).fontSize)))""")
+    assert 25 < longest < 36  # em, of somewhat under half of which a letter is wide
+    letters = set("".join(page.locator("section:not(.vw) > p").all_inner_texts())) - set("\n")
+    files = list((site / "_static/fonts").iterdir())
+    fonts = {file.stem: TTFont(file) for file in files}
+    # Those of formulas are further up.
+    there = set(map(chr, fonts["text"].getBestCmap()))
+    assert {letter for letter in letters if letter.isalpha() and letter < "\u2000"} <= there
+    assert sum(file.stat().st_size for file in files) < 90_000
+    assert not any("source" in record.toUnicode().lower() for font in fonts.values()
+                   for record in font["name"].names if record.nameID not in (0, 13, 14))
+    assert trouble == []
 
 
 def test_the_tab_key_stops_at_what_can_be_used(open_page):
@@ -92,12 +125,32 @@ def test_a_switch_shows_all_code_the_lessons_or_none(open_page):
 
 def test_a_link_into_a_box_opens_it(open_address, site):
     page, trouble = open_address((site / "book/4_beta.html").as_uri() + "#fig-4-warm")
-    figure = page.locator("#fig-4-warm img")
+    figure = page.locator("#fig-4-warm img:visible")
     expect(figure).to_be_visible()
     assert page.locator("details.exact[open]").count() == 1 < page.locator("details.exact").count()
     page, more = open_address((site / "book/4_beta.html").as_uri() + "#sec-4-warm-up")
-    expect(page.locator("#fig-4-warm img")).to_be_visible()
+    expect(page.locator("#fig-4-warm img:visible")).to_be_visible()
     assert trouble + more == []
+
+
+def test_the_contents_mark_the_section_that_one_reads(open_page):
+    """However one gets there: down or up, step by step or at one go, and with a box open or not."""
+    page, trouble = open_page("book/3_vae")
+    wait_until_drawn(page)
+    page.wait_for_load_state("networkidle")
+    marked = page.locator(".page-toc a.active")
+    names = page.locator(".page-toc a").evaluate_all("(links) => links.map((link) => link.hash.slice(1))")
+    assert len(names) > 10
+    for name in [*names[::4], *names[::-2]]:
+        # A little below its heading, which for the last of them is further than the page goes.
+        page.evaluate("""(name) => {
+            const head = document.getElementById(name).querySelector("h2, h3");
+            scrollBy(0, head.getBoundingClientRect().top - 80);
+        }""", name)
+        if page.evaluate("scrollY + innerHeight < document.documentElement.scrollHeight - 2"):
+            expect(marked).to_have_attribute("href", f"#{name}", timeout=3000)
+    expect(marked).to_have_attribute("aria-current", "true")
+    assert trouble == []
 
 
 def test_an_address_or_a_choice_that_means_nothing_stops_nothing(open_address, site):
@@ -386,13 +439,38 @@ def test_a_number_in_a_table_keeps_its_spread_beside_it(open_page, name):
     assert len(lines) > 3 and {count for _, count in lines} == {1}
 
 
-def test_dark_theme_turns_figures(open_page, site):
-    name = next(name for name in PAGES if "<figure" in (site / name).with_suffix(".html").read_text(encoding="utf-8"))
-    for theme, expected in (("light", "none"), ("dark", "invert(1) hue-rotate(180deg)")):
-        page, _ = open_page(name, theme=theme)
-        images = page.locator(".cell_output img:not(.photo)")
-        filters = images.evaluate_all("(images) => images.map((image) => getComputedStyle(image).filter)")
-        assert filters and set(filters) == {expected}
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_figure_is_drawn_for_its_theme(open_page, site, theme):
+    """Of the two drawings that a page has of each, the other is not even fetched; no filter is upon them."""
+    page, _ = open_page("book/1_marginal_likelihood", theme=theme)
+    figures = page.locator("figure:has(img[src$='.svg'])")
+    assert figures.count() >= 4
+    for figure in figures.all():
+        if not figure.is_visible():
+            continue
+        figure.scroll_into_view_if_needed()
+        shown, = figure.locator("img:visible").all()
+        assert (shown.get_attribute("src").endswith("-dark.svg")) == (theme == "dark")
+        assert shown.evaluate("(image) => getComputedStyle(image).filter") == "none"
+    fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    assert not [name for name in fetched if ("-dark.svg" in name) != (theme == "dark") and "_images/" in name]
+
+
+def test_a_drawing_for_the_dark_has_its_colours_and_no_negative_of_a_photograph(site):
+    document = BeautifulSoup((site / "book/1_marginal_likelihood.html").read_text(encoding="utf-8"), "html.parser")
+
+    def drawings(figure):
+        files = [site / "book" / image["src"] for image in document.select(f"#{figure} img")]
+        return [file.read_text(encoding="utf-8") for file in files]
+
+    def pictures(svg):
+        return re.findall(r"data:image/webp;base64,([\w+/=]+)", svg)
+
+    light, dark = drawings("fig-1-photo")
+    assert len(pictures(light)) > 2 and pictures(light) == pictures(dark)
+    assert "#1a1a1a" in light and "#1a1a1a" not in dark and "#e5e5e5" in dark
+    light, dark = drawings("fig-1-story")
+    assert len(pictures(light)) == len(pictures(dark)) and not set(pictures(light)) & set(pictures(dark))
 
 
 def test_the_work_of_others_is_named(site):

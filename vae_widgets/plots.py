@@ -1,9 +1,25 @@
 """Drawings that several chapters share, and one colour for each quantity throughout the book."""
 
 import math
+import os
+from contextlib import suppress
 
 import matplotlib.pyplot as plt
 import torch
+from matplotlib import font_manager
+
+with suppress(ImportError):  # the type of the book's pages, where those are built
+    from font_source_sans_pro import font_files_ttf
+
+    for name in ("SourceSansPro", "SourceSansProIt", "SourceSansProSemibold"):
+        font_manager.fontManager.addfont(font_files_ttf[name])
+
+if os.environ.get("VAE_BOOK_FIGURES") == "svg":  # the pages are being built: see book/sphinx_ext/figures.py
+    from matplotlib_inline.config import InlineBackend
+
+    inline = InlineBackend.instance()
+    inline.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+    inline.figure_formats = {"svg"}
 
 # By meaning. They are far enough apart for colour-blind readers and dark enough for text, and the dark theme's filter
 # keeps their hues. Formulas and widgets have the same ones, from colours.css.
@@ -53,7 +69,7 @@ def digits(images, titles=None, columns=10, ax=None):
     for i, (axis, image) in enumerate(zip(axes.flat, images, strict=False)):
         axis.imshow(image, cmap="gray_r", vmin=0, vmax=1)
         if titles is not None:
-            axis.set_title(titles[i], fontsize=9, loc="center", pad=3)
+            axis.set_title(titles[i], fontsize=10, fontweight="normal", loc="center", pad=3)
     return axes
 
 

@@ -51,6 +51,39 @@
   addEventListener("hashchange", unfold);
   unfold();
 
+  // The list of contents marks the section that one reads. The theme marks a heading that comes in at the top, and so none
+  // that one jumps over or scrolls back from; it does not find a list without its name.
+  const contents = document.querySelector("#pst-page-toc-nav");
+  if (contents) {
+    contents.id = "contents";
+    const entries = [...contents.querySelectorAll("a")].map((link) => {
+      const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+      return { link, head: section.querySelector("h2, h3, h4") ?? section };
+    });
+    let waiting = false;
+    const mark = () => {
+      waiting = false;
+      const { scrollHeight } = document.documentElement;
+      const line = scrollY + innerHeight >= scrollHeight - 2 ? innerHeight : 100;
+      const reading = entries.findLast(({ head }) => head.getBoundingClientRect().top < line);
+      for (const entry of entries) {
+        entry.link.classList.toggle("active", entry === reading);
+        if (entry === reading) entry.link.setAttribute("aria-current", "true");
+        else entry.link.removeAttribute("aria-current");
+      }
+      for (const item of contents.querySelectorAll(".toc-entry")) {
+        item.classList.toggle("active", item.contains(reading?.link ?? null));
+      }
+    };
+    const markSoon = () => {
+      if (!waiting) requestAnimationFrame(mark);
+      waiting = true;
+    };
+    addEventListener("scroll", markSoon, { passive: true });
+    addEventListener("resize", markSoon);
+    addEventListener("load", markSoon);
+  }
+
   // What scrolls sideways is a stop of the Tab key, in every browser. Code and tables have the theme's care.
   const formulas = new ResizeObserver((seen) => {
     for (const { target } of seen) {

@@ -40,7 +40,7 @@ def drop_what_nobody_reads(app, exception):
         else:
             css = css.replace(f'}}{selector}{{content:"\\{code}"}}', "}", 1)
     for file in out.rglob("_static/vendor/fontawesome/webfonts/fa-*.ttf"):
-        keep_characters(file, {int(code, 16) for code in icons})
+        keep_characters(file, {int(code, 16) for code in icons}, file.with_suffix(".woff2"))
         file.unlink()
     css = re.sub(r',url\([^)]*\.ttf\) ?format\("truetype"\)', "", css)
     (out / "_static/styles/pydata-sphinx-theme.css").write_text(css, encoding="utf-8")
@@ -48,14 +48,14 @@ def drop_what_nobody_reads(app, exception):
         file.unlink()
 
 
-def keep_characters(file, characters):
-    """Write beside a font a smaller one, with these characters alone, under no name: that is its makers'."""
+def keep_characters(file, characters, target, features=()):
+    """Write a smaller font, with these characters alone, under no name: that is its makers'."""
     font = TTFont(file)
-    cut = subset.Subsetter(subset.Options(layout_features=[], name_IDs=[0, 13, 14]))
+    cut = subset.Subsetter(subset.Options(layout_features=list(features), name_IDs=[0, 13, 14], hinting=False))
     cut.populate(unicodes=characters)
     cut.subset(font)
     font.flavor = "woff2"
-    font.save(file.with_suffix(".woff2"))
+    font.save(target)
 
 
 def size_figures(app, doctree):
