@@ -6,6 +6,7 @@ What takes the site's public address (`html_baseurl`, see address.py) is left ou
 """
 
 import html
+import io
 import json
 import re
 import subprocess
@@ -17,6 +18,7 @@ import yaml
 from docutils import nodes
 from mark import draw_mark
 from PIL import Image, ImageDraw, ImageFont
+from resvg_py import svg_to_bytes
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = "_share"  # of the pictures
@@ -143,7 +145,7 @@ def first_figure(app, doctree):
     """The first drawing in a page, and its description; the plane of digits where there is none."""
     sources = {name: Path(app.srcdir, source) for source, name in app.builder.images.items()}
     for node in doctree.findall(nodes.image) if doctree else ():
-        if node.get("alt") and node["uri"].endswith(".png"):
+        if node.get("alt") and node["uri"].endswith((".png", ".svg")):
             return sources[Path(node["uri"]).name], node["alt"]  # the page has its address by now
     return PLANE, PLANE_ALT
 
@@ -177,7 +179,9 @@ def draw_card(app, name, description, picture):
 
 
 def on_paper(file):
-    with Image.open(file) as image:
+    drawn = io.BytesIO(svg_to_bytes(svg_path=str(file), zoom=2, dpi=96, skip_system_fonts=True)) \
+        if file.suffix == ".svg" else file  # letters in a drawing are outlines
+    with Image.open(drawn) as image:
         image = image.convert("RGBA")
     if file == PLANE:  # its left half, below the title
         half = image.width // 2

@@ -54,7 +54,7 @@ def list_files(site):
         if APART & set(path.parts) or file.suffix not in SMALL | LARGE or path.name == WORKER:
             continue
         content = file.read_bytes()
-        large = file.suffix in LARGE and path.parts[0] != FOLDER
+        large = path.parts[0] == "_images" or (file.suffix in LARGE and path.parts[0] != FOLDER)
         kept = rest if large or content.startswith(WEIGHTS) else always
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
         kept[path.as_posix()] = [digest, len(content)]
