@@ -45,7 +45,7 @@ class Machine(ModelWidget, script="machine.js"):
                  name: str = "machine", **traits: Any) -> None:
         if getattr(model, "shape", None) not in (None, (28, 28)):
             raise ValueError(f"a digit is drawn on 28 x 28 pixels; given a model of {model.shape}")
-        if hasattr(model, "log_weight") and (model.takes_label or model.z_dim != 2 or not has_standard_prior(model)):
+        if hasattr(model, "log_weight") and (model.z_dim != 2 or not has_standard_prior(model) or model.takes_label):
             raise ValueError("the machine is a VAE with two latents and the prior N(0, I); given "
                              f"{type(model).__name__} with z_dim={model.z_dim}")
         if traits.get("pixels"):
