@@ -18,7 +18,7 @@ async function renderMachine({ model, el }) {
   const LAST = STEPS.length - 1;
   const { rec: GREEN, kl: ORANGE, elbo: BLUE, q: PURPLE, muted: MUTED } = ui.COLOURS;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
-  const digits = ui.digitsOf(model.get("digits"));
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster"));
   const labels = ui.bytes(model.get("labels"));
   const codes = ui.proposals(model, { inputs: 2, y_dim: 0 });
   const view = ui.frame(model, el, "The machine: a VAE at work");
@@ -56,7 +56,7 @@ async function renderMachine({ model, el }) {
   const box = (area, ...children) => ui.h("div", { class: area }, children);
 
   const places = {
-    x: figure("x", paper.canvas, part("x", {}, "x"), ": draw one"),
+    x: figure("x", paper.canvas, part("x", {}, "x"), ": draw it"),
     encoder: part("encoder", { class: "encoder" }, trapezium("M2 2L98 28V72L2 98Z"), ui.h("span", {}, "encoder", ui.h("small", {}, "784 → 4"))),
     noise: box("noise", part("noise", {}, "noise"), ui.h("div", { class: "vw-machine-numbers" }, pair("ε", "eps", MUTED))),
     code: box("code", part("z", {}, "q(z|x)"), ui.h("div", { class: "vw-machine-numbers" }, pair("m", "m", PURPLE), pair("v", "v", PURPLE, 3))),
@@ -115,14 +115,15 @@ async function renderMachine({ model, el }) {
     if (!known && !parts.encoder) return "encoder";
     const { m, v } = known ?? engine.encode(parts.encoder, x);
     const z = m.map((mean, i) => mean + Math.sqrt(v[i]) * eps[i]);
-    const first = model.get("first");
-    if (!parts.decoder && !(first && nameOf(state) === firstName)) return "decoder";
-    const logits = parts.decoder ? engine.forward(parts.decoder, z) : ui.floats(first);
+    const first = nameOf(state) === firstName && model.get("first"); // PyTorch's own numbers, which came with the widget
+    if (!first && !parts.decoder) return "decoder";
+    const logits = first ? ui.floats(first) : engine.forward(parts.decoder, z);
     const prices = logits.map((logit, i) => Math.max(logit, 0) - logit * x[i] + Math.log1p(Math.exp(-Math.abs(logit))));
     const rec = -engine.logBernoulli(x, logits, 784)[0], kl = engine.klNormal(m, v);
     return { x, m, v, z, eps, ink: engine.sigmoid(logits), prices, rec, kl, elbo: -(rec + kl) };
   }
 
+  let painting = true; // is the plane of digits still to come?
   let seen; // of the state that is shown
   let shownName = ""; // and that state
 
@@ -171,7 +172,7 @@ async function renderMachine({ model, el }) {
     "The decoder reads z and paints: for each pixel, a probability that it is on.",
     `How well does that tell the digit? Each pixel pays for its surprise: rec = ${ui.format(seen.rec)} nats.`,
     `How far is q(z|x) from the prior p(z), the rings? KL = ${ui.format(seen.kl)} nats.`,
-    `Both together, with the sign turned, are the ELBO: ${ui.format(seen.elbo)} nats. Training raises it.`,
+    `Added up, with the sign turned: the ELBO, ${ui.format(seen.elbo)} nats. Training raises it.`,
   ][step];
 
   // --- what is lit when: [step, share of its motion] ---
@@ -269,6 +270,18 @@ async function renderMachine({ model, el }) {
     const wires = [["x", "encoder", 1, 0.2, MUTED], ["encoder", "code", 1, 0.8, PURPLE], ["noise", "plane", 3, 0, MUTED], ["code", "plane", 3, 0, PURPLE],
                    [down, "decoder", 4, 0, PURPLE], ["decoder", "painted", 4, 0.5, MUTED], ["shown", "cost", 5, 0.2, GREEN]];
     for (const [from, to, when, share, colour] of wires) curve(wire(from, to), done(when, share) ? colour : ui.COLOURS.line, done(when, share) ? 1.8 : 1.2);
+
+    // Where one bar ends, the next one begins; and the last one ends where both do.
+    const ruler = (from, to, x, colour) => {
+      context.strokeStyle = colour;
+      context.lineWidth = 1;
+      context.beginPath();
+      context.moveTo(x, at[from].bottom);
+      context.lineTo(x, at[to].top);
+      context.stroke();
+    };
+    if (done(6, 0.5)) ruler("rec", "kl", barAt("kl"), ORANGE);
+    if (done(7, 0.2)) ruler("kl", "elbo", barAt("kl", 1), BLUE);
 
     const dot = ([x, y], radius, colour, alpha = 1) => {
       context.globalAlpha = alpha;
@@ -376,7 +389,7 @@ async function renderMachine({ model, el }) {
       });
     }
     if (step === 6 && t < 0.6) {
-      const end = [at.kl.left + barEnd("kl") * (at.kl.right - at.kl.left), at.kl.y];
+      const end = [barAt("kl"), at.kl.y];
       for (const i of ui.range(14)) {
         const angle = (2 * Math.PI * i) / 14, own = ease(span(t, 0.01 * i, 0.42 + 0.01 * i));
         const rim = [first[0] + 10 * Math.cos(angle), first[1] + 10 * Math.sin(angle)];
@@ -385,11 +398,15 @@ async function renderMachine({ model, el }) {
     }
     if (step === 7 && t < 0.5) {
       const own = ease(span(t, 0, 0.45)), to = [at.elbo.left, at.elbo.y];
-      for (const [name, colour] of [["rec", GREEN], ["kl", ORANGE]]) dot(mix([at[name].left + barEnd(name) * (at[name].right - at[name].left), at[name].y], to, own), 4, colour, 1 - own);
+      for (const [name, colour] of [["rec", GREEN], ["kl", ORANGE]]) dot(mix([barAt(name), at[name].y], to, own), 4, colour, 1 - own);
     }
   }
 
-  const barEnd = (name) => +places[name].style.getPropertyValue("--from");
+  // Where a bar begins, or with 1 ends.
+  function barAt(name, end = 0) {
+    const [from, length] = ["--from", "--length"].map((property) => +places[name].style.getPropertyValue(property));
+    return at[name].left + (from + end * length) * (at[name].right - at[name].left);
+  }
 
   // From one picture to another, below what is between them.
   const bend = (from, to, t) => {
@@ -482,15 +499,14 @@ async function renderMachine({ model, el }) {
   async function update() {
     const state = current(), name = nameOf(state), found = run(state);
     const busy = typeof found === "string";
-    view.root.setAttribute("aria-busy", busy);
+    view.root.setAttribute("aria-busy", busy || painting);
     if (busy) {
       says.textContent = `The ${found} is on its way.`;
       try {
         await load(found);
       } catch (error) {
         says.textContent = `The ${found} could not be loaded (${error.message ?? error}).`;
-        view.root.setAttribute("aria-busy", "false");
-        return;
+        return view.root.setAttribute("aria-busy", "false");
       }
       return view.signal.aborted ? undefined : update();
     }
@@ -513,12 +529,12 @@ async function renderMachine({ model, el }) {
     play.hidden = still.matches;
     clear.hidden = !model.get("pixels");
     if (began === null) light(step, 1);
-    if (at.stage) draw(step, began === null ? 1 : 0);
+    if (at.stage && (began === null || began === 0)) draw(step, began === null ? 1 : 0);
     if (!playing()) view.say(`${what}. ${sentence(step)} m = (${ui.format(seen.m[0])}, ${ui.format(seen.m[1])}), z = (${ui.format(seen.z[0])}, ${ui.format(seen.z[1])}), rec ${ui.format(seen.rec)}, KL ${ui.format(seen.kl)}, ELBO ${ui.format(seen.elbo)} nats`);
     next();
   }
 
-  // What each place of the plane draws: a few digits a frame.
+  // What each place of the plane draws: a few digits at a time, and nothing where the decoder does not come.
   function paintSheet() {
     const context = sheet.getContext("2d"), tile = ui.digit();
     let done = 0;
@@ -534,8 +550,14 @@ async function renderMachine({ model, el }) {
       done += cells.length;
       if (done < SIDE * SIDE) return setTimeout(some);
       sheet.classList.add("lit");
+      ready();
     };
     some();
+  }
+
+  function ready() {
+    painting = false;
+    view.root.setAttribute("aria-busy", "false");
   }
 
   // One or the other: a test digit or pixels from elsewhere.
@@ -566,7 +588,7 @@ async function renderMachine({ model, el }) {
   still.addEventListener("change", update, { signal: view.signal });
   addEventListener("beforeprint", () => seen && (light(LAST, 1), draw(LAST, 1)), { signal: view.signal });
   view.watch(["digit", "pixels", "eps", "step", "play"], update);
-  ui.onceSeen(view, () => load("decoder").then(paintSheet, () => {}));
+  ui.onceSeen(view, () => load("decoder").then(paintSheet, ready));
   return view.stop;
 }
 
