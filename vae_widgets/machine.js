@@ -4,6 +4,7 @@ async function renderMachine({ model, el }) {
   const EXTENT = 3.5; // of the plane, both ways
   const SIDE = 15; // digits along a side of the plane
   const DEAR = 2.5; // nats a pixel that are full ink
+  const WHOLE = 1400; // ms that a reader has for the whole of it, before it begins to move
   const PATIENCE = 900; // ms after a stroke until it becomes pixels
   const STEPS = [ // ms that each moves, and that it has in all before the next one
     { name: "image", motion: 500, time: 1100 },
@@ -436,7 +437,7 @@ async function renderMachine({ model, el }) {
       if (t >= 1) began = null;
     }
     since ||= now;
-    if (playing() && began === null && now - since >= STEPS[step].time) goOn();
+    if (playing() && began === null && now - since >= (touched ? STEPS[step].time : WHOLE)) goOn();
     if (began !== null || playing()) next();
   }
 

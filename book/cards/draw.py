@@ -45,9 +45,9 @@ def ring(ax: Axes, radius: float, **style) -> None:
 def causes(ax: Axes) -> None:
     """Where the prior draws its causes, and where those of one digit are."""
     x, away = digits([4]), 5.0
-    grid = vc.log_marginal_grid(vc.load_trained("vae-2d"), x, n=241, limit=6)
-    mass = grid.log_posterior[0].exp().reshape(241, 241).T
-    ax.imshow(mass / mass.max(), cmap=INK, origin="lower", extent=[-6.025, 6.025] * 2, interpolation="bilinear")
+    grid = vc.log_marginal_grid(vc.load_trained("vae-2d"), x, n=121, limit=6)
+    mass = grid.log_posterior[0].exp().reshape(121, 121).T
+    ax.imshow(mass / mass.max(), cmap=INK, origin="lower", extent=[-6.05, 6.05] * 2, interpolation="bilinear")
     drawn = torch.randn(400, 2, generator=torch.Generator().manual_seed(4))
     ax.plot(*drawn.T, ".", color=plots.PRIOR, markersize=1.6, alpha=0.8)
     ax.imshow(x.reshape(28, 28), cmap=INK, extent=[away - 1.8, away + 1.8, -1.8, 1.8])
@@ -94,7 +94,7 @@ def mixture(ax: Axes) -> None:
 def tighter(ax: Axes) -> None:
     """The bound of one digit, from 1 to 1,000 draws, under its exact log p(x)."""
     model, x = vc.load_trained("vae-2d"), digits([0])
-    truth = vc.log_marginal_grid(model, x, n=241).log_px.item()
+    truth = vc.log_marginal_grid(model, x, n=151).log_px.item()
     with vc.seeded(0):
         log_w = model.log_weight(x, 20_000)[0].flatten()
     counts = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
