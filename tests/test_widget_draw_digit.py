@@ -152,9 +152,9 @@ def test_mnist_goes_through_unchanged(show_widgets):
     page, _ = show_widgets([widget()])
     grey = vc.load_mnist().test_images[:100].reshape(-1, 28, 28).float() / 255
     centred = """async ([source, images, side]) => {
-      const url = URL.createObjectURL(new Blob([source, "\\nexport { centreDigit };"], { type: "text/javascript" }));
-      const { centreDigit } = await import(url);
-      return images.map((ink) => [...centreDigit(Float32Array.from(ink), side, side)]);
+      const url = URL.createObjectURL(new Blob([source, "\\nexport { ui };"], { type: "text/javascript" }));
+      const { ui } = await import(url);
+      return images.map((ink) => [...ui.centreDigit(Float32Array.from(ink), side, side)]);
     }"""
     same = torch.tensor(page.evaluate(centred, [DrawDigit._esm, grey.reshape(-1, 784).tolist(), 28]))
     assert (same - grey.reshape(-1, 784)).abs().max() < 1e-6

@@ -285,7 +285,7 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
             break
         stops.append(stop)
     assert [stop for stop in stops if not (stop["ring"] and stop["seen"])] == []
-    buttons = page.locator(".vw :is(button:enabled:not([tabindex='-1']), summary):visible").count()
+    buttons = page.locator(".vw :is(button:enabled:not([tabindex='-1']), summary, a[href]):visible").count()
     assert len(stops) == len(controls(page.locator(".vw"))) + buttons
     assert trouble == []
 
@@ -568,7 +568,7 @@ def test_digits_are_packed_as_bits():
     lambda net: w.DrawDigit(net, *digits(3)), lambda net: w.IwaeBound(net, *digits(3)),
     lambda net: w.LatentPlane(net), lambda net: w.LatentTraversal(net), lambda net: w.Integral(net, *digits(3)),
     lambda net: w.PosteriorEllipse(net, *digits(3), ellipse_grid()), lambda net: w.SampledKl({"one": net}, *digits(3)),
-    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
+    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)), lambda net: w.Machine(net, *digits(3)),
 ])
 def test_a_model_of_other_pixels_or_precision_is_refused(make):
     with pytest.raises(ValueError, match=r"give VAE\(\.\.\., shape=\(height, width\)\), of 99 pixels"):
@@ -587,7 +587,7 @@ class Shifted(vc.VAE):
 @pytest.mark.parametrize("make", [
     lambda net: w.DrawDigit(net, *digits(3)), lambda net: w.IwaeBound(net, *digits(3)), lambda net: w.LatentPlane(net),
     lambda net: w.LatentTraversal(net), lambda net: w.SampledKl({"one": net}, *digits(3)), lambda net: w.TrainVAE(net),
-    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
+    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)), lambda net: w.Machine(net, *digits(3)),
 ])
 def test_a_prior_that_the_browser_does_not_know_is_refused(make):
     for net in (Shifted(784, 2, (4,)), vc.NamedGMVAE(784, 2, (4,), y_dim=3, each=2)):

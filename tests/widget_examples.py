@@ -49,6 +49,7 @@ EXAMPLES = {
     "Jensen": lambda: w.Jensen(),
     "LatentPlane": lambda: w.LatentPlane(model(), *digits(200), codes=True),
     "LatentTraversal": lambda: w.LatentTraversal(model("vae"), *digits(200)),
+    "Machine": lambda: w.Machine(model(), *digits(10), play=False, links={"encoder": "a_page", "elbo": "a_page#part"}),
     "NamedClusters": named_clusters,
     "OneLatent": one_latent,
     "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),

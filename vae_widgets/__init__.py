@@ -18,6 +18,7 @@ from .iwae_bound import IwaeBound
 from .jensen import Jensen
 from .latent_plane import LatentPlane
 from .latent_traversal import LatentTraversal
+from .machine import Machine
 from .named_clusters import NamedClusters
 from .one_latent import OneLatent
 from .posterior_ellipse import PosteriorEllipse
@@ -30,7 +31,7 @@ from .train_vae import TrainingDigits, TrainVAE
 
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "GradientNoise", "Integral",
-    "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Mixture", "NamedClusters", "Network", "OneLatent",
-    "PosteriorEllipse", "Predict", "Quiz", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE",
+    "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Machine", "Mixture", "NamedClusters", "Network",
+    "OneLatent", "PosteriorEllipse", "Predict", "Quiz", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE",
     "TrainingDigits", "Try",
 ]

@@ -1,8 +1,9 @@
 """A small Sphinx extension: what a first reading sees of a page, and how long it takes.
 
 A cell with the tag `check` becomes one folded line with its claim, which is the comment that the cell begins with. A
-section that is called "To be exact: ..." is folded. Below the title stands how long the rest takes to read, and a
-switch that shows all code, the lesson's or none. The lesson's code is that of cells without tags; see book.css.
+section that is called "To be exact: ..." is folded. Below the title, but for the first page's, stands how long the rest
+takes to read, and a switch that shows all code, the lesson's or none. The lesson's code is that of cells without tags;
+see book.css.
 """
 
 import math
@@ -127,7 +128,7 @@ def show(app, doctree, docname):
     for node in doctree.findall(nodes.inline):
         if "minutes_of" in node:
             node += nodes.Text(str(app.env.minutes["book/" + node["minutes_of"]]))
-    if cells(doctree):
+    if cells(doctree) and docname != app.config.root_doc:  # the first page begins with a picture
         n = app.env.minutes[docname]
         time = f'<span class="reading-time" data-minutes="{n}">{n} minutes, without boxes and exercises</span>'
         options = "".join(f'<label><input type="radio" name="code" value="{value}">{name}</label>'
