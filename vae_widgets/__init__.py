@@ -32,6 +32,6 @@ from .train_vae import TrainingDigits, TrainVAE
 __all__ = [
     "Components", "DrawDigit", "Faces", "GaussianPrior", "GradientEstimators", "GradientNoise", "Integral",
     "IwaeBound", "Jensen", "LatentPlane", "LatentTraversal", "Machine", "Mixture", "NamedClusters", "Network",
-    "OneLatent", "PosteriorEllipse", "Predict", "Quiz", "Reparameterise", "SampledKl", "StyleContent", "Sweep", "TrainVAE",
-    "TrainingDigits", "Try",
+    "OneLatent", "PosteriorEllipse", "Predict", "Quiz", "Reparameterise", "SampledKl", "StyleContent", "Sweep",
+    "TrainVAE", "TrainingDigits", "Try",
 ]
