@@ -286,7 +286,8 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
         stops.append(stop)
     assert [stop for stop in stops if not (stop["ring"] and stop["seen"])] == []
     buttons = page.locator(".vw :is(button:enabled:not([tabindex='-1']), summary, a[href]):visible").count()
-    assert len(stops) == len(controls(page.locator(".vw"))) + buttons
+    sheets = page.locator(".vw-sheet[tabindex='0']").count()  # which scroll
+    assert len(stops) == len(controls(page.locator(".vw"))) + buttons + sheets
     assert trouble == []
 
 

@@ -4,6 +4,7 @@ Hands and eyes take a place: a page, or the locator of one widget on it.
 """
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +43,10 @@ def write_widget_page(file, widgets, theme="light"):
 
     data = embed_data(widgets, state=dependency_state(widgets, drop_defaults=False))  # not every widget there is
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{}</script></div>'
+    css = (ROOT / "book/assets/book.css").read_text(encoding="utf-8")  # without the fonts, which a built page has
     file.write_text(PAGE.format(
         theme=theme,
-        css=(ROOT / "book/assets/book.css").read_text(encoding="utf-8"),
+        css=re.sub("@font-face {.*?}", "", css, flags=re.DOTALL),
         print_css=(ROOT / "book/assets/print.css").read_text(encoding="utf-8"),
         kind=KIND,
         state=pack_state(data["manager_state"], store),
