@@ -13,11 +13,15 @@ OPEN = """async () => {
         await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
     }
 }"""
+# Colours that change have changed, and what scrolls at this width is a stop of the Tab key.
+SETTLED = """() => document.getAnimations().every((moved) => !(moved instanceof CSSTransition))
+    && [...document.querySelectorAll("pre")].every((code) => code.scrollWidth <= code.clientWidth || code.tabIndex === 0)"""
 CONTEXT = {"exclude": [["th:has(math)"]]}  # a heading that is a formula seems empty to axe, which does not read MathML
 
 
 def broken(page, **options):
     """The rules that the page breaks, each with its weight and the first places where it does."""
+    page.wait_for_function(SETTLED)
     found = Axe().run(page, context=CONTEXT, options={"resultTypes": ["violations"], **options}).response["violations"]
     return {rule["id"]: (rule["impact"], [node["target"] for node in rule["nodes"][:3]]) for rule in found}
 

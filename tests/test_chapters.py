@@ -71,7 +71,7 @@ def test_notebook_is_cleared(notebook):
     nbformat.validate(notebook)
     assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
     assert notebook.metadata.kernelspec.name == "python3"
-    assert set(notebook.metadata) <= {"kernelspec", "language_info", "mystnb"}
+    assert set(notebook.metadata) <= {"description", "kernelspec", "language_info", "mystnb"}
     for cell in code_cells(notebook):
         assert not cell.outputs and cell.execution_count is None, f"cell {cell.id} has been run and not cleared"
 

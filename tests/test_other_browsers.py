@@ -42,7 +42,15 @@ def test_every_text_in_a_link_has_options_or_is_read_with_care():
     for name, make in EXAMPLES.items():
         widget = make()
         texts = [trait for trait in widget.state if isinstance(getattr(widget, trait), str)]
-        assert [text for text in texts if text not in widget._limits] == (["pixels"] if name == "DrawDigit" else [])
+        drawn = ["pixels"] if name in ("DrawDigit", "Machine") else []
+        assert [text for text in texts if text not in widget._limits] == drawn
+
+
+@pytest.mark.parametrize("text", ["AAAA", "%3Cb%3E"])
+def test_a_drawing_that_is_none_is_an_empty_image(show_widgets, text):
+    page, trouble = show_widgets([EXAMPLES["Machine"]()], query=f"?machine.pixels={text}&machine.digit=-1")
+    assert page.locator("canvas[aria-label^='Your drawing: 0 pixels on']").count() == 1
+    assert trouble == []
 
 
 # --- the browser's history ---

@@ -19,7 +19,7 @@ from sphinx.search.en import SearchEnglish
 HERE = Path(__file__).parent
 # How much a mention weighs beside one in a chapter; on a page that is not here, half.
 PAGES = {"index": 0.7, "questions": 0.8, "results": 0.7, "notation": 0.7, "api": 0.3, "from_the_notes": 0.4,
-         "references": 0.15}
+         "lecturers": 0.2, "references": 0.15}
 # And beside the main path, what stands in boxes, in exercises and at the end of every chapter.
 SHARES = {"To be exact: ": 0.8, "Exercise": 0.7, "Five lines to remember": 0.6, "To read next": 0.6,
           "What to read next": 0.6}
