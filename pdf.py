@@ -72,7 +72,7 @@ PAINT = """async () => {
         canvas.getContext("2d").drawImage(picture, 0, 0);
     }
     await Promise.all(Array.from(document.images, (image) => image.decode()));
-    await document.fonts.ready;
+    await Promise.allSettled(Array.from(document.fonts, (font) => font.load())); // not every stand-in is installed
 }"""
 
 NUMBER = """(numbers) => {

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from conftest import ROOT
 from playwright.sync_api import expect
-from test_other_browsers import POLICY, serve  # noqa: F401 - a fixture
+from test_other_browsers import POLICY
 from widget_examples import WIDGETS
 from widget_pages import control, drag, press, wait_for_frame
 
@@ -211,7 +211,7 @@ def test_lessons_and_gallery_open_what_they_say(open_address, site, lecturers):
     assert {page_of(link) for link in lecturers.select(".gallery-picture")} <= shown
 
 
-def test_a_lesson_works_under_a_strict_policy(open_address, site, serve, lecturers):  # noqa: F811
+def test_a_lesson_works_under_a_strict_policy(open_address, site, serve, lecturers):
     address = serve(site, [("Content-Security-Policy", POLICY)])
     link = lecturers.select('a.lesson-link[href*="present=lesson-10&"]')[1]
     page, trouble = open_address(f"{address}/book/{link['href']}", before=CLIPBOARD)

@@ -49,7 +49,7 @@ def test_every_text_in_a_link_has_options_or_is_read_with_care():
 @pytest.mark.parametrize("text", ["AAAA", "%3Cb%3E"])
 def test_a_drawing_that_is_none_is_an_empty_image(show_widgets, text):
     page, trouble = show_widgets([EXAMPLES["Machine"]()], query=f"?machine.pixels={text}&machine.digit=-1")
-    assert page.locator("canvas[aria-label^='Your drawing: 0 pixels on']").count() == 1
+    expect(page.locator("canvas[aria-label^='Your drawing: 0 pixels on']")).to_have_count(1)
     assert trouble == []
 
 

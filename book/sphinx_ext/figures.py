@@ -48,6 +48,8 @@ def tidy(svg):
     """A drawing without what nobody sees: a hundredth of a point is enough, and its pictures are packed anew."""
     svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<=\s)(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)
+    svg = re.sub(r'(?<=\sd=")[^"]*', lambda match: re.sub(r"\s*([A-Za-z])\s*", r"\1", match[0]), svg)
+    svg = svg.replace("SourceSansPro-", "")  # in the names of letters
     svg = EMBEDDED.sub(lambda match: pack(Image.open(io.BytesIO(base64.b64decode(match[1])))), svg)
     return re.sub(r"\n\s*", "\n", svg).strip() + "\n"
 

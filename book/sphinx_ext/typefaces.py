@@ -35,5 +35,5 @@ def cut_typefaces(app, exception):
 
 
 def setup(app):
-    app.connect("build-finished", cut_typefaces, priority=990)
+    app.connect("build-finished", cut_typefaces, priority=980)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
