@@ -63,6 +63,7 @@ def test_a_page_is_walked_through_as_slides(open_page):
         page.keyboard.press("PageDown")
     assert slide(page)[0] > at[0]
     page.evaluate("location.hash = 'which-sign'")
+    expect(title).to_be_visible()
     page.keyboard.press("Escape")
     assert not page.evaluate(PRESENTING) and "present" not in page.url
     expect(title).to_be_in_viewport()
