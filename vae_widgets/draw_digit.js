@@ -223,16 +223,7 @@ async function renderDrawDigit({ model, el }) {
     view.say(`${what}${told ? `, read as ${likely}` : ""}: rec ${ui.format(shown.rec)}, KL ${ui.format(shown.kl)}, ELBO ${ui.format(shown.elbo)} nats`);
   }
 
-  // One or the other: a test digit or pixels from elsewhere.
-  const digitChosen = () => model.get("digit") >= 0 && model.get("pixels") && ui.set(model, { pixels: "" });
-  const pixelsGiven = () => model.get("pixels") && model.get("digit") >= 0 && ui.set(model, { digit: -1 });
-  model.on("change:digit", digitChosen);
-  model.on("change:pixels", pixelsGiven);
-  view.signal.addEventListener("abort", () => {
-    model.off("change:digit", digitChosen);
-    model.off("change:pixels", pixelsGiven);
-  });
-  if (model.get("pixels")) pixelsGiven(); // a link may have both
+  ui.digitOrDrawing(view, model);
   const observer = new ResizeObserver(() => paper.show(image()));
   observer.observe(canvas);
   view.signal.addEventListener("abort", () => observer.disconnect());

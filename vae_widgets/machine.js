@@ -328,14 +328,7 @@ async function renderMachine({ model, el }) {
       const slide = ease(span(t, 0.5, 0.9));
       if (mean >= 1 || t > 0.45) {
         const middle = mix(first, last, slide);
-        dot(first, 2.5, PURPLE);
-        context.strokeStyle = MUTED;
-        context.lineWidth = 1.5;
-        context.beginPath();
-        context.moveTo(...first);
-        context.lineTo(...middle);
-        context.stroke();
-        mark(middle, 0.35 + 0.65 * slide);
+        away(middle, 0.35 + 0.65 * slide);
         const ripple = span(t, 0.8, 1);
         if (ripple > 0 && ripple < 1) {
           context.globalAlpha = 1 - ripple;
@@ -347,6 +340,17 @@ async function renderMachine({ model, el }) {
         }
       }
     }
+    // z, and how far the noise took it from m.
+    function away(z, size) {
+      dot(first, 2.5, PURPLE);
+      context.strokeStyle = MUTED;
+      context.lineWidth = 1.5;
+      context.beginPath();
+      context.moveTo(...first);
+      context.lineTo(...z);
+      context.stroke();
+      mark(z, size);
+    }
     function mark([x, y], size = 1) {
       for (const [width, colour] of [[5, "#fff"], [2.5, PURPLE]]) {
         context.lineWidth = width;
@@ -357,14 +361,7 @@ async function renderMachine({ model, el }) {
       }
     }
     if (done(4) || (step === 3 && t >= 1)) {
-      dot(first, 2.5, PURPLE);
-      context.strokeStyle = MUTED;
-      context.lineWidth = 1.5;
-      context.beginPath();
-      context.moveTo(...first);
-      context.lineTo(...last);
-      context.stroke();
-      mark(last);
+      away(last);
     }
     if (step === 4 && t < 1) {
       const [start, , , into] = wire(down, "decoder"), [out] = wire("decoder", "painted"), side = sizeOf("painted");
@@ -561,16 +558,7 @@ async function renderMachine({ model, el }) {
     view.root.setAttribute("aria-busy", "false");
   }
 
-  // One or the other: a test digit or pixels from elsewhere.
-  const digitChosen = () => model.get("digit") >= 0 && model.get("pixels") && ui.set(model, { pixels: "" });
-  const pixelsGiven = () => model.get("pixels") && model.get("digit") >= 0 && ui.set(model, { digit: -1 });
-  model.on("change:digit", digitChosen);
-  model.on("change:pixels", pixelsGiven);
-  view.signal.addEventListener("abort", () => {
-    model.off("change:digit", digitChosen);
-    model.off("change:pixels", pixelsGiven);
-  });
-  if (model.get("pixels")) pixelsGiven(); // a link may have both
+  ui.digitOrDrawing(view, model);
 
   const observer = new ResizeObserver(() => {
     measure();

@@ -708,6 +708,12 @@ const ui = (() => {
     }
   }
 
+  // One or the other: a test digit, or the pixels of a drawing, which come first where a link has both.
+  function digitOrDrawing(view, model) {
+    bind(model, "pixels", () => model.get("pixels") && model.get("digit") >= 0 && set(model, { digit: -1 }), view.signal);
+    bind(model, "digit", () => model.get("digit") >= 0 && model.get("pixels") && set(model, { pixels: "" }), view.signal);
+  }
+
   // Paper to draw a digit on, at one's own pace. Returns { canvas, show, take, forget, count }: show(x) draws the strokes,
   // or where there are none the image x, faint unless `ink` is 1; take(n) keeps the first n strokes; forget() has none, as
   // when a digit is chosen. onDrawn(pixels) is called with what a model sees of each change, as imageText has it.
@@ -953,6 +959,6 @@ const ui = (() => {
   return {
     COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, turn, idle, bytes, digitsOf, floats, set, setAt, changed,
     frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, enlarged, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
-    paper, centreDigit, imageText, imageOf, decoderOf, useModel, following, adoptable, adoptedParts, encodeAll, safetensors, download,
+    digitOrDrawing, paper, centreDigit, imageText, imageOf, decoderOf, useModel, following, adoptable, adoptedParts, encodeAll, safetensors, download,
   };
 })();
