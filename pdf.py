@@ -102,7 +102,7 @@ body, .bd-main, .bd-content, .bd-article-container {{ display: block !important;
 .cover > * {{ margin-bottom: 2.5rem !important; }}
 .cover h1 {{ font-size: 3.4rem !important; margin-top: 3rem !important; }}
 .cover img {{ display: block; max-height: none; width: 100%; zoom: 1; }}
-.book-contents {{ line-height: 1.32; page: contents; }}
+.book-contents {{ line-height: 1.29; page: contents; }}
 .book-contents a {{
     align-items: baseline; break-inside: avoid; color: inherit; display: flex; gap: 0.4rem; text-decoration: none;
 }}

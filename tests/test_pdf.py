@@ -90,6 +90,7 @@ def test_the_solutions_come_after_the_exercises_and_nothing_is_left_to_press(tex
     assert exercises == sorted(exercises) and solutions == sorted(solutions)
     assert exercises[-1] <= sheet_of("Solutions") <= solutions[0] and exercises[0] < solutions[-1]
     whole = "".join(texts)
+    assert "withoutboxesandexercises" in whole and "exercisesPresent" not in whole  # a button
     for words in ("Clickto", "Showthecode", "Copylink", "Tocommit", "printedbeforethat", "needsJavaScript"):
         assert words.lower() not in whole.lower()
 
