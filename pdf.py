@@ -91,8 +91,10 @@ DOCUMENT = """<!doctype html>
 {chapters}
 </div></div></main></body></html>
 """
-LICENCE = ("The text is under the CC BY 4.0 licence, the code under the MIT licence, pictures of MNIST’s digits under "
-           "CC BY-SA 3.0. This is the book as it can be printed: on its own pages the widgets live and the code runs.")
+LICENCE = (
+    "The text is under the CC BY 4.0 licence, the code under the MIT licence, pictures of MNIST’s digits under "
+    "CC BY-SA 3.0. This is the book as it can be printed: on its own pages the widgets live and the code runs."
+)
 
 STYLE = """
 body, .bd-main, .bd-content, .bd-article-container {{ display: block !important; overflow: visible !important; }}
@@ -152,8 +154,9 @@ def take_pages(browser: Browser, site: Path, names: list[str]) -> dict[str, dict
             raise NotBuilt(f"{file} is missing: `make book` builds the pages.")
     keys = {urlsplit(file.as_uri()).path: key_of(name) for name, file in files.items()}
     taken = {}
-    context = browser.new_context(viewport={"width": WIDTH, "height": 900}, color_scheme="light", device_scale_factor=2,
-                                  reduced_motion="reduce")
+    context = browser.new_context(
+        viewport={"width": WIDTH, "height": 900}, color_scheme="light", device_scale_factor=2, reduced_motion="reduce"
+    )
     context.set_default_timeout(PATIENCE)
     for name, file in files.items():
         page = context.new_page()
@@ -190,13 +193,20 @@ def assemble(parts: list[Part], taken: dict[str, dict], site: Path, config: dict
             contents += [entry("section", section["name"], section["markup"]) for section in page["sections"]]
             sheet = f"sheet-{len(chapters)}"
             chapters.append(f'<article class="bd-article" id="{key}" style="page: {sheet}">{page["body"]}</article>')
-            running.append(f'@page {sheet} {{ @top-center {{ content: {quoted(page["title"]["text"])}; }} }}')
+            running.append(f"@page {sheet} {{ @top-center {{ content: {quoted(page['title']['text'])}; }} }}")
     picture = (site / "_static/latent_plane.png").as_uri()
     return DOCUMENT.format(
         head="\n".join([*sheets, *(f"<style>{style}</style>" for style in styles)]),
-        style=STYLE.format(running="\n".join(running)), title=config["title"], author=config["author"],
-        version=config["version"], abstract=config["abstract"], licence=LICENCE, picture=picture,
-        contents="\n".join(contents), chapters="\n".join(chapters))
+        style=STYLE.format(running="\n".join(running)),
+        title=config["title"],
+        author=config["author"],
+        version=config["version"],
+        abstract=config["abstract"],
+        licence=LICENCE,
+        picture=picture,
+        contents="\n".join(contents),
+        chapters="\n".join(chapters),
+    )
 
 
 def entry(kind: str, name: str, markup: str) -> str:
@@ -212,8 +222,10 @@ def quoted(text: str) -> str:
 
 def begins(reader: PdfReader) -> dict[str, int]:
     """{name: the number of the sheet where it is}."""
-    return {name.removeprefix("/"): reader.get_destination_page_number(place) + 1
-            for name, place in reader.named_destinations.items()}
+    return {
+        name.removeprefix("/"): reader.get_destination_page_number(place) + 1
+        for name, place in reader.named_destinations.items()
+    }
 
 
 def finish(printed: Path, parts: list[Part], taken: dict[str, dict], config: dict) -> bytes:
@@ -223,8 +235,13 @@ def finish(printed: Path, parts: list[Part], taken: dict[str, dict], config: dic
 
     def add(text, name, parent, **style):
         place = places[name]
-        return writer.add_outline_item(title=text, page_number=reader.get_destination_page_number(place), parent=parent,
-                                       fit=Fit.xyz(left=0, top=place.top), **style)
+        return writer.add_outline_item(
+            title=text,
+            page_number=reader.get_destination_page_number(place),
+            parent=parent,
+            fit=Fit.xyz(left=0, top=place.top),
+            **style,
+        )
 
     for caption, names in parts:
         part = add(caption, key_of(names[0]), None, bold=True) if caption else None
@@ -237,7 +254,8 @@ def finish(printed: Path, parts: list[Part], taken: dict[str, dict], config: dic
     writer.page_mode = "/UseOutlines"
     writer.root_object[NameObject("/Lang")] = TextStringObject("en-GB")
     writer.root_object[NameObject("/ViewerPreferences")] = DictionaryObject(
-        {NameObject("/DisplayDocTitle"): BooleanObject(True)})
+        {NameObject("/DisplayDocTitle"): BooleanObject(True)}
+    )
     writer.write(whole := BytesIO())
     return whole.getvalue()
 

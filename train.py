@@ -40,9 +40,14 @@ CLASS_WEIGHTS = (100.0, 10.0, 1.0, 0.1)
 LOOKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 6000, 8000, 10_000)
 # NamedGMVAE: the components of a class and for how many epochs; the classes that it then names place more of them.
 GROWTH = {1: 2, 5: 2, 20: 3}
-VARIANTS = {"as it is": {}, "one Gaussian a class": dict(growth={1: 7}), "twenty from the start": dict(growth={20: 7}),
-            "the KL counted twice": dict(beta=2.0), "known labels a hundredfold": dict(class_weight=100.0),
-            "no cross-entropy": dict(class_weight=0.0)}
+VARIANTS = {
+    "as it is": {},
+    "one Gaussian a class": dict(growth={1: 7}),
+    "twenty from the start": dict(growth={20: 7}),
+    "the KL counted twice": dict(beta=2.0),
+    "known labels a hundredfold": dict(class_weight=100.0),
+    "no cross-entropy": dict(class_weight=0.0),
+}
 BY_ACCURACY = ("m2", "named-gmvae")  # what they are for: their IWAE bounds are not measured
 FEWER_DRAWS = 3  # where the number of labels is not that of the shipped model
 
@@ -83,8 +88,9 @@ RECIPES = {
     "gmvae": Recipe(vc.GMVAE, {}, dict(epochs=120, batch_size=128, learning_rate=3e-3)),
     "autoencoder-2d": Recipe(vc.Autoencoder, dict(z_dim=2), SWEEP),
     # The sweeps, trained alike; vae-z10 has the beta of 1 that stands between the others.
-    **{f"vae-beta{beta:g}": Recipe(vc.VAE, dict(beta=beta), SWEEP, seeds=3)
-       for beta in (0.1, 0.25, 0.5, 2.0, 4.0, 8.0)},
+    **{
+        f"vae-beta{beta:g}": Recipe(vc.VAE, dict(beta=beta), SWEEP, seeds=3) for beta in (0.1, 0.25, 0.5, 2.0, 4.0, 8.0)
+    },
     **{f"vae-z{z_dim}": Recipe(vc.VAE, dict(z_dim=z_dim), SWEEP, seeds=3) for z_dim in (1, 2, 3, 5, 10, 20, 50)},
     # The network of Burda et al. (2016), and their question: how many samples in training?
     "burda-1": Recipe(*BURDA, AFRESH | dict(warm_up=0.1)),
@@ -94,10 +100,14 @@ RECIPES = {
     # An epoch with 50 samples takes several times as long as one with 5, so it is with 5 that most is learned.
     **{f"burda-{bound}-50": Recipe(*BURDA, FURTHER, bound, 50, f"burda-{bound}-5") for bound in BOUNDS},
     # At the rates of AFRESH a trained network forgets first; at a third of them it goes on from where it was.
-    **{f"burda-{bound}-5-longer": Recipe(*BURDA, SLOWER, bound, 5, f"burda-{bound}-5")
-       for bound in ("iwae", "iwae-dreg")},
-    **{f"burda-{bound}-50-longer": Recipe(*BURDA, SLOWER | dict(epochs=30), bound, 50, f"burda-{bound}-5-longer")
-       for bound in ("iwae", "iwae-dreg")},
+    **{
+        f"burda-{bound}-5-longer": Recipe(*BURDA, SLOWER, bound, 5, f"burda-{bound}-5")
+        for bound in ("iwae", "iwae-dreg")
+    },
+    **{
+        f"burda-{bound}-50-longer": Recipe(*BURDA, SLOWER | dict(epochs=30), bound, 50, f"burda-{bound}-5-longer")
+        for bound in ("iwae", "iwae-dreg")
+    },
     # After the model that its guesses come from, NEIGHBOURS_IN.
     "ssvae": Recipe(vc.SSVAE, dict(class_weight=1.0), dict(epochs=14, batch_size=100, learning_rate=3e-3)),
     # The notes' own model: J alone, all labels summed. Its class weight is the problem set's.
@@ -147,7 +157,8 @@ def settings_of(name, recipe):
     before = NEIGHBOURS_IN if name in TRAINERS else recipe.start
     weights = before and weights_of(before)
     ours = {"m2": (SHIPPED_LABELS, CLASS_WEIGHTS, LOOKS), "named-gmvae": (GROWTH, GUESS_WEIGHT)}.get(
-        name, (SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT))
+        name, (SHORT, SHIPPED_LABELS, LIKELIEST, NEIGHBOURS_IN, GUESS_WEIGHT)
+    )
     return recipe, *ours, EVALUATION_SEED, weights
 
 
@@ -166,16 +177,25 @@ def train(name, recipe, data):
     if recipe.seeds > 1:
         results["seeds"] = [results_of_seed(name, recipe, data, seed) for seed in range(recipe.seeds)]
     versions = dict(python=platform.python_version(), torch=torch.__version__, safetensors=safetensors.__version__)
-    vc.save_model(model_files.TRAINED / f"{name}.safetensors", model, seed=0, evaluation_seed=EVALUATION_SEED,
-                  recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
-                  history=model.description["history"],
-                  threads=torch.get_num_threads(), versions=versions, results=results)
+    vc.save_model(
+        model_files.TRAINED / f"{name}.safetensors",
+        model,
+        seed=0,
+        evaluation_seed=EVALUATION_SEED,
+        recipe=recipe.fit | dict(bound=recipe.bound, iw=recipe.iw, start=recipe.start),
+        history=model.description["history"],
+        threads=torch.get_num_threads(),
+        versions=versions,
+        results=results,
+    )
     print(f"{name}: {results}", flush=True)
 
 
 def quick_results(model, data):
-    results = {"test": vc.evaluate(model, data.test_images, EVALUATION_SEED),
-               "train": vc.evaluate(model, data.train_images[:10_000], EVALUATION_SEED)}
+    results = {
+        "test": vc.evaluate(model, data.test_images, EVALUATION_SEED),
+        "train": vc.evaluate(model, data.train_images[:10_000], EVALUATION_SEED),
+    }
     if hasattr(model, "log_weight") and not model.takes_label:
         results["active_units"] = vc.active_units(model, binary_test_images(data.test_images)).sum().item()
     return results
@@ -202,8 +222,14 @@ def trained(name, recipe, images, loss=None, seed=0):
             loss = recipe.model.loss
         elif loss is None:
             loss = lambda model, x: BOUNDS[recipe.bound](model, x, recipe.iw)  # noqa: E731
-        history = vc.fit(model, images, loss=lambda x: loss(model, x), seed=seed,
-                         checkpoint=file.with_suffix(".checkpoint"), **recipe.fit)
+        history = vc.fit(
+            model,
+            images,
+            loss=lambda x: loss(model, x),
+            seed=seed,
+            checkpoint=file.with_suffix(".checkpoint"),
+            **recipe.fit,
+        )
         assert_rounding_is_harmless(model, images[:1000])
         vc.save_model(file, model, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
     return vc.load_model(file)
@@ -228,8 +254,15 @@ def train_semi_supervised(name, recipe, data):
     rest, _, loss = with_few_labels(data, graph, SHIPPED_LABELS, draw=0)
     model = trained(name, recipe, data.train_images[rest], loss)
     accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
-    return model, dict(labels=SHIPPED_LABELS, likeliest=LIKELIEST, guess_weight=GUESS_WEIGHT, accuracy=accuracy,
-                       neighbours_in=NEIGHBOURS_IN, short=recipe.fit | SHORT, by_labels=by_labels)
+    return model, dict(
+        labels=SHIPPED_LABELS,
+        likeliest=LIKELIEST,
+        guess_weight=GUESS_WEIGHT,
+        accuracy=accuracy,
+        neighbours_in=NEIGHBOURS_IN,
+        short=recipe.fit | SHORT,
+        by_labels=by_labels,
+    )
 
 
 @torch.no_grad()
@@ -275,9 +308,10 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
 
     accuracies = dict(guesses=right)
     for kind, gen_weight, images, its_loss, length in (
-            ("accuracy_labels_alone", 0, known[:100], cross_entropy, dict(epochs=2000)),
-            ("accuracy_guesses", 0, data.train_images[rest], loss, SHORT),
-            ("accuracy", 1, data.train_images[rest], loss, SHORT)):
+        ("accuracy_labels_alone", 0, known[:100], cross_entropy, dict(epochs=2000)),
+        ("accuracy_guesses", 0, data.train_images[rest], loss, SHORT),
+        ("accuracy", 1, data.train_images[rest], loss, SHORT),
+    ):
         torch.manual_seed(draw)
         model = recipe.model(**recipe.arguments | dict(gen_weight=gen_weight))
         vc.fit(model, images, loss=lambda x: its_loss(model, x), progress=False, **recipe.fit | length)  # noqa: B023
@@ -294,10 +328,14 @@ def train_m2(name, recipe, data):
     found = {(weight, draw): m2_of_draw(name, recipe, data, weight, draw) for weight, draw in runs}
     model = vc.load_model(m2_file(name, recipe, recipe.arguments["class_weight"], 0))
     accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
-    return model, dict(labels=SHIPPED_LABELS, accuracy=accuracy, steps=list(LOOKS),
-                       class_weights={weight: found[weight, 0] for weight in CLASS_WEIGHTS},
-                       draws=[found[recipe.arguments["class_weight"], draw] for draw in range(DRAWS)],
-                       accuracy_all_labels=all_labels(name, recipe, data))
+    return model, dict(
+        labels=SHIPPED_LABELS,
+        accuracy=accuracy,
+        steps=list(LOOKS),
+        class_weights={weight: found[weight, 0] for weight in CLASS_WEIGHTS},
+        draws=[found[recipe.arguments["class_weight"], draw] for draw in range(DRAWS)],
+        accuracy_all_labels=all_labels(name, recipe, data),
+    )
 
 
 def m2_file(name, recipe, weight, draw):
@@ -327,8 +365,11 @@ def m2_of_draw(name, recipe, data, weight, draw):
     x_rest = data.train_images[rest]
     history = vc.fit(model, x_rest, loss=loss, seed=draw, progress=False, **recipe.fit)
     looks.append(look_at(model, x_known, y_known, data))
-    results = dict(looks=looks, accuracy=vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED),
-                   confusion=confusion_of(model, data))
+    results = dict(
+        looks=looks,
+        accuracy=vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED),
+        confusion=confusion_of(model, data),
+    )
     print(f"class weight {weight:g}, draw {draw}: {results['accuracy']}, {looks[-1]}", flush=True)
     vc.save_model(file, model, results=results, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
     return results
@@ -348,7 +389,8 @@ def look_at(model, x_known, y_known, data):
             known=F.cross_entropy(model.cls(vc.binarize(x_known)), y_known).item(),
             bounds_right=(bounds.argmax(1) == y).float().mean().item(),
             bounds_agree=(bounds.argmax(1) == model.cls(x).argmax(1)).float().mean().item(),
-            margin=(bounds[is_true].mean() - bounds[~is_true].mean()).item())
+            margin=(bounds[is_true].mean() - bounds[~is_true].mean()).item(),
+        )
 
 
 @torch.no_grad()
@@ -369,8 +411,9 @@ def all_labels(name, recipe, data):
             some = torch.randint(len(data.train_images), (200,))
             return F.cross_entropy(model.cls(vc.binarize(data.train_images[some])), data.train_labels[some])
 
-        vc.fit(model, data.train_images[:100], loss=loss, epochs=9000, batch_size=100, learning_rate=2e-3,
-               progress=False)
+        vc.fit(
+            model, data.train_images[:100], loss=loss, epochs=9000, batch_size=100, learning_rate=2e-3, progress=False
+        )
         accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
         write_atomically(done, json.dumps(accuracy).encode())
     return json.loads(done.read_text(encoding="utf-8"))
@@ -389,8 +432,14 @@ def train_named(name, recipe, data):
     variants = {what: variant_of_named(name, recipe, data, what) for what in VARIANTS}
     model = vc.load_model(named_file(name, recipe, SHIPPED_LABELS, 0))
     accuracy = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
-    return model, dict(labels=SHIPPED_LABELS, accuracy=accuracy, growth=GROWTH, started_from=NEIGHBOURS_IN,
-                       by_labels={labels: by_labels[labels] for labels in LABELS}, variants=variants)
+    return model, dict(
+        labels=SHIPPED_LABELS,
+        accuracy=accuracy,
+        growth=GROWTH,
+        started_from=NEIGHBOURS_IN,
+        by_labels={labels: by_labels[labels] for labels in LABELS},
+        variants=variants,
+    )
 
 
 def named_file(name, recipe, labels, draw):
@@ -421,9 +470,11 @@ def named_of_draw(name, recipe, data, graph, labels, draw):
     shipped, history = grown(recipe, base, images, known, y_known, names, draw)
     measure("labels", shipped, began)
     last = max(GROWTH)
-    for kind, place, on, targets in (("labels_no_gen", names, known, y_known),
-                                     ("guesses", guesses.argmax(1), None, None),
-                                     ("guesses_no_gen", guesses.argmax(1), slice(None), guesses)):
+    for kind, place, on, targets in (
+        ("labels_no_gen", names, known, y_known),
+        ("guesses", guesses.argmax(1), None, None),
+        ("guesses_no_gen", guesses.argmax(1), slice(None), guesses),
+    ):
         began = time.process_time()
         model = placed(recipe, base, images, place, each=last)
         fit_named(recipe, model, images, known, y_known, 5, draw, None if on is None else (on, targets))
@@ -455,6 +506,7 @@ def placed(recipe, before, images, names, **arguments):
 
 def fit_named(recipe, model, images, known, y_known, epochs, seed, targets=None):
     """With its own loss; or, given which images have which targets, with their cross-entropy under p(y|z) alone."""
+
     def generative(x):
         few = torch.randperm(len(known))[:20]
         return model.loss(x, vc.binarize(images[known[few]]), y_known[few], len(known) / len(images))
@@ -465,8 +517,14 @@ def fit_named(recipe, model, images, known, y_known, epochs, seed, targets=None)
         z = vc.sample_gaussian(*model.enc(vc.binarize(images[on][some])))
         return F.cross_entropy(model.log_prior_of_classes(z), y[some])
 
-    return vc.fit(model, images, loss=generative if targets is None else discriminative, seed=seed, progress=False,
-                  **recipe.fit | dict(epochs=epochs))
+    return vc.fit(
+        model,
+        images,
+        loss=generative if targets is None else discriminative,
+        seed=seed,
+        progress=False,
+        **recipe.fit | dict(epochs=epochs),
+    )
 
 
 def variant_of_named(name, recipe, data, what):
@@ -531,24 +589,34 @@ def measure_bounds(name, test_images):
         more = log_likelihoods(model, x[start : start + 500], SAMPLES, EVALUATION_SEED + start)
         bounds = torch.cat([bounds, more], dim=1)
         write_atomically(parts, save({"bounds": bounds}))
-    measured = {"niwae": dict(zip(SAMPLES, (-bounds.mean(1)).tolist(), strict=True)), "niwae_images": len(x),
-                "niwae_precision": "bfloat16" if vc.bfloat16_is_faster() else "float32"}
+    measured = {
+        "niwae": dict(zip(SAMPLES, (-bounds.mean(1)).tolist(), strict=True)),
+        "niwae_images": len(x),
+        "niwae_precision": "bfloat16" if vc.bfloat16_is_faster() else "float32",
+    }
     if not model.takes_label and model.z_dim <= 2:
         measured["quadrature"] = against_quadrature(model, x[:1000], bounds[-1, :1000])
     about = model.description
-    vc.save_model(model_files.TRAINED / f"{name}.safetensors", model,
-                  **about | dict(results=about["results"] | measured))
+    vc.save_model(
+        model_files.TRAINED / f"{name}.safetensors", model, **about | dict(results=about["results"] | measured)
+    )
     print(f"{name}: {measured}", flush=True)
 
 
 def against_quadrature(model, x, estimate):
     """Exact log p(x), mean over images, beside its estimate and the ELBO of the same images."""
-    exact, coarse = (torch.cat([vc.log_marginal_grid(model, batch, n).log_px for batch in x.split(250)])
-                     for n in (801, 401))
+    exact, coarse = (
+        torch.cat([vc.log_marginal_grid(model, batch, n).log_px for batch in x.split(250)]) for n in (801, 401)
+    )
     elbo = torch.stack([-model.negative_elbo_bound(x)[0] for _ in range(100)])
-    return dict(images=len(x), log_px=exact.mean().item(), iwae_5000=estimate.mean().item(),
-                elbo=elbo.mean().item(), largest_gap=(exact - estimate).abs().max().item(),
-                largest_change_on_half_the_grid=(exact - coarse).abs().max().item())
+    return dict(
+        images=len(x),
+        log_px=exact.mean().item(),
+        iwae_5000=estimate.mean().item(),
+        elbo=elbo.mean().item(),
+        largest_gap=(exact - estimate).abs().max().item(),
+        largest_change_on_half_the_grid=(exact - coarse).abs().max().item(),
+    )
 
 
 TRAINERS = {"ssvae": train_semi_supervised, "m2": train_m2, "named-gmvae": train_named}  # those that use labels

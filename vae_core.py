@@ -69,7 +69,7 @@ __all__ = [
     "labelled_subset", "load_mnist", "load_model", "load_trained", "log_bernoulli_with_logits", "log_likelihood",
     "log_marginal_grid", "log_mean_exp", "log_normal", "log_normal_mixture", "name_clusters", "neighbour_graph",
     "register", "sample_gaussian", "save_model", "seeded", "spread_labels", "trained_models",
-]
+]  # fmt: skip
 
 # ------------------------------------------------------------------------------------
 # Densities. Each sums over the last dimension, and over nothing else.
@@ -96,8 +96,10 @@ def gaussian_parameters(h, dim=-1):
     Notes §3.1 (which uses the log-variance instead); chapter 3.
     """
     if h.shape[dim] % 2:
-        raise ValueError(f"h needs an even size along dim {dim}, a mean and a variance "
-                         f"for each latent; its shape is {tuple(h.shape)}")
+        raise ValueError(
+            f"h needs an even size along dim {dim}, a mean and a variance "
+            f"for each latent; its shape is {tuple(h.shape)}"
+        )
     m, h_v = h.chunk(2, dim)
     return m, F.softplus(h_v) + 1e-8
 
@@ -120,8 +122,10 @@ def log_normal_mixture(z, m, v):
     Returns (batch,). Raises ValueError on other shapes or a variance that is not positive.
     """
     if z.dim() != 2 or m.dim() != 3 or m.shape != v.shape or m.shape[2] != z.shape[1] or len(m) not in (1, len(z)):
-        raise ValueError("wanted z: (batch, dim) and m, v: (1 or batch, k, dim); given "
-                         f"z {tuple(z.shape)}, m {tuple(m.shape)}, v {tuple(v.shape)}")
+        raise ValueError(
+            "wanted z: (batch, dim) and m, v: (1 or batch, k, dim); given "
+            f"z {tuple(z.shape)}, m {tuple(m.shape)}, v {tuple(v.shape)}"
+        )
     return log_mean_exp(log_normal(z.unsqueeze(1), m, v), dim=1)
 
 
@@ -325,7 +329,8 @@ class NamedMixture(Prior):
     def __init__(self, z_dim: int, y_dim: int = 10, each: int = 20):
         super().__init__()
         self.z_dim, self.y_dim, self.each = (
-            check_count(n, name) for n, name in ((z_dim, "z_dim"), (y_dim, "y_dim"), (each, "each")))
+            check_count(n, name) for n, name in ((z_dim, "z_dim"), (y_dim, "y_dim"), (each, "each"))
+        )
         k = self.y_dim * self.each  # those of class 0, then those of class 1, ...
         self.mean = nn.Parameter(torch.randn(k, self.z_dim))
         # Lower triangular: it maps a component's codes, less their mean, to N(0, I).
@@ -465,8 +470,10 @@ class Gaussian(Likelihood):
     def check(self, x):
         """Raise ValueError for pixels that are not finite."""
         if not x.is_floating_point() or not holds(x.isfinite()):
-            raise ValueError(f"wanted floats that are finite; given {x.dtype}" + (
-                ", some of them NaN or infinite" if x.is_floating_point() else ""))
+            raise ValueError(
+                f"wanted floats that are finite; given {x.dtype}"
+                + (", some of them NaN or infinite" if x.is_floating_point() else "")
+            )
 
     def moments(self, parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and variance of each pixel, broadcast together."""
@@ -578,13 +585,18 @@ class _Model(nn.Module):
         self.activation = activation
         self._defaults = {}  # the parts that nobody gave, which a file need not name
         self.likelihood = self._part("likelihood", likelihood, Bernoulli)
-        self.enc = self._part("encoder", encoder, lambda: Encoder(
-            (self.x_dim, *self.hidden, 2 * self.z_dim), activation))
-        self.dec = self._part("decoder", decoder, lambda: MLP(
-            (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation))
+        self.enc = self._part(
+            "encoder", encoder, lambda: Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation)
+        )
+        self.dec = self._part(
+            "decoder",
+            decoder,
+            lambda: MLP((self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation),
+        )
         side = math.isqrt(self.x_dim)
-        self.shape = self._part("shape", shape and tuple(shape), lambda: (
-            (side, side) if side**2 == self.x_dim else None))
+        self.shape = self._part(
+            "shape", shape and tuple(shape), lambda: (side, side) if side**2 == self.x_dim else None
+        )
         if self.shape and math.prod(self.shape) != self.x_dim:
             raise ValueError(f"wanted a shape of {self.x_dim} pixels; given {self.shape}")
 
@@ -627,16 +639,20 @@ class _Model(nn.Module):
             m, *rest = gaussian_parameters(m)
         for t in (m, rest[0]):
             if t.shape[-1] != self.z_dim:
-                raise ValueError(f"wanted an encoder that gives mean and variance of {self.z_dim} latents; "
-                                 f"given {tuple(m.shape)} and {tuple(rest[0].shape)} for images {tuple(x.shape)}")
+                raise ValueError(
+                    f"wanted an encoder that gives mean and variance of {self.z_dim} latents; "
+                    f"given {tuple(m.shape)} and {tuple(rest[0].shape)} for images {tuple(x.shape)}"
+                )
         return m, *rest
 
     def decode(self, z, y=None):
         """The likelihood's parameters, (..., outputs * x_dim): z (..., z_dim), y one-hot (..., y_dim)."""
         (parameters,) = self._through(self.dec, z, y)
         if parameters.shape[-1] != self.likelihood.outputs * self.x_dim:
-            raise ValueError(f"wanted a decoder that gives {self.likelihood.outputs} x {self.x_dim} numbers; "
-                             f"given {tuple(parameters.shape)} for latents {tuple(z.shape)}")
+            raise ValueError(
+                f"wanted a decoder that gives {self.likelihood.outputs} x {self.x_dim} numbers; "
+                f"given {tuple(parameters.shape)} for latents {tuple(z.shape)}"
+            )
         return parameters
 
     @staticmethod
@@ -665,9 +681,21 @@ class VAE(_Model):
     what the encoder gives besides m and v (Rezende and Mohamed, 2015).
     """
 
-    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", beta=1.0, *,
-                 prior: Prior | None = None, likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
-                 decoder: nn.Module | None = None, flow: nn.Module | None = None, shape: tuple[int, int] | None = None):
+    def __init__(
+        self,
+        x_dim=784,
+        z_dim=10,
+        hidden=(300, 300),
+        activation="elu",
+        beta=1.0,
+        *,
+        prior: Prior | None = None,
+        likelihood: Likelihood | None = None,
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        flow: nn.Module | None = None,
+        shape: tuple[int, int] | None = None,
+    ):
         super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
         self.beta = check_number(beta, "beta")
         self.prior = self._part("prior", prior, lambda: StandardNormal(self.z_dim))
@@ -788,10 +816,34 @@ class GMVAE(VAE):
     more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 5.
     """
 
-    def __init__(self, x_dim=784, z_dim=10, hidden=(300, 300), activation="elu", k=500, beta=1.0, *,
-                 likelihood=None, encoder=None, decoder=None, flow=None, shape=None):
-        super().__init__(x_dim, z_dim, hidden, activation, beta, prior=GaussianMixture(z_dim, k),
-                         likelihood=likelihood, encoder=encoder, decoder=decoder, flow=flow, shape=shape)
+    def __init__(
+        self,
+        x_dim=784,
+        z_dim=10,
+        hidden=(300, 300),
+        activation="elu",
+        k=500,
+        beta=1.0,
+        *,
+        likelihood=None,
+        encoder=None,
+        decoder=None,
+        flow=None,
+        shape=None,
+    ):
+        super().__init__(
+            x_dim,
+            z_dim,
+            hidden,
+            activation,
+            beta,
+            prior=GaussianMixture(z_dim, k),
+            likelihood=likelihood,
+            encoder=encoder,
+            decoder=decoder,
+            flow=flow,
+            shape=shape,
+        )
         self.k = self.prior.k
 
     @property
@@ -812,18 +864,38 @@ class SSVAE(VAE):
 
     takes_label = True
 
-    def __init__(self, x_dim=784, z_dim=64, hidden=(300, 300), activation="elu", y_dim=10,
-                 gen_weight=1.0, class_weight=100.0, beta=1.0, *,
-                 likelihood=None, encoder=None, decoder=None, shape=None):
-        super().__init__(x_dim, z_dim, hidden, activation, beta,
-                         likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape)
+    def __init__(
+        self,
+        x_dim=784,
+        z_dim=64,
+        hidden=(300, 300),
+        activation="elu",
+        y_dim=10,
+        gen_weight=1.0,
+        class_weight=100.0,
+        beta=1.0,
+        *,
+        likelihood=None,
+        encoder=None,
+        decoder=None,
+        shape=None,
+    ):
+        super().__init__(
+            x_dim, z_dim, hidden, activation, beta, likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape
+        )
         self.y_dim = check_count(y_dim, "y_dim")
         self.gen_weight = check_number(gen_weight, "gen_weight")
         self.class_weight = check_number(class_weight, "class_weight")
-        self.enc = self._part("encoder", encoder, lambda: Encoder(
-            (self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim))
-        self.dec = self._part("decoder", decoder, lambda: MLP(
-            (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation, self.y_dim))
+        self.enc = self._part(
+            "encoder", encoder, lambda: Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim)
+        )
+        self.dec = self._part(
+            "decoder",
+            decoder,
+            lambda: MLP(
+                (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation, self.y_dim
+            ),
+        )
         self.cls = MLP((self.x_dim, *self.hidden, self.y_dim), "relu")
 
     def every_label(self) -> torch.Tensor:
@@ -910,8 +982,9 @@ class SSVAE(VAE):
         """
         _check_images(x, self)
         if dreg:
-            raise ValueError("the doubly reparameterised gradient needs latents that are all Gaussian; "
-                             "an SSVAE also draws a label")
+            raise ValueError(
+                "the doubly reparameterised gradient needs latents that are all Gaussian; an SSVAE also draws a label"
+            )
         log_q = self.cls(x).log_softmax(-1)
         y = torch.distributions.Categorical(logits=log_q).sample((check_count(iw, "iw"),))
         drawn = y, torch.arange(len(x), device=x.device)
@@ -951,12 +1024,34 @@ class NamedGMVAE(VAE):
     labels in `loss`. `prior.place` sets the components on codes that have been named.
     """
 
-    def __init__(self, x_dim: int = 784, z_dim: int = 25, hidden: Sequence[int] = (300, 300), activation: str = "elu",
-                 y_dim: int = 10, each: int = 20, class_weight: float = 1.0, beta: float = 1.0, *,
-                 likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
-                 decoder: nn.Module | None = None, shape: tuple[int, int] | None = None):
-        super().__init__(x_dim, z_dim, hidden, activation, beta, prior=NamedMixture(z_dim, y_dim, each),
-                         likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape)
+    def __init__(
+        self,
+        x_dim: int = 784,
+        z_dim: int = 25,
+        hidden: Sequence[int] = (300, 300),
+        activation: str = "elu",
+        y_dim: int = 10,
+        each: int = 20,
+        class_weight: float = 1.0,
+        beta: float = 1.0,
+        *,
+        likelihood: Likelihood | None = None,
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+        shape: tuple[int, int] | None = None,
+    ):
+        super().__init__(
+            x_dim,
+            z_dim,
+            hidden,
+            activation,
+            beta,
+            prior=NamedMixture(z_dim, y_dim, each),
+            likelihood=likelihood,
+            encoder=encoder,
+            decoder=decoder,
+            shape=shape,
+        )
         self.y_dim, self.each = self.prior.y_dim, self.prior.each
         self.class_weight = check_number(class_weight, "class_weight")
 
@@ -965,8 +1060,9 @@ class NamedGMVAE(VAE):
         _check_images(x, self)
         return self.prior.log_prob_of_classes(self.encode(x)[0]).log_softmax(-1)
 
-    def loss(self, x: torch.Tensor, x_labelled: torch.Tensor, y_labelled: torch.Tensor,
-             labelled_share: float) -> torch.Tensor:
+    def loss(
+        self, x: torch.Tensor, x_labelled: torch.Tensor, y_labelled: torch.Tensor, labelled_share: float
+    ) -> torch.Tensor:
         """The training objective: -ELBO(x), -ELBO(x, y) and the cross-entropy of the known labels under p(y|z).
 
         Arguments and weights as in `SSVAE.loss`. Returns a scalar, in nats. Raises ValueError on bad images or
@@ -980,8 +1076,9 @@ class NamedGMVAE(VAE):
         kl = log_normal(z, m, v) - (y * log_p).sum(-1) + math.log(self.y_dim)
         rec = -self.likelihood.log_prob(x_labelled, self.decode(z))
         labelled = (rec + self.beta * kl).mean()
-        return (self.negative_elbo_bound(x)[0] + labelled_share * labelled
-                + self.class_weight * F.cross_entropy(log_p, y))
+        return (
+            self.negative_elbo_bound(x)[0] + labelled_share * labelled + self.class_weight * F.cross_entropy(log_p, y)
+        )
 
 
 @register
@@ -991,8 +1088,18 @@ class Autoencoder(_Model):
     Notes §1.3; chapter 3.
     """
 
-    def __init__(self, x_dim=784, z_dim=2, hidden=(300, 300), activation="elu", *,
-                 likelihood=None, encoder=None, decoder=None, shape=None):
+    def __init__(
+        self,
+        x_dim=784,
+        z_dim=2,
+        hidden=(300, 300),
+        activation="elu",
+        *,
+        likelihood=None,
+        encoder=None,
+        decoder=None,
+        shape=None,
+    ):
         super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
         self.enc = self._part("encoder", encoder, lambda: MLP((self.x_dim, *self.hidden, self.z_dim), activation))
 
@@ -1004,7 +1111,6 @@ class Autoencoder(_Model):
         """Mean cross-entropy of the reconstruction, in nats. x: (batch, x_dim) in [0, 1]."""
         _check_images(x, self)
         return -self.likelihood.log_prob(x, self.decode(self.encode(x))).mean()
-
 
     def terms(self, x):
         """The loss, by its name: what `evaluate` averages."""
@@ -1039,8 +1145,10 @@ def _one_hot(y, batch, model):
     if y.shape == (batch, y_dim) and holds((y.sum(1) == 1) & ((y == 0) | (y == 1)).all(1)):
         return y.to(next(model.parameters()))
     values = f", {y.min()} to {y.max()}" if y.numel() else ""
-    raise ValueError(f"wanted one label for each of {batch} images, as class ids 0 to {y_dim - 1} or one-hot "
-                     f"({batch}, {y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}")
+    raise ValueError(
+        f"wanted one label for each of {batch} images, as class ids 0 to {y_dim - 1} or one-hot "
+        f"({batch}, {y_dim}); given {y.dtype} of shape {tuple(y.shape)}{values}"
+    )
 
 
 # ------------------------------------------------------------------------------------
@@ -1125,8 +1233,10 @@ def log_marginal_grid(model, x, n=401, limit=None):
     """
     _check_images(x, model)
     if not hasattr(model, "log_joint") or model.z_dim > 2:
-        raise ValueError("quadrature needs a model with p(x, z), such as a VAE, and one or two latents; given "
-                         f"{type(model).__name__} with z_dim={model.z_dim}")
+        raise ValueError(
+            "quadrature needs a model with p(x, z), such as a VAE, and one or two latents; given "
+            f"{type(model).__name__} with z_dim={model.z_dim}"
+        )
     _check_weights_are_the_parts(model)
     n = check_count(n, "n")
     if n < 2:
@@ -1158,8 +1268,10 @@ def active_units(model, x, threshold=0.01):
     if len(x) < 2:
         raise ValueError("whether a latent varies needs at least 2 images; given 1")
     if not hasattr(model, "log_weight") or model.takes_label or model.flow is not None:
-        raise ValueError("active units need an encoder that gives the mean of q(z|x): that of a VAE or GMVAE "
-                         f"without a flow; given {type(model).__name__}")
+        raise ValueError(
+            "active units need an encoder that gives the mean of q(z|x): that of a VAE or GMVAE "
+            f"without a flow; given {type(model).__name__}"
+        )
     return model.encode(x)[0].var(0) > threshold
 
 
@@ -1185,8 +1297,10 @@ def accuracy(model, images, labels, seed=0):
 def _check_weights_are_the_parts(model):
     """Raise ValueError for a subclass whose weights are its own: its parts do not say what they are made of."""
     if type(model).log_weight.__module__ != __name__:
-        raise ValueError(f"{type(model).__name__} has its own log_weight, which need not be that of its parts: "
-                         "give it a prior or a likelihood instead")
+        raise ValueError(
+            f"{type(model).__name__} has its own log_weight, which need not be that of its parts: "
+            "give it a prior or a likelihood instead"
+        )
 
 
 @contextlib.contextmanager
@@ -1213,12 +1327,26 @@ class Epoch(NamedTuple):
 
 @torch.inference_mode(False)
 @torch.enable_grad()
-def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *, epochs: int,
-        loss: Callable[..., torch.Tensor] | None = None, batch_size: int = 128, optimizer: str = "adam",
-        learning_rate: float = 4e-3, warm_up: float = 0.0, seed: int = 0, device: str | torch.device = "auto",
-        precision: str = "auto", validation: torch.Tensor | None = None, keep_best: bool = False,
-        callback: Callable[[Epoch], object] | None = None, history: Sequence[Epoch] = (),
-        checkpoint: str | Path | None = None, progress: bool = True) -> list[Epoch]:
+def fit(
+    model: nn.Module,
+    images: torch.Tensor | tuple | Dataset | DataLoader,
+    *,
+    epochs: int,
+    loss: Callable[..., torch.Tensor] | None = None,
+    batch_size: int = 128,
+    optimizer: str = "adam",
+    learning_rate: float = 4e-3,
+    warm_up: float = 0.0,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    validation: torch.Tensor | None = None,
+    keep_best: bool = False,
+    callback: Callable[[Epoch], object] | None = None,
+    history: Sequence[Epoch] = (),
+    checkpoint: str | Path | None = None,
+    progress: bool = True,
+) -> list[Epoch]:
     """Train the model in place, with images that `model.prepare` makes ready at every step: binarised anew, or as
     they are.
 
@@ -1279,9 +1407,18 @@ def fit(model: nn.Module, images: torch.Tensor | tuple | Dataset | DataLoader, *
     parts = [model, *optimizers, best]
     checkpoint, history, before = checkpoint and Path(checkpoint), list(history), len(history)
     run = checkpoint and dict(  # what a checkpoint has to agree with, to be gone on from
-        model=described(model), epochs=epochs, batch_size=batch_size, optimizer=optimizer,
-        learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed, images=batches.fingerprint(),
-        keep_best=keep_best, before=[tuple(epoch) for epoch in history])
+        model=described(model),
+        epochs=epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        warm_up=warm_up,
+        precision=precision,
+        seed=seed,
+        images=batches.fingerprint(),
+        keep_best=keep_best,
+        before=[tuple(epoch) for epoch in history],
+    )
     with seeded(seed + 1_000_003 * before), left_as_it_was(model):
         batches.to_device()
         model.to(device)

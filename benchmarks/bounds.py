@@ -85,9 +85,14 @@ def contestants(images):
     x, vae, gmvae = images[:100], vc.load_trained("vae"), vc.load_trained("gmvae")
     torch.manual_seed(0)
     z = torch.randn(1000, gmvae.z_dim)
-    steps = {name: step(with_torch_elu(vc.SSVAE()) if name == "listing" else vc.SSVAE(), loss) for name, loss in {
-        "listing": listing_step, "shared": lambda model, x: model.negative_elbo_bound(x)[0],
-        "two labels": lambda model, x: model.negative_truncated_bound(x, 2)}.items()}
+    steps = {
+        name: step(with_torch_elu(vc.SSVAE()) if name == "listing" else vc.SSVAE(), loss)
+        for name, loss in {
+            "listing": listing_step,
+            "shared": lambda model, x: model.negative_elbo_bound(x)[0],
+            "two labels": lambda model, x: model.negative_truncated_bound(x, 2),
+        }.items()
+    }
     return {
         "log p(x), plain loop": (1, lambda: plain_log_likelihood(with_torch_elu(vc.load_trained("vae")), x)),
         "log p(x), `log_likelihood`": (1, lambda: vc.log_likelihood(vae, x, M)),

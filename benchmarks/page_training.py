@@ -117,8 +117,10 @@ def compare_bounds(page, grey, test):
 def compare_samples(page, seeds=3):
     """TrainVAE's set piece with its own network: 400 steps with m = 1, then 300 with m = 8, or m = 1 for as long."""
     x = shown_digits()[:64]
-    print("\n| seed | ms a step, m = 1 | m = 8 | exact -log p(x), m = 8 | m = 1, as many steps | m = 1, for as long "
-          "| steps |\n|---|---|---|---|---|---|---|")
+    print(
+        "\n| seed | ms a step, m = 1 | m = 8 | exact -log p(x), m = 8 | m = 1, as many steps | m = 1, for as long "
+        "| steps |\n|---|---|---|---|---|---|---|"
+    )
     for seed in range(seeds):
         shape = dict(hidden=[128], z_dim=2)
 

@@ -61,8 +61,14 @@ class Measured:
 
 def minutes(counts: Counts) -> float:
     """By the seconds that first_reading.py has for each word, row of formulas, line of code, figure and widget."""
-    seconds = (WORD * counts.words + ROW * counts.rows + LINE * (counts.lines + counts.listed) + FIGURE * counts.figures
-               + WIDGET * counts.widgets + PREDICTION * counts.predictions)
+    seconds = (
+        WORD * counts.words
+        + ROW * counts.rows
+        + LINE * (counts.lines + counts.listed)
+        + FIGURE * counts.figures
+        + WIDGET * counts.widgets
+        + PREDICTION * counts.predictions
+    )
     return seconds / 60
 
 
@@ -132,6 +138,7 @@ COUNT = r"""() => {
 
 WIDE = """(selector) => [...document.querySelectorAll(`article.bd-article ${selector}`)]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.scrollWidth > e.clientWidth).length"""
+
 
 def measure(page: Page, file: Path) -> Measured:
     page.set_viewport_size(DESK)

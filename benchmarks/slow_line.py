@@ -102,7 +102,9 @@ def measure(browser, address, before=CLOCK):
     with suppress(TimeoutError):  # a page that never gets there has a gap in the table
         page.wait_for_function(
             """document.readyState === "complete" && seen.theme && seen.formulas
-                && (seen.widget || !document.querySelector(".widget"))""", timeout=60_000)
+                && (seen.widget || !document.querySelector(".widget"))""",
+            timeout=60_000,
+        )
     size = sum(came)
     page.wait_for_timeout(1000)  # whatever it moves
     seen = page.evaluate("seen")

@@ -6,6 +6,7 @@ It and `fit` take turns, on one core and on all, for batches of 100 and 256: wha
 
 import argparse
 import statistics
+from functools import partial
 
 import torch
 from clock import seconds_of
@@ -17,8 +18,9 @@ import vae_core as vc
 def compare_steps(images, rounds, steps=60):
     """Print milliseconds a step; a ratio is the median of those of the turns, each of which has all three."""
     cores = torch.get_num_threads()
-    print("\n| threads | batch | by hand, ms a step | `fit`, float32 | `fit`, auto | float32 / by hand "
-          "| auto / float32 |")
+    print(
+        "\n| threads | batch | by hand, ms a step | `fit`, float32 | `fit`, auto | float32 / by hand | auto / float32 |"
+    )
     print("|---|---|---|---|---|---|---|")
     for threads in sorted({1, cores}):
         torch.set_num_threads(threads)
@@ -27,14 +29,23 @@ def compare_steps(images, rounds, steps=60):
             model, by_hand, turns = vc.VAE(), ByHand(), []
             settings = dict(epochs=1, batch_size=size, progress=False, device="cpu")
             for _ in range(rounds + 1):
-                turns.append([seconds_of(action) / steps * 1000 for action in (
-                    lambda: epoch_by_hand(by_hand, grey, size),  # noqa: B023
-                    lambda: vc.fit(model, some, precision="float32", **settings),  # noqa: B023
-                    lambda: vc.fit(model, some, precision="auto", **settings))])  # noqa: B023
+                actions = (
+                    partial(epoch_by_hand, by_hand, grey, size),
+                    partial(vc.fit, model, some, precision="float32", **settings),
+                    partial(vc.fit, model, some, precision="auto", **settings),
+                )
+                turns.append([seconds_of(action) / steps * 1000 for action in actions])
             hand, exact, auto = zip(*turns[1:], strict=True)  # the first turn warms up
-            row = [statistics.median(each) for each in (
-                hand, exact, auto, [f / h for f, h in zip(exact, hand, strict=True)],
-                [a / f for a, f in zip(auto, exact, strict=True)])]
+            row = [
+                statistics.median(each)
+                for each in (
+                    hand,
+                    exact,
+                    auto,
+                    [f / h for f, h in zip(exact, hand, strict=True)],
+                    [a / f for a, f in zip(auto, exact, strict=True)],
+                )
+            ]
             print(f"| {threads} | {size} | {' | '.join(f'{x:.2f}' for x in row)} |", flush=True)
     torch.set_num_threads(cores)
 

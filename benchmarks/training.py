@@ -140,8 +140,10 @@ def shares_of_steps(images, rounds, steps=80):
         torch.set_num_threads(threads)
         for size in (100, 256):
             settings = dict(epochs=1, batch_size=size, precision="float32", progress=False)
-            runs = [seconds_of(lambda: vc.fit(vc.VAE(), images[: steps * size], **settings))  # noqa: B023
-                    for _ in range(rounds + 1)]
+            runs = [
+                seconds_of(lambda: vc.fit(vc.VAE(), images[: steps * size], **settings))  # noqa: B023
+                for _ in range(rounds + 1)
+            ]
             rate = work_of(steps * size) / min(runs)
             shares.setdefault(threads, {})[size] = rate / matrix_rate(torch.float32)
     torch.set_num_threads(cores)
@@ -158,8 +160,10 @@ def compare_epochs(images, loader, rounds):
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(rounds):
             for name, epoch in {
-                "DataLoader loop, float32": recipe_epoch(loader), "pythae, float32": pythae_epoch(grey, folder),
-                "Pyro SVI, float32": pyro_epoch(images), "`fit`, float32": fit_epoch(images, "float32"),
+                "DataLoader loop, float32": recipe_epoch(loader),
+                "pythae, float32": pythae_epoch(grey, folder),
+                "Pyro SVI, float32": pyro_epoch(images),
+                "`fit`, float32": fit_epoch(images, "float32"),
                 "`fit`, auto": fit_epoch(images, "auto"),
             }.items():
                 seconds.setdefault(name, []).append(seconds_of(epoch))

@@ -204,8 +204,11 @@ def main():
             page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [widget]).as_uri())
             wait_until_drawn(page)
             report(f"{name}, in a page", time_presses(page, page.locator(".vw input[data-trait=z]").first))
-        betas = {about["arguments"]["beta"]: name for name, about in vc.trained_models().items()
-                 if name == "vae-z10" or name.startswith("vae-beta")}
+        betas = {
+            about["arguments"]["beta"]: name
+            for name, about in vc.trained_models().items()
+            if name == "vae-z10" or name.startswith("vae-beta")
+        }
         sweep = Sweep({beta: vc.load_trained(betas[beta]) for beta in sorted(betas)}, x, labels)
         page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [sweep]).as_uri())
         wait_until_drawn(page)

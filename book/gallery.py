@@ -41,7 +41,8 @@ def take(page, address):
         place.get_by_role("button", name="Play").click()
         page.wait_for_function(
             "([id, n]) => +document.querySelector(`#${id} .vw-train-steps output`).value.replace(',', '') >= n",
-            arg=[address, STEPS])
+            arg=[address, STEPS],
+        )
         place.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(1500)  # long arithmetic goes on for a while
     return place.locator(".vw").screenshot()

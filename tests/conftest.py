@@ -112,8 +112,9 @@ def opening(browser):
     contexts = []
 
     def open_address(address, width=1280, theme="light", before="", wait_until="load", **options):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme,
-                                      **{"service_workers": "block"} | options)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme, **{"service_workers": "block"} | options
+        )
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         trouble = []

@@ -77,7 +77,8 @@ def exercise(chapter: str, label: str) -> Exercise:
         before=[sources[i] for i in needed(sources, [*given, answer]) if i not in (*given, answer)],
         given=[*(sources[i] for i in given[:-1]), unparse(stub)],
         ask=unparse([ask]),
-        answer=unparse(s for s in ast.parse(sources[answer]).body if not asks(s, ask)))
+        answer=unparse(s for s in ast.parse(sources[answer]).body if not asks(s, ask)),
+    )
 
 
 def unparse(statements):

@@ -70,8 +70,12 @@ class Firefox:
 
     def evaluate(self, expression):
         """The value of a JavaScript expression, or of its promise."""
-        result = self.send("script.evaluate", expression=f"(async () => JSON.stringify(await ({expression})))()",
-                           target={"context": self.page}, awaitPromise=True)
+        result = self.send(
+            "script.evaluate",
+            expression=f"(async () => JSON.stringify(await ({expression})))()",
+            target={"context": self.page},
+            awaitPromise=True,
+        )
         if result["type"] == "exception":
             raise RuntimeError(result["exceptionDetails"]["text"])
         return json.loads(result["result"].get("value", "null"))

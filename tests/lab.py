@@ -75,6 +75,8 @@ class Notebook:
                 panel.content.activeCellIndex = index;
                 panel.content.deselectAll();
                 await jupyterapp.commands.execute("notebook:run-cell");
-            }""", index)
+            }""",
+            index,
+        )
         assert self.cell(index).locator("[data-mime-type='application/vnd.jupyter.stderr']").all_text_contents() == []
         return self.cell(index)

@@ -41,9 +41,18 @@ def test_a_public_name_says_what_it_is_and_in_which_chapter(name):
     assert re.search(r"[Cc]hapters? [1-8]", documented), documented
 
 
-@pytest.mark.parametrize(("text", "name"), [
-    ("log_normal", "log_normal"), ("vc.log_normal(z, m, v)", "log_normal"), ("VAE.log_weight", "VAE.log_weight"),
-    ("VAE(z_dim=...)", "VAE"), ("log_abnormal", None), ("log_normal of", None), ("vc", None)])
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("log_normal", "log_normal"),
+        ("vc.log_normal(z, m, v)", "log_normal"),
+        ("VAE.log_weight", "VAE.log_weight"),
+        ("VAE(z_dim=...)", "VAE"),
+        ("log_abnormal", None),
+        ("log_normal of", None),
+        ("vc", None),
+    ],
+)
 def test_code_in_the_text_is_known_by_its_name(text, name):
     assert api_page.entry_of(text) == name
 
@@ -58,6 +67,7 @@ def test_entries_and_sections_lead_to_each_other(site):
     back = [link for page in pages.values() for link in page.links if link.startswith("api.html#")]
     assert len(back) > 100 and all(link.partition("#")[2] in api.ids for link in back)
     entries = (book / "api.html").read_text(encoding="utf-8").split('<dt class="sig sig-object py" id="vae_core.')[1:]
-    silent = {name for name in CALLABLE for entry in entries
-              if entry.startswith(f'{name}"') and "In the book:" not in entry}
+    silent = {
+        name for name in CALLABLE for entry in entries if entry.startswith(f'{name}"') and "In the book:" not in entry
+    }
     assert not silent & {"log_normal", "kl_normal", "VAE", "GMVAE", "SSVAE", "log_likelihood", "fit", "binarize"}

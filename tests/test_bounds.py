@@ -123,8 +123,9 @@ def named():
     return model
 
 
-UNLABELLED = pytest.mark.parametrize("model", [vae(1), vae(2), gmvae(), named()],
-                                     ids=["vae-1d", "vae-2d", "gmvae", "named"])
+UNLABELLED = pytest.mark.parametrize(
+    "model", [vae(1), vae(2), gmvae(), named()], ids=["vae-1d", "vae-2d", "gmvae", "named"]
+)
 
 
 def close(actual, expected, atol=1e-4, rtol=0.0):
@@ -647,9 +648,15 @@ def test_encoding_each_label_once_is_encoding_each_draw(monkeypatch):
     close(log_w, -(kl + rec), atol=1e-6)
 
 
-@pytest.mark.parametrize("gen_weight, class_weight, share", [
-    (1.0, 100.0, 0.1), (0.5, 3.0, 2.0), (0.0, 7.0, 1.0), (1.0, 0.0, 0.5),
-])
+@pytest.mark.parametrize(
+    "gen_weight, class_weight, share",
+    [
+        (1.0, 100.0, 0.1),
+        (0.5, 3.0, 2.0),
+        (0.0, 7.0, 1.0),
+        (1.0, 0.0, 0.5),
+    ],
+)
 def test_ssvae_loss_is_its_parts(monkeypatch, gen_weight, class_weight, share):
     without_noise(monkeypatch)
     model = ssvae(gen_weight=gen_weight, class_weight=class_weight)
@@ -670,16 +677,23 @@ def test_ssvae_loss_is_its_parts(monkeypatch, gen_weight, class_weight, share):
 def test_bounds_in_double_precision(make):
     def figures(model, x):
         y = torch.tensor([2, 0, 1, 1])
-        figures = {"log w": model.log_weight(x, 3)[0], "log p(x)": vc.log_likelihood(model, x, 4),
-                   "enc": model.enc(x, torch.eye(3).to(x)[y])[0] if make is ssvae else model.enc(x)[0]}
+        figures = {
+            "log w": model.log_weight(x, 3)[0],
+            "log p(x)": vc.log_likelihood(model, x, 4),
+            "enc": model.enc(x, torch.eye(3).to(x)[y])[0] if make is ssvae else model.enc(x)[0],
+        }
         vc.evaluate(model, x)
         if isinstance(model, vc.SSVAE):
-            figures |= {"bounds": torch.stack([*model.negative_elbo_bound(x, y), model.negative_truncated_bound(x, 2)]),
-                        "loss": model.loss(x, x, y, 0.5)}
+            figures |= {
+                "bounds": torch.stack([*model.negative_elbo_bound(x, y), model.negative_truncated_bound(x, 2)]),
+                "loss": model.loss(x, x, y, 0.5),
+            }
             vc.accuracy(model, x, y)
         else:
-            figures |= {"bounds": torch.stack(model.negative_iwae_bound(x, 3)),
-                        "grid": vc.log_marginal_grid(model, x, n=41).log_px}
+            figures |= {
+                "bounds": torch.stack(model.negative_iwae_bound(x, 3)),
+                "grid": vc.log_marginal_grid(model, x, n=41).log_px,
+            }
         return figures
 
     double, single = figures(make().double(), X.double()), figures(make(), X)
@@ -703,18 +717,21 @@ def test_whole_numbers_may_come_as_floats():
 Y = torch.tensor([2, 0, 1, 1])
 
 
-@pytest.mark.parametrize("model, bound", [
-    (vae(), lambda model, x: model.negative_elbo_bound(x)[0]),
-    (gmvae(), lambda model, x: model.negative_elbo_bound(x)[0]),
-    (vae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
-    (gmvae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
-    (ssvae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
-    (ssvae(), lambda model, x: model.negative_elbo_bound(x)[0]),
-    (ssvae(), lambda model, x: model.negative_elbo_bound(x, Y)[0]),
-    (ssvae(), lambda model, x: model.negative_truncated_bound(x, 2)),
-    (ssvae(), lambda model, x: model.loss(x, x, Y, 0.5)),
-    (lively(vc.Autoencoder(X_DIM, 2, (8, 7))), lambda model, x: model.loss(x)),
-])
+@pytest.mark.parametrize(
+    "model, bound",
+    [
+        (vae(), lambda model, x: model.negative_elbo_bound(x)[0]),
+        (gmvae(), lambda model, x: model.negative_elbo_bound(x)[0]),
+        (vae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
+        (gmvae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
+        (ssvae(), lambda model, x: model.negative_iwae_bound(x, 3)[0]),
+        (ssvae(), lambda model, x: model.negative_elbo_bound(x)[0]),
+        (ssvae(), lambda model, x: model.negative_elbo_bound(x, Y)[0]),
+        (ssvae(), lambda model, x: model.negative_truncated_bound(x, 2)),
+        (ssvae(), lambda model, x: model.loss(x, x, Y, 0.5)),
+        (lively(vc.Autoencoder(X_DIM, 2, (8, 7))), lambda model, x: model.loss(x)),
+    ],
+)
 def test_the_gradient_of_a_bound_is_that_of_its_value(model, bound):
     """Along a random direction of all weights, with the noise held fixed, against the difference of two values."""
     model, generator = copy.deepcopy(model).double().requires_grad_(), torch.Generator().manual_seed(0)
@@ -773,10 +790,17 @@ def test_torch_func_maps_bounds_over_labels_too(monkeypatch, y):
         close(found, torch.stack(expected), atol=1e-5)
 
 
-@pytest.mark.parametrize("bound", [
-    vae().negative_elbo_bound, gmvae().negative_elbo_bound, ssvae().negative_elbo_bound,
-    lambda x: ssvae().negative_elbo_bound(x, Y), lambda x: vae().negative_iwae_bound(x, 3),
-], ids=["vae", "gmvae", "ssvae", "labelled", "iwae"])
+@pytest.mark.parametrize(
+    "bound",
+    [
+        vae().negative_elbo_bound,
+        gmvae().negative_elbo_bound,
+        ssvae().negative_elbo_bound,
+        lambda x: ssvae().negative_elbo_bound(x, Y),
+        lambda x: vae().negative_iwae_bound(x, 3),
+    ],
+    ids=["vae", "gmvae", "ssvae", "labelled", "iwae"],
+)
 def test_a_jacobian_can_be_vectorised(monkeypatch, bound):
     without_noise(monkeypatch)
     found, expected = (torch.autograd.functional.jacobian(bound, X, vectorize=v) for v in (True, False))
@@ -807,78 +831,114 @@ V, S = vae(2), ssvae()
 BATCH = torch.zeros(4, X_DIM)
 
 
-@pytest.mark.parametrize("bound", [
-    V.negative_elbo_bound, S.negative_elbo_bound, lambda x: vc.log_likelihood(V, x, 2),
-    lambda x: V.negative_iwae_bound(x, 2), lambda x: S.negative_iwae_bound(x, 2),
-    lambda x: vc.log_marginal_grid(V, x, n=3),
-    lambda x: vc.active_units(V, x), lambda x: vc.evaluate(V, x), vc.Autoencoder(X_DIM, 2, (4,)).loss,
-    lambda x: S.negative_truncated_bound(x, 2), lambda x: V.log_weight(x, 2), lambda x: S.log_weight(x, 2),
-    lambda x: vc.accuracy(S, x, torch.zeros(4)), lambda x: S.loss(BATCH, x, torch.zeros(4, dtype=torch.long), 0.5),
-], ids=["elbo", "ssvae-elbo", "likelihood", "iwae", "ssvae-iwae", "grid", "active", "evaluate", "autoencoder",
-        "truncated", "weight", "ssvae-weight", "accuracy", "loss"])
-@pytest.mark.parametrize("x, message", [
-    (torch.zeros(4, 5), r"\(batch, 6\); given \(4, 5\)"),
-    (torch.full((4, X_DIM), 1.5), r"\[0, 1\]; given 1.5 to 1.5"),
-    (torch.full((4, X_DIM), -0.1), r"\[0, 1\]; given -0.1 to -0.1"),
-    (torch.full((4, X_DIM), math.nan), "nan"),
-    (torch.zeros(4, X_DIM, dtype=torch.long), "dtype torch.int64"),
-], ids=["shape", "above", "below", "nan", "dtype"])
+@pytest.mark.parametrize(
+    "bound",
+    [
+        V.negative_elbo_bound,
+        S.negative_elbo_bound,
+        lambda x: vc.log_likelihood(V, x, 2),
+        lambda x: V.negative_iwae_bound(x, 2),
+        lambda x: S.negative_iwae_bound(x, 2),
+        lambda x: vc.log_marginal_grid(V, x, n=3),
+        lambda x: vc.active_units(V, x),
+        lambda x: vc.evaluate(V, x),
+        vc.Autoencoder(X_DIM, 2, (4,)).loss,
+        lambda x: S.negative_truncated_bound(x, 2),
+        lambda x: V.log_weight(x, 2),
+        lambda x: S.log_weight(x, 2),
+        lambda x: vc.accuracy(S, x, torch.zeros(4)),
+        lambda x: S.loss(BATCH, x, torch.zeros(4, dtype=torch.long), 0.5),
+    ],
+    ids=[
+        "elbo",
+        "ssvae-elbo",
+        "likelihood",
+        "iwae",
+        "ssvae-iwae",
+        "grid",
+        "active",
+        "evaluate",
+        "autoencoder",
+        "truncated",
+        "weight",
+        "ssvae-weight",
+        "accuracy",
+        "loss",
+    ],
+)
+@pytest.mark.parametrize(
+    "x, message",
+    [
+        (torch.zeros(4, 5), r"\(batch, 6\); given \(4, 5\)"),
+        (torch.full((4, X_DIM), 1.5), r"\[0, 1\]; given 1.5 to 1.5"),
+        (torch.full((4, X_DIM), -0.1), r"\[0, 1\]; given -0.1 to -0.1"),
+        (torch.full((4, X_DIM), math.nan), "nan"),
+        (torch.zeros(4, X_DIM, dtype=torch.long), "dtype torch.int64"),
+    ],
+    ids=["shape", "above", "below", "nan", "dtype"],
+)
 def test_images_that_are_none_are_refused(bound, x, message):
     with pytest.raises(ValueError, match=message):
         bound(x)
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: V.negative_elbo_bound(torch.zeros(0, X_DIM)), r"given \(0, 6\)"),
-    (lambda: V.negative_elbo_bound(torch.zeros(X_DIM)), r"given \(6,\)"),
-    (lambda: V.negative_elbo_bound(BATCH.numpy()), "a tensor; given ndarray"),
-    (lambda: vc.evaluate(V, torch.zeros(0, X_DIM)), r"given none, shape \(0, 6\)"),
-    (lambda: V.negative_iwae_bound(BATCH, 0), "iw must be .* given 0"),
-    (lambda: V.negative_iwae_bound(BATCH, 2.5), "iw must be .* given 2.5"),
-    (lambda: S.negative_iwae_bound(BATCH, 2, dreg=True), "also draws a label"),
-    (lambda: vc.log_likelihood(V, BATCH, 0), "m must be .* given 0"),
-    (lambda: vc.log_likelihood(V, BATCH, -3), "m must be .* given -3"),
-    (lambda: vc.log_likelihood(V, BATCH, [0, 5]), "m must be .* given 0"),
-    (lambda: vc.log_likelihood(V, BATCH, [5, 1]), r"ascending order; given \[5, 1\]"),
-    (lambda: vc.log_likelihood(V, BATCH, []), r"given \[\]"),
-    (lambda: vc.VAE(beta=-1), "beta must be a number of at least 0; given -1"),
-    (lambda: vc.VAE(beta=math.nan), "beta must be a number of at least 0; given nan"),
-    (lambda: vc.GMVAE(beta=-1), "beta must be a number of at least 0; given -1"),
-    (lambda: vc.VAE(beta="much"), "beta must be .* given 'much'"),
-    (lambda: vc.SSVAE(gen_weight=-1), "gen_weight must be .* given -1"),
-    (lambda: vc.SSVAE(class_weight=math.inf), "class_weight must be .* given inf"),
-    (lambda: V.negative_elbo_bound(BATCH.double()), "in torch.float32, as the model's weights are; given torch.floa"),
-    (lambda: V.enc(BATCH, torch.eye(4)), "takes no labels"),
-    (lambda: S.dec(torch.zeros(4, 2)), "takes labels, too"),
-    (lambda: S.negative_elbo_bound(BATCH, [0, 1, 2, 0]), "labels as a tensor; given list"),
-    (lambda: vc.accuracy(S, BATCH, [0, 1, 2, 0]), "labels as a tensor; given list"),
-    (lambda: vc.accuracy(S, torch.zeros(0, X_DIM, dtype=torch.uint8), torch.zeros(0)), r"given \(0, 6\)"),
-    (lambda: vc.binarize([0.5]), "images as a tensor; given list"),
-    (lambda: vc.log_marginal_grid(V, BATCH, limit=math.inf), "limit.* given inf"),
-    (lambda: vc.VAE(activation="gelu"), "elu, relu, tanh; given 'gelu'"),
-    (lambda: vc.GMVAE(k=0), "k must be .* given 0"),
-    (lambda: vc.VAE(z_dim=0), "z_dim must be .* given 0"),
-    (lambda: vc.SSVAE(y_dim=0), "y_dim must be .* given 0"),
-    (lambda: S.log_weight(BATCH, 0), "iw must be .* given 0"),
-    (lambda: S.loss(BATCH, BATCH, torch.tensor([0, 1, 2, 14]), 0), "class ids 0 to 2.*0 to 14"),
-    (lambda: vc.log_likelihood(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
-    (lambda: vc.accuracy(V, BATCH, torch.zeros(4)), "an SSVAE or a NamedGMVAE knows classes; given VAE"),
-    (lambda: vc.VAE(hidden=(300, 2.5)), "width of a layer must be .* given 2.5"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"ids 0 to 2 or one-hot \(4, 3\).*0 to 3"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, -1])), "class ids 0 to 2.*-1 to 2"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([])), r"each of 4 images.*of shape \(0,\)"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1])), r"each of 4 images.*of shape \(2,\)"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0.0, 1, 2, 0])), "torch.float32 of shape"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.full((4, 3), 1 / 3)), "one-hot"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.zeros(4, 3)), "one-hot"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.ones(4, 3)), "one-hot"),
-    (lambda: S.negative_elbo_bound(BATCH, torch.tensor([[1, 0.5, -0.5]] * 4)), "one-hot"),
-    (lambda: vc.accuracy(S, BATCH, torch.tensor([1])), r"shape \(4,\), one for each image; given \(1,\)"),
-    (lambda: vc.active_units(V, BATCH[:1]), "at least 2 images; given 1"),
-    (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=-1.0), "limit.* must be positive; given -1.0"),
-    (lambda: vc.log_marginal_grid(vae(3), BATCH), "one or two latents; given VAE with z_dim=3"),
-    (lambda: vc.log_marginal_grid(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: V.negative_elbo_bound(torch.zeros(0, X_DIM)), r"given \(0, 6\)"),
+        (lambda: V.negative_elbo_bound(torch.zeros(X_DIM)), r"given \(6,\)"),
+        (lambda: V.negative_elbo_bound(BATCH.numpy()), "a tensor; given ndarray"),
+        (lambda: vc.evaluate(V, torch.zeros(0, X_DIM)), r"given none, shape \(0, 6\)"),
+        (lambda: V.negative_iwae_bound(BATCH, 0), "iw must be .* given 0"),
+        (lambda: V.negative_iwae_bound(BATCH, 2.5), "iw must be .* given 2.5"),
+        (lambda: S.negative_iwae_bound(BATCH, 2, dreg=True), "also draws a label"),
+        (lambda: vc.log_likelihood(V, BATCH, 0), "m must be .* given 0"),
+        (lambda: vc.log_likelihood(V, BATCH, -3), "m must be .* given -3"),
+        (lambda: vc.log_likelihood(V, BATCH, [0, 5]), "m must be .* given 0"),
+        (lambda: vc.log_likelihood(V, BATCH, [5, 1]), r"ascending order; given \[5, 1\]"),
+        (lambda: vc.log_likelihood(V, BATCH, []), r"given \[\]"),
+        (lambda: vc.VAE(beta=-1), "beta must be a number of at least 0; given -1"),
+        (lambda: vc.VAE(beta=math.nan), "beta must be a number of at least 0; given nan"),
+        (lambda: vc.GMVAE(beta=-1), "beta must be a number of at least 0; given -1"),
+        (lambda: vc.VAE(beta="much"), "beta must be .* given 'much'"),
+        (lambda: vc.SSVAE(gen_weight=-1), "gen_weight must be .* given -1"),
+        (lambda: vc.SSVAE(class_weight=math.inf), "class_weight must be .* given inf"),
+        (
+            lambda: V.negative_elbo_bound(BATCH.double()),
+            "in torch.float32, as the model's weights are; given torch.floa",
+        ),
+        (lambda: V.enc(BATCH, torch.eye(4)), "takes no labels"),
+        (lambda: S.dec(torch.zeros(4, 2)), "takes labels, too"),
+        (lambda: S.negative_elbo_bound(BATCH, [0, 1, 2, 0]), "labels as a tensor; given list"),
+        (lambda: vc.accuracy(S, BATCH, [0, 1, 2, 0]), "labels as a tensor; given list"),
+        (lambda: vc.accuracy(S, torch.zeros(0, X_DIM, dtype=torch.uint8), torch.zeros(0)), r"given \(0, 6\)"),
+        (lambda: vc.binarize([0.5]), "images as a tensor; given list"),
+        (lambda: vc.log_marginal_grid(V, BATCH, limit=math.inf), "limit.* given inf"),
+        (lambda: vc.VAE(activation="gelu"), "elu, relu, tanh; given 'gelu'"),
+        (lambda: vc.GMVAE(k=0), "k must be .* given 0"),
+        (lambda: vc.VAE(z_dim=0), "z_dim must be .* given 0"),
+        (lambda: vc.SSVAE(y_dim=0), "y_dim must be .* given 0"),
+        (lambda: S.log_weight(BATCH, 0), "iw must be .* given 0"),
+        (lambda: S.loss(BATCH, BATCH, torch.tensor([0, 1, 2, 14]), 0), "class ids 0 to 2.*0 to 14"),
+        (lambda: vc.log_likelihood(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
+        (lambda: vc.accuracy(V, BATCH, torch.zeros(4)), "an SSVAE or a NamedGMVAE knows classes; given VAE"),
+        (lambda: vc.VAE(hidden=(300, 2.5)), "width of a layer must be .* given 2.5"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, 3])), r"ids 0 to 2 or one-hot \(4, 3\).*0 to 3"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1, 2, -1])), "class ids 0 to 2.*-1 to 2"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.tensor([])), r"each of 4 images.*of shape \(0,\)"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0, 1])), r"each of 4 images.*of shape \(2,\)"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.tensor([0.0, 1, 2, 0])), "torch.float32 of shape"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.full((4, 3), 1 / 3)), "one-hot"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.zeros(4, 3)), "one-hot"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.ones(4, 3)), "one-hot"),
+        (lambda: S.negative_elbo_bound(BATCH, torch.tensor([[1, 0.5, -0.5]] * 4)), "one-hot"),
+        (lambda: vc.accuracy(S, BATCH, torch.tensor([1])), r"shape \(4,\), one for each image; given \(1,\)"),
+        (lambda: vc.active_units(V, BATCH[:1]), "at least 2 images; given 1"),
+        (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=-1.0), "limit.* must be positive; given -1.0"),
+        (lambda: vc.log_marginal_grid(vae(3), BATCH), "one or two latents; given VAE with z_dim=3"),
+        (lambda: vc.log_marginal_grid(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
+    ],
+)
 def test_a_bad_argument_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
@@ -894,8 +954,11 @@ def test_truncation_names_a_bad_number_of_labels(k, message):
 
 def test_a_whole_number_may_come_as_a_float():
     labels = torch.tensor([0, 1, 2, 0])
-    for with_float, with_int in ((lambda n: S.negative_truncated_bound(X, n), 2), (lambda n: V.log_weight(X, n)[0], 3),
-                                 (lambda n: S.loss(X, X, labels, 0.5, n), 2)):
+    for with_float, with_int in (
+        (lambda n: S.negative_truncated_bound(X, n), 2),
+        (lambda n: V.log_weight(X, n)[0], 3),
+        (lambda n: S.loss(X, X, labels, 0.5, n), 2),
+    ):
         torch.manual_seed(0)
         expected = with_float(with_int)
         torch.manual_seed(0)
@@ -961,8 +1024,13 @@ def test_em_names_clusters_as_sklearn_does_and_its_likelihood_never_falls():
     nearest = torch.cdist(z, z[known].reshape(3, 2, 2).mean(1)).argmin(1)
     assert (nearest == y).float().mean() < 0.8  # which the start alone does not
     # Where it ends, sklearn's EM with equal weights and no labels stays.
-    theirs = GaussianMixture(3, means_init=torch.stack([z[y == c].mean(0) for c in range(3)]).numpy(), tol=1e-6,
-                             random_state=0, reg_covar=1e-3).fit(z.numpy())
+    theirs = GaussianMixture(
+        3,
+        means_init=torch.stack([z[y == c].mean(0) for c in range(3)]).numpy(),
+        tol=1e-6,
+        random_state=0,
+        reg_covar=1e-3,
+    ).fit(z.numpy())
     agree = torch.from_numpy(theirs.predict_proba(z.numpy())).float()
     assert (p - agree).abs().mean() < 0.02
 
@@ -984,13 +1052,17 @@ def test_em_names_clusters_as_sklearn_does_and_its_likelihood_never_falls():
     assert (rises > -0.05).all() and rises.max() > 5
 
 
-@pytest.mark.parametrize(("known", "labels", "message"), [
-    ([0, 1], [0, 1], r"a label of each class, 0 to 2; given \[0, 1\]"),
-    ([0, 200, 400], [0, 1, 3], "class id from 0 to 2 for each of 3 known images"),
-    ([0, 200, 400], [0, 1, -1], "class id from 0 to 2 for each of 3 known images"),
-    ([0, 200, 400], [0, 1], "class id from 0 to 2 for each of 3 known images"),
-    ([0, 200, 600], [0, 1, 2], "different indices from 0 to 599"), ([0, 200, 200], [0, 1, 2], "different indices"),
-])
+@pytest.mark.parametrize(
+    ("known", "labels", "message"),
+    [
+        ([0, 1], [0, 1], r"a label of each class, 0 to 2; given \[0, 1\]"),
+        ([0, 200, 400], [0, 1, 3], "class id from 0 to 2 for each of 3 known images"),
+        ([0, 200, 400], [0, 1, -1], "class id from 0 to 2 for each of 3 known images"),
+        ([0, 200, 400], [0, 1], "class id from 0 to 2 for each of 3 known images"),
+        ([0, 200, 600], [0, 1, 2], "different indices from 0 to 599"),
+        ([0, 200, 200], [0, 1, 2], "different indices"),
+    ],
+)
 def test_em_wants_a_label_of_every_class_for_images_that_there_are(known, labels, message):
     with pytest.raises(ValueError, match=message):
         vc.name_clusters(three_clouds()[0], torch.tensor(known), torch.tensor(labels), y_dim=3)

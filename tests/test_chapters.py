@@ -80,8 +80,9 @@ def test_notebook_is_cleared(notebook):
 def test_cells_are_short(notebook):
     cells = code_cells(notebook)
     folded = {cell.id for cell in cells if is_folded(cell)}  # the code of figures, and checks
-    too_long = {cell.id: counting_lines(cell) for cell in cells
-                if counting_lines(cell) > (40 if cell.id in folded else 20)}
+    too_long = {
+        cell.id: counting_lines(cell) for cell in cells if counting_lines(cell) > (40 if cell.id in folded else 20)
+    }
     assert too_long == {}
     shown = [counting_lines(cell) for cell in cells if cell.id not in folded]
     assert not shown or statistics.median(shown) <= 8
@@ -251,11 +252,14 @@ def test_a_figure_of_the_literature_has_its_source(notebook):
     assert {where: figures for where, figures in bare.items() if figures} == {}
 
 
-@pytest.mark.parametrize(("code", "figures"), [
-    ('rows = [["M2 {cite:p}`kingma`", "88.03% ± 1.71%"], ["SSVAE", f"{mean:.2f} ± {sd:.2f}"]]', []),
-    ('rows = [["M2 {cite:p}`kingma`", "88.03%"], ["VAT", "98.64%"]]', ["98.64%"]),
-    ('rows = {"{cite:t}`burda`": {("elbo", 1): 86.76}, "others": {("elbo", 1): 86.35}}', [86.35]),
-    ("years = 365.25 * days; alpha = [0.35, 1.25]", []),
-])
+@pytest.mark.parametrize(
+    ("code", "figures"),
+    [
+        ('rows = [["M2 {cite:p}`kingma`", "88.03% ± 1.71%"], ["SSVAE", f"{mean:.2f} ± {sd:.2f}"]]', []),
+        ('rows = [["M2 {cite:p}`kingma`", "88.03%"], ["VAT", "98.64%"]]', ["98.64%"]),
+        ('rows = {"{cite:t}`burda`": {("elbo", 1): 86.76}, "others": {("elbo", 1): 86.35}}', [86.35]),
+        ("years = 365.25 * days; alpha = [0.35, 1.25]", []),
+    ],
+)
 def test_a_row_without_its_source_is_seen(code, figures):
     assert without_source(code) == figures

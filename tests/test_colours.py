@@ -31,8 +31,10 @@ def rgb(colour):
 def palettes():
     """{theme: {quantity: colour}}, as the style sheet has them."""
     light, dark = (ROOT / "vae_widgets/colours.css").read_text(encoding="utf-8").split("@media not print")
-    return {theme: dict(re.findall(r"--vae-(\w+): (#[0-9a-f]{6});", text))
-            for theme, text in (("light", light), ("dark", dark))}
+    return {
+        theme: dict(re.findall(r"--vae-(\w+): (#[0-9a-f]{6});", text))
+        for theme, text in (("light", light), ("dark", dark))
+    }
 
 
 def linear(colour):
@@ -46,11 +48,23 @@ def contrast(one, other):
 
 def oklab(light):
     """Linear light as Oklab, in which distances are as they look; black to white is 1."""
-    cones = np.cbrt(light @ np.array([[0.4122214708, 0.2119034982, 0.0883024619],
-                                      [0.5363325363, 0.6806995451, 0.2817188376],
-                                      [0.0514459929, 0.1073969566, 0.6299787005]]))
-    return cones @ np.array([[0.2104542553, 1.9779984951, 0.0259040371], [0.7936177850, -2.4285922050, 0.7827717662],
-                             [-0.0040720468, 0.4505937099, -0.8086757660]])
+    cones = np.cbrt(
+        light
+        @ np.array(
+            [
+                [0.4122214708, 0.2119034982, 0.0883024619],
+                [0.5363325363, 0.6806995451, 0.2817188376],
+                [0.0514459929, 0.1073969566, 0.6299787005],
+            ]
+        )
+    )
+    return cones @ np.array(
+        [
+            [0.2104542553, 1.9779984951, 0.0259040371],
+            [0.7936177850, -2.4285922050, 0.7827717662],
+            [-0.0040720468, 0.4505937099, -0.8086757660],
+        ]
+    )
 
 
 def turned(colour):
@@ -76,8 +90,12 @@ def test_the_dark_palette_is_what_the_filter_makes_of_the_light_one():
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_colours_read_and_are_told_apart(theme):
     colours = palettes()[theme]
-    low = {(name, ground): value for name in [*QUANTITIES, *COMPARED, "muted"] for ground in BACKGROUNDS[theme]
-           if (value := contrast(colours[name], ground)) < 4.5}
+    low = {
+        (name, ground): value
+        for name in [*QUANTITIES, *COMPARED, "muted"]
+        for ground in BACKGROUNDS[theme]
+        if (value := contrast(colours[name], ground)) < 4.5
+    }
     assert low == {}
     for eyes, least in ((np.eye(3), 0.1), (np.array(PROTANOPIA), 0.07), (np.array(DEUTERANOPIA), 0.07)):
         seen = {name: oklab(np.clip(linear(rgb(colours[name])) @ eyes.T, 0, 1)) for name in colours}
@@ -106,10 +124,12 @@ def test_a_widget_is_drawn_in_its_theme(show_widgets, theme):
     fills = bars.locator("rect").evaluate_all("(all) => all.map((bar) => getComputedStyle(bar).fill)")
     assert fills == [css(colours[name]) for name in ("elbo", "gap", "rec", "kl")]
     swatches = page.locator(".vw-numbers .swatch").evaluate_all(
-        "(all) => all.map((swatch) => getComputedStyle(swatch).backgroundColor)")
+        "(all) => all.map((swatch) => getComputedStyle(swatch).backgroundColor)"
+    )
     assert swatches == [css(colours[name]) for name in ("truth", "elbo", "gap", "rec", "kl")]
     turned = page.locator(".vw svg, .vw svg *, .vw .swatch").evaluate_all(
-        "(all) => all.filter((e) => getComputedStyle(e).filter !== 'none').length")
+        "(all) => all.filter((e) => getComputedStyle(e).filter !== 'none').length"
+    )
     assert turned == 0
     page.emulate_media(media="print")
     gap = bars.locator("rect").nth(1)
@@ -123,11 +143,14 @@ def test_a_figure_has_the_colours_of_its_theme(show_widgets, theme):
     light, own = palettes()["light"], palettes()[theme]
     for name in light:
         Image.new("RGB", (8, 8), light[name]).save(picture := BytesIO(), "png")
-        page.evaluate("""(png) => {
+        page.evaluate(
+            """(png) => {
             document.body.innerHTML = `<div class="bd-content"><div class="bd-article"><div class="cell_output">
                 <img alt="" src="data:image/png;base64,${png}">`;
             return document.querySelector("img").decode();
-        }""", base64.b64encode(picture.getvalue()).decode())
+        }""",
+            base64.b64encode(picture.getvalue()).decode(),
+        )
         shown = np.array(Image.open(BytesIO(page.locator("img").screenshot())).convert("RGB"))[4, 4] / 255
         assert np.linalg.norm(oklab(linear(shown)) - oklab(linear(rgb(own[name])))) < 0.01, name
 

@@ -4,8 +4,12 @@ import re
 
 from conftest import ROOT
 
-VERDICTS = {"Errors": "error", "Slips of notation": "slip", "Loose statements, made exact": "loose",
-            "What looks wrong and is right": "right"}
+VERDICTS = {
+    "Errors": "error",
+    "Slips of notation": "slip",
+    "Loose statements, made exact": "loose",
+    "What looks wrong and is right": "right",
+}
 PAGE = (ROOT / "book/corrections.md").read_text(encoding="utf-8")
 
 

@@ -70,10 +70,17 @@ def test_the_archives_in_the_book_are_complete():
     assert names == {f"{name}.xz" for name in vc.MNIST_SHA256}
 
 
-@pytest.mark.parametrize("damage", [
-    lambda data: b"", lambda data: b"not an archive", lambda data: data[:-20], lambda data: data[: len(data) // 2],
-    lambda data: data[:2000] + bytes([data[2000] ^ 1]) + data[2001:],
-], ids=["empty", "text", "end cut off", "half", "one bit"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: b"not an archive",
+        lambda data: data[:-20],
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:2000] + bytes([data[2000] ^ 1]) + data[2001:],
+    ],
+    ids=["empty", "text", "end cut off", "half", "one bit"],
+)
 def test_a_damaged_archive_is_named(archives, damage):
     archive = archives / f"{SMALL}.xz"
     archive.write_bytes(damage(archive.read_bytes()))
@@ -210,18 +217,24 @@ def test_guesses_on_real_digits_beat_the_nearest_label(data):
     assert right > 0.9 and right > (nearest == labels).float().mean() + 0.03
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda z, graph: vc.neighbour_graph(z[:10], k=10), "more than k = 10 images; given 10"),
-    (lambda z, graph: vc.neighbour_graph(z, k=0), "k must be .* given 0"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([3, 10])), "from 0 to 9"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 0]), torch.tensor([3, 3])), "different indices"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 60]), torch.tensor([3, 4])), "0 to 59"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([], dtype=torch.long), torch.tensor([])), "at least one"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0, 1])), "no label reaches some"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0.0, 1.0])), "float32"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([1])), r"2 known.*\(1,\)"),
-    (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([])), r"2 known.*\(0,\)"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda z, graph: vc.neighbour_graph(z[:10], k=10), "more than k = 10 images; given 10"),
+        (lambda z, graph: vc.neighbour_graph(z, k=0), "k must be .* given 0"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([3, 10])), "from 0 to 9"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 0]), torch.tensor([3, 3])), "different indices"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 60]), torch.tensor([3, 4])), "0 to 59"),
+        (
+            lambda z, graph: vc.spread_labels(graph, torch.tensor([], dtype=torch.long), torch.tensor([])),
+            "at least one",
+        ),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0, 1])), "no label reaches some"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0.0, 1.0])), "float32"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([1])), r"2 known.*\(1,\)"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([])), r"2 known.*\(0,\)"),
+    ],
+)
 def test_spreading_says_what_it_wants(call, message):
     z, _ = clusters()
     with pytest.raises(ValueError, match=message):

@@ -268,11 +268,19 @@ def test_log_bernoulli_needs_no_number_below_the_normal_ones(dim):
     assert bound == pytest.approx(-dim * math.log(2), rel=1e-6)
 
 
-@pytest.mark.parametrize("x_shape, shape", [
-    ((4, 1, 6), (3, 6)), ((3, 6), (4, 3, 6)), ((6,), (6,)), ((2, 6), (1,)), ((4, 1, 6), (3, 1)), ((0, 6), (2, 0, 6)),
-    ((3, 225), (3, 225)),  # pixels that no 112 divides
-    ((2, 784), (500, 2, 784)),  # more than is taken at a time
-])
+@pytest.mark.parametrize(
+    "x_shape, shape",
+    [
+        ((4, 1, 6), (3, 6)),
+        ((3, 6), (4, 3, 6)),
+        ((6,), (6,)),
+        ((2, 6), (1,)),
+        ((4, 1, 6), (3, 1)),
+        ((0, 6), (2, 0, 6)),
+        ((3, 225), (3, 225)),  # pixels that no 112 divides
+        ((2, 784), (500, 2, 784)),  # more than is taken at a time
+    ],
+)
 def test_log_bernoulli_and_its_gradients_are_those_of_the_plain_formula(x_shape, shape):
     x = random(*x_shape).sigmoid().requires_grad_()
     logits = 5 * random(*shape)
@@ -306,8 +314,9 @@ def test_the_slope_of_elu_keeps_its_digits_in_bfloat16():
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_logits_in_half_precision_are_summed_in_full(dtype):
     logits, x = torch.linspace(-4, 4, 784), (torch.arange(784) % 2).float()
-    assert torch.equal(vc.log_bernoulli_with_logits(x, logits.to(dtype)),
-                       vc.log_bernoulli_with_logits(x, logits.to(dtype).float()))
+    assert torch.equal(
+        vc.log_bernoulli_with_logits(x, logits.to(dtype)), vc.log_bernoulli_with_logits(x, logits.to(dtype).float())
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
@@ -323,8 +332,9 @@ def test_pixels_may_be_whole_numbers(dtype):
 @pytest.mark.parametrize("dtype, precision", [(torch.float64, 1e-12), (torch.float32, 2e-7), (torch.bfloat16, 1e-2)])
 def test_elu_and_its_gradient_are_those_of_torch(dtype, precision):
     x = torch.cat([5 * random(200), torch.tensor([0.0, 1e-3, -1e-3, 200.0, -200.0])]).to(dtype).requires_grad_()
-    (ours, ours_back), (theirs, theirs_back) = ((y.detach(), torch.autograd.grad(y.sum(), x)[0])
-                                                for y in (vc.ELU()(x), F.elu(x)))
+    (ours, ours_back), (theirs, theirs_back) = (
+        (y.detach(), torch.autograd.grad(y.sum(), x)[0]) for y in (vc.ELU()(x), F.elu(x))
+    )
     assert ours.dtype == ours_back.dtype == dtype
     close(ours.double(), theirs.double(), rtol=precision, atol=1e-7)
     close(ours_back.double(), theirs_back.double(), rtol=precision, atol=precision)
@@ -413,17 +423,26 @@ def test_duplicate_comes_apart_as_rep_times_batch(args, rep):
 # ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("f, inputs", [
-    (vc.log_normal, [leaf(2, 3), leaf(3, seed=1), leaf(2, 3, seed=2, f=torch.exp)]),
-    (vc.log_normal_mixture, [leaf(2, 3), leaf(1, 4, 3, seed=1), leaf(1, 4, 3, seed=2, f=torch.exp)]),
-    (vc.kl_normal, [leaf(2, 3), leaf(2, 3, seed=1, f=torch.exp), leaf(3, seed=2), leaf(3, seed=3, f=torch.exp)]),
-    (vc.log_bernoulli_with_logits, [torch.tensor([[0.0, 1, 1], [1, 0, 0.5]], dtype=torch.float64),
-                                    torch.tensor([[0.0, 0, 5], [-7, 1, 0]], dtype=torch.float64, requires_grad=True)]),
-    (lambda a: vc.kl_cat(a.softmax(-1), a.log_softmax(-1), -math.log(3)), [leaf(2, 3)]),
-    (lambda a: vc.log_mean_exp(a, 0), [leaf(4, 3)]),
-    (lambda a: vc.duplicate(a, 3), [leaf(4, 3)]),
-    (lambda a: vc.gaussian_parameters(a, 1), [leaf(2, 4, 3)]),
-], ids=["log_normal", "mixture", "kl_normal", "log_bernoulli", "kl_cat", "log_mean_exp", "duplicate", "parameters"])
+@pytest.mark.parametrize(
+    "f, inputs",
+    [
+        (vc.log_normal, [leaf(2, 3), leaf(3, seed=1), leaf(2, 3, seed=2, f=torch.exp)]),
+        (vc.log_normal_mixture, [leaf(2, 3), leaf(1, 4, 3, seed=1), leaf(1, 4, 3, seed=2, f=torch.exp)]),
+        (vc.kl_normal, [leaf(2, 3), leaf(2, 3, seed=1, f=torch.exp), leaf(3, seed=2), leaf(3, seed=3, f=torch.exp)]),
+        (
+            vc.log_bernoulli_with_logits,
+            [
+                torch.tensor([[0.0, 1, 1], [1, 0, 0.5]], dtype=torch.float64),
+                torch.tensor([[0.0, 0, 5], [-7, 1, 0]], dtype=torch.float64, requires_grad=True),
+            ],
+        ),
+        (lambda a: vc.kl_cat(a.softmax(-1), a.log_softmax(-1), -math.log(3)), [leaf(2, 3)]),
+        (lambda a: vc.log_mean_exp(a, 0), [leaf(4, 3)]),
+        (lambda a: vc.duplicate(a, 3), [leaf(4, 3)]),
+        (lambda a: vc.gaussian_parameters(a, 1), [leaf(2, 4, 3)]),
+    ],
+    ids=["log_normal", "mixture", "kl_normal", "log_bernoulli", "kl_cat", "log_mean_exp", "duplicate", "parameters"],
+)
 def test_gradients_are_right(f, inputs):
     assert torch.autograd.gradcheck(f, inputs)
 
@@ -480,44 +499,59 @@ ONES, NAN = torch.ones(2, 3), torch.full((2, 3), math.nan)
 ZERO_VARIANCE = torch.tensor([1.0, 0.0, 1.0])
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: vc.sample_gaussian(ONES, -ONES), "positive; the smallest given is -1"),
-    (lambda: vc.sample_gaussian(ONES, NAN), "positive.*nan"),
-    (lambda: vc.sample_gaussian(ONES, torch.ones(3)), r"one shape; given \(2, 3\) and \(3,\)"),
-    (lambda: vc.log_normal(ONES.half(), ONES, ONES), r"x is torch.float16: give x\.float\(\)"),
-    (lambda: vc.kl_normal(ONES, ONES, ONES.bfloat16(), ONES), r"pm is torch.bfloat16: give pm\.float\(\)"),
-    (lambda: vc.gaussian_parameters(ONES), r"even size along dim -1.*\(2, 3\)"),
-    (lambda: vc.gaussian_parameters(torch.ones(3, 2), dim=0), r"even size along dim 0.*\(3, 2\)"),
-    (lambda: vc.log_normal(ONES, ONES, ZERO_VARIANCE), "positive; the smallest given is 0"),
-    (lambda: vc.log_normal(ONES, ONES, NAN), "positive.*nan"),
-    (lambda: vc.log_normal(ONES, torch.ones(2), ONES), r"broadcast.*x \(2, 3\), m \(2,\), v \(2, 3\)"),
-    (lambda: vc.log_normal_mixture(ONES, ONES, ONES), r"batch, k, dim.*m \(2, 3\)"),
-    (lambda: vc.log_normal_mixture(torch.ones(3), torch.ones(1, 4, 3), torch.ones(1, 4, 3)), r"z \(3,\)"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), torch.ones(1, 2, 3)), r"v \(1, 2, 3\)"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 2), torch.ones(1, 4, 2)), r"given z \(2, 3\), m \(1, 4, 2\)"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 1), torch.ones(1, 4, 1)), r"given z \(2, 3\), m \(1, 4, 1\)"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(5, 4, 3), torch.ones(5, 4, 3)), r"given z \(2, 3\), m \(5, 4, 3\)"),
-    (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), -torch.ones(1, 4, 3)), "positive"),
-    (lambda: vc.log_bernoulli_with_logits(ONES, torch.ones(2)), r"x \(2, 3\), logits \(2,\)"),
-    (lambda: vc.log_bernoulli_with_logits(2 * ONES, ONES), r"\[0, 1\]; given 2 to 2"),
-    (lambda: vc.log_bernoulli_with_logits(torch.tensor([0, 255], dtype=torch.uint8), ONES[0, :2]), "given 0 to 255"),
-    (lambda: vc.log_bernoulli_with_logits(NAN, ONES), "nan"),
-    (lambda: vc.kl_normal(ONES, ONES, torch.ones(4), ONES), r"pm \(4,\)"),
-    (lambda: vc.kl_normal(ONES, ZERO_VARIANCE, ONES, ONES), "positive"),
-    (lambda: vc.kl_normal(ONES, ONES, ONES, -ONES), "positive"),
-    (lambda: vc.kl_cat(ONES, ONES, torch.ones(2)), r"log_p \(2,\)"),
-    (lambda: vc.log_mean_exp(torch.ones(0, 3), 0), r"nothing to average.*\(0, 3\), dim=0"),
-    (lambda: vc.duplicate(ONES, 0), "rep must be a whole number of at least 1; given 0"),
-    (lambda: vc.duplicate(ONES, 1.5), "rep must be .* given 1.5"),
-    (lambda: vc.duplicate(ONES, math.inf), "rep must be .* given inf"),
-    (lambda: vc.duplicate(ONES, None), "rep must be .* given None"),
-    (lambda: vc.duplicate(ONES, "3"), "rep must be .* given '3'"),
-    (lambda: vc.binarize(torch.tensor([0, 1])), r"floats in \[0, 1\]; given dtype torch.int64"),
-    (lambda: vc.binarize(torch.tensor([0.0, 1.5])), r"\[0, 1\]; given 0 to 1.5"),
-    (lambda: vc.binarize(torch.tensor([-0.5, 1.0])), r"given -0.5 to 1"),
-    (lambda: vc.binarize(torch.tensor([0.5, math.nan])), "nan"),
-    (lambda: vc.MLP((2, 3, 4), "gelu"), "elu, relu, tanh; given 'gelu'"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: vc.sample_gaussian(ONES, -ONES), "positive; the smallest given is -1"),
+        (lambda: vc.sample_gaussian(ONES, NAN), "positive.*nan"),
+        (lambda: vc.sample_gaussian(ONES, torch.ones(3)), r"one shape; given \(2, 3\) and \(3,\)"),
+        (lambda: vc.log_normal(ONES.half(), ONES, ONES), r"x is torch.float16: give x\.float\(\)"),
+        (lambda: vc.kl_normal(ONES, ONES, ONES.bfloat16(), ONES), r"pm is torch.bfloat16: give pm\.float\(\)"),
+        (lambda: vc.gaussian_parameters(ONES), r"even size along dim -1.*\(2, 3\)"),
+        (lambda: vc.gaussian_parameters(torch.ones(3, 2), dim=0), r"even size along dim 0.*\(3, 2\)"),
+        (lambda: vc.log_normal(ONES, ONES, ZERO_VARIANCE), "positive; the smallest given is 0"),
+        (lambda: vc.log_normal(ONES, ONES, NAN), "positive.*nan"),
+        (lambda: vc.log_normal(ONES, torch.ones(2), ONES), r"broadcast.*x \(2, 3\), m \(2,\), v \(2, 3\)"),
+        (lambda: vc.log_normal_mixture(ONES, ONES, ONES), r"batch, k, dim.*m \(2, 3\)"),
+        (lambda: vc.log_normal_mixture(torch.ones(3), torch.ones(1, 4, 3), torch.ones(1, 4, 3)), r"z \(3,\)"),
+        (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), torch.ones(1, 2, 3)), r"v \(1, 2, 3\)"),
+        (
+            lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 2), torch.ones(1, 4, 2)),
+            r"given z \(2, 3\), m \(1, 4, 2\)",
+        ),
+        (
+            lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 1), torch.ones(1, 4, 1)),
+            r"given z \(2, 3\), m \(1, 4, 1\)",
+        ),
+        (
+            lambda: vc.log_normal_mixture(ONES, torch.ones(5, 4, 3), torch.ones(5, 4, 3)),
+            r"given z \(2, 3\), m \(5, 4, 3\)",
+        ),
+        (lambda: vc.log_normal_mixture(ONES, torch.ones(1, 4, 3), -torch.ones(1, 4, 3)), "positive"),
+        (lambda: vc.log_bernoulli_with_logits(ONES, torch.ones(2)), r"x \(2, 3\), logits \(2,\)"),
+        (lambda: vc.log_bernoulli_with_logits(2 * ONES, ONES), r"\[0, 1\]; given 2 to 2"),
+        (
+            lambda: vc.log_bernoulli_with_logits(torch.tensor([0, 255], dtype=torch.uint8), ONES[0, :2]),
+            "given 0 to 255",
+        ),
+        (lambda: vc.log_bernoulli_with_logits(NAN, ONES), "nan"),
+        (lambda: vc.kl_normal(ONES, ONES, torch.ones(4), ONES), r"pm \(4,\)"),
+        (lambda: vc.kl_normal(ONES, ZERO_VARIANCE, ONES, ONES), "positive"),
+        (lambda: vc.kl_normal(ONES, ONES, ONES, -ONES), "positive"),
+        (lambda: vc.kl_cat(ONES, ONES, torch.ones(2)), r"log_p \(2,\)"),
+        (lambda: vc.log_mean_exp(torch.ones(0, 3), 0), r"nothing to average.*\(0, 3\), dim=0"),
+        (lambda: vc.duplicate(ONES, 0), "rep must be a whole number of at least 1; given 0"),
+        (lambda: vc.duplicate(ONES, 1.5), "rep must be .* given 1.5"),
+        (lambda: vc.duplicate(ONES, math.inf), "rep must be .* given inf"),
+        (lambda: vc.duplicate(ONES, None), "rep must be .* given None"),
+        (lambda: vc.duplicate(ONES, "3"), "rep must be .* given '3'"),
+        (lambda: vc.binarize(torch.tensor([0, 1])), r"floats in \[0, 1\]; given dtype torch.int64"),
+        (lambda: vc.binarize(torch.tensor([0.0, 1.5])), r"\[0, 1\]; given 0 to 1.5"),
+        (lambda: vc.binarize(torch.tensor([-0.5, 1.0])), r"given -0.5 to 1"),
+        (lambda: vc.binarize(torch.tensor([0.5, math.nan])), "nan"),
+        (lambda: vc.MLP((2, 3, 4), "gelu"), "elu, relu, tanh; given 'gelu'"),
+    ],
+)
 def test_a_bad_argument_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

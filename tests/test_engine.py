@@ -82,8 +82,9 @@ def add(page, name, precision="float16"):
     else:
         if len(page.added) == MOST:
             page.evaluate("(name) => delete models[name]", page.added.pop(0))  # that was used longest ago
-        parts = {part: spec(Network.of(net, precision)) for part, net in model.named_children()
-                 if isinstance(net, vc.MLP)}
+        parts = {
+            part: spec(Network.of(net, precision)) for part, net in model.named_children() if isinstance(net, vc.MLP)
+        }
         if isinstance(model, vc.GMVAE):
             parts["prior"] = spec(Mixture.of(model))
         page.evaluate("([name, parts]) => addModel(name, parts)", [key, parts])
@@ -108,8 +109,9 @@ def largest_error(a, b):
 CLASSES = {name: description["class"] for name, description in vc.trained_models().items()}
 every_model = pytest.mark.parametrize("name", CLASSES)
 # The engine does not know the prior of a NamedGMVAE, and the widgets refuse it.
-every_bound = pytest.mark.parametrize("name", [name for name, kind in CLASSES.items()
-                                               if kind not in ("Autoencoder", "NamedGMVAE")])
+every_bound = pytest.mark.parametrize(
+    "name", [name for name, kind in CLASSES.items() if kind not in ("Autoencoder", "NamedGMVAE")]
+)
 
 
 @every_model
@@ -225,7 +227,8 @@ def test_densities(page):
     v = torch.rand(6, 5, generator=generator) + 0.01
     x = vc.binarize(torch.rand(6, 5, generator=generator))
     data = {"z": z, "m": m, "v": v, "x": x, "a": logits}
-    found = page.evaluate("""({ z, m, v, x, a }) => ({
+    found = page.evaluate(
+        """({ z, m, v, x, a }) => ({
       normal: [...engine.logNormal(z, m, v, 5, 6)],
       oneRow: [...engine.logNormal(z, m.slice(0, 5), v.slice(0, 5), 5, 6)],
       bernoulli: [...engine.logBernoulli(x, a, 5, 6)],
@@ -233,7 +236,9 @@ def test_densities(page):
       kl: engine.klNormal(m, v),
       general: engine.klNormal(m.slice(0, 5), v.slice(0, 5), z.slice(0, 5), v.slice(5, 10)),
       sigmoid: [...engine.sigmoid(a)], number: engine.sigmoid(0),
-    })""", {name: t.flatten().tolist() for name, t in data.items()})
+    })""",
+        {name: t.flatten().tolist() for name, t in data.items()},
+    )
     assert largest_error(found["normal"], vc.log_normal(z, m, v)) < 1e-3
     assert largest_error(found["oneRow"], vc.log_normal(z, m[0], v[0])) < 1e-3
     assert largest_error(found["bernoulli"], vc.log_bernoulli_with_logits(x, logits)) < 1e-4
@@ -247,10 +252,13 @@ def test_densities(page):
 def test_gaussians_with_all_of_their_covariance(page):
     generator = torch.Generator().manual_seed(5)
     z, m, root = (torch.randn(*shape, generator=generator, dtype=torch.double) for shape in ((6, 25), (25,), (25, 30)))
-    found = page.evaluate("""({ z, m, covariance }) => {
+    found = page.evaluate(
+        """({ z, m, covariance }) => {
       const gaussian = engine.gaussian(m, covariance);
       return z.map((_, row) => row).filter((i) => i % 25 === 0).map((at) => engine.logGaussian(z, at, gaussian));
-    }""", {"z": z.flatten().tolist(), "m": m.tolist(), "covariance": (root @ root.T).flatten().tolist()})
+    }""",
+        {"z": z.flatten().tolist(), "m": m.tolist(), "covariance": (root @ root.T).flatten().tolist()},
+    )
     wanted = torch.distributions.MultivariateNormal(m, root @ root.T).log_prob(z)
     assert found == pytest.approx(wanted.tolist(), rel=1e-9)
 
@@ -267,8 +275,14 @@ def test_densities_far_out(page):
 
 def test_log_mean_exp(page):
     call = "(a) => String(engine.logMeanExp(a.map(Number)))"
-    cases = {("0",): 0, ("-Infinity", "-Infinity"): -math.inf, ("-Infinity", "0"): -math.log(2), ("1000", "1000"): 1000,
-             ("-2000", "-2001"): -2000 + math.log((1 + math.exp(-1)) / 2), ("Infinity", "0"): math.inf}
+    cases = {
+        ("0",): 0,
+        ("-Infinity", "-Infinity"): -math.inf,
+        ("-Infinity", "0"): -math.log(2),
+        ("1000", "1000"): 1000,
+        ("-2000", "-2001"): -2000 + math.log((1 + math.exp(-1)) / 2),
+        ("Infinity", "0"): math.inf,
+    }
     for values, expected in cases.items():
         assert float(page.evaluate(call, list(values)).replace("Infinity", "inf")) == pytest.approx(expected, abs=1e-12)
     for values in (["NaN", "0"], ["0", "NaN"], ["NaN", "-Infinity"], ["Infinity", "NaN"]):
@@ -347,7 +361,8 @@ def test_weights_at_any_byte_and_decoded_once(page):
 def test_rows_do_not_depend_on_one_another(either_page):
     """However many rows go through a network together, each comes out the same to the last bit."""
     add(either_page, "vae")
-    assert either_page.evaluate("""() => {
+    assert (
+        either_page.evaluate("""() => {
       const { dec } = models.vae, z = engine.normals(1).fill(new Float32Array(131 * 10));
       const all = engine.forward(dec, z, 131), kept = all.join();
       for (let r = 0; r < 131; r++) {
@@ -355,7 +370,9 @@ def test_rows_do_not_depend_on_one_another(either_page):
         if (one.join() !== all.slice(784 * r, 784 * r + 784).join()) return `row ${r}`;
       }
       return all.join() === kept; // what was returned is the caller's
-    }""") is True
+    }""")
+        is True
+    )
 
 
 def test_other_networks(either_page):
@@ -375,25 +392,31 @@ def test_other_networks(either_page):
         assert largest_error(tensor(found, 9), mlp(x, *labels)) < 1e-5
 
 
-@pytest.mark.parametrize("call, message", [
-    ("engine.network({ ...spec, sizes: [2, 300, 300, 785] })", "sizes 2-300-300-785 take 654970 bytes; given 654368"),
-    ("engine.network({ ...spec, sizes: [2] })", "sizes must be"),
-    ("engine.network({ ...spec, activation: 'gelu' })", "activation must be one of elu, relu, tanh; given gelu"),
-    ("engine.network({ ...spec, precision: 'float64' })", "precision must be one of .* given float64"),
-    ("engine.network({ ...spec, weights: [1, 2] })", "weights must be an ArrayBuffer or a view"),
-    ("engine.mixture({ k: 2, z_dim: 2, weights: new ArrayBuffer(8) })", "takes 32 bytes; given 8"),
-    ("engine.forward(dec, [1, 2, 3])", "wanted 1 x 2 inputs; given 3"),
-    ("engine.forward(models.ssvae.dec, new Float32Array(64))", "wanted a label for each of 1 rows; given none"),
-    ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [10])", "labels are 0 to 9; given 10"),
-    ("engine.logNormal([1, 2], [1], [1, 1], 2)", "m: wanted 2 or 1 x 2 numbers; given 1"),
-    ("engine.gaussian([0, 0], [1, 0, 1])", "covariance: wanted 2 x 2 numbers; given 3"),
-    ("engine.gaussian([0, 0], [1, 2, 2, 1])", "wanted a positive definite matrix"),
-    ("engine.logWeights(models['vae-2d'], x, 0, engine.normals(1))", "whole number of at least 1; given 0"),
-    ("engine.logWeights(models['vae-2d'], [1, 0], 5, engine.normals(1))", "wanted an image of 784 pixels; given 2"),
-    ("runJob(0.5, {}, 'vae-2d')", "count must be a whole number"),
-    ("runJob(5, { q: { m: [0], v: [1] } }, 'vae-2d')", r"wanted 2 numbers in q\.m; given 1"),
-    ("runJob(5, { q: { m: x.slice(0, 64), v: x.slice(0, 64) } }, 'ssvae')", "a label y is wanted"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            "engine.network({ ...spec, sizes: [2, 300, 300, 785] })",
+            "sizes 2-300-300-785 take 654970 bytes; given 654368",
+        ),
+        ("engine.network({ ...spec, sizes: [2] })", "sizes must be"),
+        ("engine.network({ ...spec, activation: 'gelu' })", "activation must be one of elu, relu, tanh; given gelu"),
+        ("engine.network({ ...spec, precision: 'float64' })", "precision must be one of .* given float64"),
+        ("engine.network({ ...spec, weights: [1, 2] })", "weights must be an ArrayBuffer or a view"),
+        ("engine.mixture({ k: 2, z_dim: 2, weights: new ArrayBuffer(8) })", "takes 32 bytes; given 8"),
+        ("engine.forward(dec, [1, 2, 3])", "wanted 1 x 2 inputs; given 3"),
+        ("engine.forward(models.ssvae.dec, new Float32Array(64))", "wanted a label for each of 1 rows; given none"),
+        ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [10])", "labels are 0 to 9; given 10"),
+        ("engine.logNormal([1, 2], [1], [1, 1], 2)", "m: wanted 2 or 1 x 2 numbers; given 1"),
+        ("engine.gaussian([0, 0], [1, 0, 1])", "covariance: wanted 2 x 2 numbers; given 3"),
+        ("engine.gaussian([0, 0], [1, 2, 2, 1])", "wanted a positive definite matrix"),
+        ("engine.logWeights(models['vae-2d'], x, 0, engine.normals(1))", "whole number of at least 1; given 0"),
+        ("engine.logWeights(models['vae-2d'], [1, 0], 5, engine.normals(1))", "wanted an image of 784 pixels; given 2"),
+        ("runJob(0.5, {}, 'vae-2d')", "count must be a whole number"),
+        ("runJob(5, { q: { m: [0], v: [1] } }, 'vae-2d')", r"wanted 2 numbers in q\.m; given 1"),
+        ("runJob(5, { q: { m: x.slice(0, 64), v: x.slice(0, 64) } }, 'ssvae')", "a label y is wanted"),
+    ],
+)
 def test_errors(page, call, message):
     add(page, "vae-2d")
     add(page, "ssvae")
@@ -493,17 +516,22 @@ def test_a_job_is_cancelled(page):
     assert seen[0] == 1 and seen[1] >= 1 and seen[2] == "done"
 
 
-@pytest.mark.parametrize("refusal", [
-    "class { constructor() { throw new DOMException('refused', 'SecurityError'); } }",
-    "undefined",
-    "class extends Worker { constructor(url, o) { super('blob:null/none', o); } }",
-    """class extends Worker {
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "class { constructor() { throw new DOMException('refused', 'SecurityError'); } }",
+        "undefined",
+        "class extends Worker { constructor(url, o) { super('blob:null/none', o); } }",
+        """class extends Worker {
       constructor(url, o) { super(url, o); setTimeout(() => this.onerror(new Event('error')), 60); }
     }""",
-], ids=["throws", "absent", "does not load", "dies at work"])
+    ],
+    ids=["throws", "absent", "does not load", "dies at work"],
+)
 def test_without_a_worker_the_page_does_the_work(page, refusal):
     add(page, "vae")
-    found = page.evaluate("""async (refusal) => {
+    found = page.evaluate(
+        """async (refusal) => {
       const Original = Worker, fresh = `${source}\n/* ${refusal} */`;
       globalThis.Worker = Function(`return ${refusal}`)();
       try {
@@ -515,7 +543,9 @@ def test_without_a_worker_the_page_does_the_work(page, refusal):
       } finally {
         globalThis.Worker = Original;
       }
-    }""", refusal)
+    }""",
+        refusal,
+    )
     expected = {"logW": page.evaluate(DIRECT, "vae"), "done": list(range(50, 701, 50))}
     assert found["runs"] == [expected, expected]
     assert found["alive"] > 1  # the page could do other things meanwhile

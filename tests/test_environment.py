@@ -15,17 +15,20 @@ import yaml
 from address import BUTTONS, CELL, ROOT, public_address, read_address, with_first_cell, write_first_cells
 from bs4 import BeautifulSoup
 
-SOURCES = sorted(file.relative_to(ROOT).as_posix() for pattern in
-                 ("*.py", "benchmarks/*.py", "book/*.ipynb", "book/sphinx_ext/*.py", "tests/*.py", "vae_widgets/*.py")
-                 for file in ROOT.glob(pattern))
+SOURCES = sorted(
+    file.relative_to(ROOT).as_posix()
+    for pattern in ("*.py", "benchmarks/*.py", "book/*.ipynb", "book/sphinx_ext/*.py", "tests/*.py", "vae_widgets/*.py")
+    for file in ROOT.glob(pattern)
+)
 PLAIN = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # ASCII, as little as Windows' own encodings
 NO_HOME = dict.fromkeys(["HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"], os.devnull)
 
 
 def python(*arguments, **variables):
     """What Python prints; an error of it fails the test."""
-    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=os.environ | variables, capture_output=True,
-                          encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, env=os.environ | variables, capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
 
@@ -45,10 +48,18 @@ def names_no_encoding(call):
     return text and "encoding" not in given
 
 
-@pytest.mark.parametrize("code, found", [
-    ("path.read_text()", True), ('path.read_text(encoding="utf-8")', False), ('path.write_text("a")', True),
-    ('open(path, "w")', True), ('open(path, "wb")', False), ("run(command, text=True)", True), ("run(command)", False),
-])
+@pytest.mark.parametrize(
+    "code, found",
+    [
+        ("path.read_text()", True),
+        ('path.read_text(encoding="utf-8")', False),
+        ('path.write_text("a")', True),
+        ('open(path, "w")', True),
+        ('open(path, "wb")', False),
+        ("run(command, text=True)", True),
+        ("run(command)", False),
+    ],
+)
 def test_what_names_no_encoding_is_seen(code, found):
     assert names_no_encoding(ast.parse(code).body[0].value) == found
 
@@ -64,21 +75,32 @@ def test_files_are_opened_with_their_encoding(name):
 
 
 def test_imports_and_data_in_a_plain_locale_without_a_home():
-    shown = python("-W", "error::EncodingWarning", "-c", """
+    shown = python(
+        "-W",
+        "error::EncodingWarning",
+        "-c",
+        """
 import train, vae_core as vc, vae_widgets
 print(len(vc.load_mnist().test_labels), len(vc.trained_models()) > 20, len(vae_widgets.Faces()._esm) > 10_000)
-""", PYTHONWARNDEFAULTENCODING="1", **PLAIN, **NO_HOME)
+""",
+        PYTHONWARNDEFAULTENCODING="1",
+        **PLAIN,
+        **NO_HOME,
+    )
     assert shown.split() == ["10000", "True", "True"]
 
 
 def test_chapters_run_without_the_tool_chain():
     """As where the wheel alone is installed: the numbers for the pages' text go nowhere."""
-    shown = python("-c", """
+    shown = python(
+        "-c",
+        """
 import sys
 sys.modules["myst_nb"] = None  # an ImportError
 from vae_widgets.notebook import glue
 print(glue("name", 1.5, display=False))
-""")
+""",
+    )
     assert shown.strip() == "None"
 
 
@@ -135,8 +157,16 @@ def hostile(tmp_path):
     startup = tmp_path / "ipython/profile_default/startup"
     startup.mkdir(parents=True)
     (startup / "0.py").write_text("import os; os.environ['FROM_HOME'] = 'yes'", encoding="utf-8")
-    return {"MPLBACKEND": "Agg", "JUPYTER_PATH": str(other), "IPYTHONDIR": str(tmp_path / "ipython"),
-            "MATPLOTLIBRC": str(tmp_path)} | PLAIN | NO_HOME
+    return (
+        {
+            "MPLBACKEND": "Agg",
+            "JUPYTER_PATH": str(other),
+            "IPYTHONDIR": str(tmp_path / "ipython"),
+            "MATPLOTLIBRC": str(tmp_path),
+        }
+        | PLAIN
+        | NO_HOME
+    )
 
 
 def test_the_build_is_the_environments_own(tmp_path, hostile):
@@ -157,10 +187,16 @@ NO_MAKE = pytest.mark.skipif(not shutil.which("make"), reason="there is no make"
 
 
 @NO_MAKE
-@pytest.mark.parametrize("target, expected", [
-    ("lab", "python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb"),
-    ("book", "jupyter-book build . -W -n --keep-going"),
-])
+@pytest.mark.parametrize(
+    "target, expected",
+    [
+        (
+            "lab",
+            "python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb",
+        ),
+        ("book", "jupyter-book build . -W -n --keep-going"),
+    ],
+)
 def test_make_starts_its_own_environment(tmp_path, target, expected):
     (tmp_path / "bin").mkdir()
     (tmp_path / ".installed").touch()
@@ -168,8 +204,13 @@ def test_make_starts_its_own_environment(tmp_path, target, expected):
     program.write_text('#!/bin/sh\necho "ran $(basename $0) $@"\nenv\n', encoding="utf-8")
     program.chmod(0o755)
     (tmp_path / "bin/jupyter-book").symlink_to(program)
-    done = subprocess.run(["make", f"VENV={tmp_path}", target], cwd=ROOT, capture_output=True, encoding="utf-8",
-                          env=os.environ | PLAIN | {"PYTHONPATH": "/elsewhere", "PYTHONHOME": "/elsewhere"})
+    done = subprocess.run(
+        ["make", f"VENV={tmp_path}", target],
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        env=os.environ | PLAIN | {"PYTHONPATH": "/elsewhere", "PYTHONHOME": "/elsewhere"},
+    )
     lines = done.stdout.splitlines()
     assert f"ran {expected}" in lines and "PYTHONUTF8=1" in lines
     assert [line for line in lines if line.startswith(("PYTHONPATH=", "PYTHONHOME="))] == []
@@ -180,8 +221,9 @@ def test_plain_commands_are_those_of_make():
     """What the README shows for Windows, what Binder runs, and the public workflow install and build as make does."""
     install = "-m pip install --constraint constraints.txt --requirement requirements.txt"
     build = "jupyter-book build . -W -n --keep-going"
-    printed = subprocess.run(["make", "--dry-run", "--always-make", "book"], cwd=ROOT, capture_output=True,
-                             encoding="utf-8").stdout
+    printed = subprocess.run(
+        ["make", "--dry-run", "--always-make", "book"], cwd=ROOT, capture_output=True, encoding="utf-8"
+    ).stdout
     for text in (printed, *(read(name) for name in ("README.md", ".github/workflows/book.yml"))):
         assert install in text and build in text
     assert "--constraint constraints.txt" in read(".binder/postBuild")
@@ -212,7 +254,6 @@ def test_an_address_gives_buttons(tmp_path):
         f"{binder}/v2/gh/someone/some-book/main?urlpath=lab/tree/book/index.ipynb",
     }
 
-
     home = "https://someone.github.io/some-book"
     assert page.select_one("link[rel=canonical]")["href"] == f"{home}/book/index.html"
     assert page.select_one("meta[property='og:image']")["content"] == f"{home}/_share/index.png"
@@ -221,12 +262,15 @@ def test_an_address_gives_buttons(tmp_path):
     assert start.select_one("meta[property='og:image']")["content"] == f"{home}/_share/index.png"
 
 
-@pytest.mark.parametrize("repository, expected", [
-    ("https://github.com/Someone/Some-Book", "https://someone.github.io/Some-Book/"),
-    ("https://github.com/someone/some-book.git", "https://someone.github.io/some-book/"),
-    ("https://github.com/Someone/someone.github.io/", "https://someone.github.io/"),
-    ("https://example.org/someone/some-book", ""),
-])
+@pytest.mark.parametrize(
+    "repository, expected",
+    [
+        ("https://github.com/Someone/Some-Book", "https://someone.github.io/Some-Book/"),
+        ("https://github.com/someone/some-book.git", "https://someone.github.io/some-book/"),
+        ("https://github.com/Someone/someone.github.io/", "https://someone.github.io/"),
+        ("https://example.org/someone/some-book", ""),
+    ],
+)
 def test_the_pages_address_follows_from_the_repositorys(repository, expected):
     assert public_address(repository) == expected
 

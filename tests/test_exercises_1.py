@@ -28,8 +28,7 @@ WRONG = {
         "brings a factor s": Edit("(s * math", "(s ** 2 * math"),
         "is narrower than s": Edit("(s * math.sqrt(2 - s ** 2))", "s"),
         "χ² of a single latent": Edit("math.sqrt(2 - s ** 2))", "math.sqrt(2 - s ** 2)) - 1"),
-        "its logarithm": (
-            "def c(mu, s): return mu**2 / (2 - s**2) - math.log(s * math.sqrt(2 - s**2))\nsamples = 1"),
+        "its logarithm": ("def c(mu, s): return mu**2 / (2 - s**2) - math.log(s * math.sqrt(2 - s**2))\nsamples = 1"),
         "its inverse": "def c(mu, s): return s * math.sqrt(2 - s**2) * math.exp(-mu**2 / (2 - s**2))\nsamples = 1",
         "c(1, 0.1) = 14.78, and the integral is 11.72": Edit("math.sqrt(2 - s", "math.sqrt(1 + 25 * s"),
         "standard deviation 1 nat": Edit("100 * ", ""),
@@ -53,8 +52,8 @@ WRONG = {
     "ex-1-bug": {
         "In ten, every value is 83 nats too low": Edit("(math.log", "(z.shape[-1] * math.log"),
         "integrates to 1, 2.51, 6.28. log 2π is there once": (
-            "def log_density(z, m, v):\n"
-            "    return -0.5 * (math.log(2 * math.pi) + (v.log() + (z - m)**2 / v).sum(-1))"),
+            "def log_density(z, m, v):\n    return -0.5 * (math.log(2 * math.pi) + (v.log() + (z - m)**2 / v).sum(-1))"
+        ),
         "log 2π is gone": Edit("math.log(2 * math.pi) + ", ""),
         "with no mean": Edit(".sum(-1)", ".mean(-1)"),
         "v is the variance": Edit("v.log() + (z - m) ** 2 / v", "2 * v.log() + (z - m) ** 2 / v**2"),

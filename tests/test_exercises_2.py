@@ -27,7 +27,8 @@ WRONG = {
     },
     "ex-2-gradient": {
         "there is no slope yet": Edit(
-            "(x_toy - z ** 2 - a * z) * z / 0.1", "(x_toy - z**2 - a * z) * (2 * z + a) / 0.1 - z"),
+            "(x_toy - z ** 2 - a * z) * z / 0.1", "(x_toy - z**2 - a * z) * (2 * z + a) / 0.1 - z"
+        ),
         "the sign": Edit("x_toy - z ** 2 - a * z)", "z ** 2 + a * z - x_toy)"),
         "the variance 0.1 is gone": Edit("z / 0.1", "z"),
         "not to be squared": Edit("z / 0.1", "z / 0.1 ** 2"),
@@ -48,7 +49,8 @@ WRONG = {
     "ex-2-theta": {
         "The two have changed places": "best_by_likelihood, best_by_elbo, cost = 1, 0, 0.2",
         "At a = 1 log p(x) is -1.741, and still rises towards smaller a": (
-            "best_by_likelihood, best_by_elbo, cost = 1, 1, 0"),
+            "best_by_likelihood, best_by_elbo, cost = 1, 1, 0"
+        ),
         "q loses log 2": "best_by_likelihood, best_by_elbo, cost = 0, 0, 0",
         "At a = 0.3 the largest ELBO is": "best_by_likelihood, best_by_elbo, cost = 0, 0.3, 0.02",
         "but of a log p(x) that has fallen": "best_by_likelihood, best_by_elbo, cost = 0, 2, 0.52",
@@ -60,20 +62,21 @@ WRONG = {
     },
     "ex-2-bug": {
         "+0.24 nats from log p(x), so it is no bound: its two terms are not of one": Edit("v.sqrt()", "v"),
-        "that is the ELBO of another q": (
-            "def elbo_by_nodes(m, v):\n    return elbo(m, v ** 2)"),
+        "that is the ELBO of another q": ("def elbo_by_nodes(m, v):\n    return elbo(m, v ** 2)"),
         "the draws are still not N(m, v)": Edit("v.sqrt()", "v ** 0.25"),
         "wants the variance, not its root": Edit("v[None]", "v[None].sqrt()"),
         "wants v as it is": Edit("v[None]", "v[None] ** 2"),
         "the KL is gone": Edit("sum() - kl", "sum()"),
         "here it is added": Edit("sum() - kl", "sum() + kl"),
-        "the other way round": Edit("m[None], v[None], torch.zeros(1), torch.ones(1)",
-                                    "torch.zeros(1), torch.ones(1), m[None], v[None]"),
+        "the other way round": Edit(
+            "m[None], v[None], torch.zeros(1), torch.ones(1)", "torch.zeros(1), torch.ones(1), m[None], v[None]"
+        ),
         "q has lost its width": Edit("v.sqrt() * nodes_1", "0 * nodes_1"),
         "that is the negative ELBO": Edit("(weights_1 * log_lik).sum() - kl", "kl - (weights_1 * log_lik).sum()"),
         "A bound that is merely low is not the ELBO": Edit("sum() - kl", "sum() - kl - 5"),
         "+0.08 nats from log p(x), so it is no bound: at m": Edit(
-            "(weights_1 * log_lik).sum()", "(weights_1 * log_lik.exp()).sum().log()"),
+            "(weights_1 * log_lik).sum()", "(weights_1 * log_lik.exp()).sum().log()"
+        ),
         "v = 0.014 the ELBO is -146.25, and this -150.77": Edit("sum() - kl", "sum() - 2 * kl"),
         "no finite number": Edit("sum() - kl", "sum() - kl / 0"),
         "and yet: at m = ": "def elbo_by_nodes(m, v): return torch.tensor(-50.0)",

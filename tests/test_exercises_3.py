@@ -14,16 +14,19 @@ WRONG = {
         "the KL has the wrong sign": Edit("+ model.kl", "- model.kl"),
         "the images are added up": Edit("v)).mean()", "v)).sum()"),
         "it decodes the mean of the draws": Edit(
-            "model.dec(z).reshape(k, *x.shape)", "model.dec(z.reshape(k, *m.shape).mean(0))[None]"),
+            "model.dec(z).reshape(k, *x.shape)", "model.dec(z.reshape(k, *m.shape).mean(0))[None]"
+        ),
         "it averages the logits": Edit("(k, *x.shape)", "(k, *x.shape).mean(0, keepdim=True)"),
         "it averages the pixels' probabilities": Edit(
-            "(k, *x.shape)", "(k, *x.shape).sigmoid().mean(0, keepdim=True).logit()"),
+            "(k, *x.shape)", "(k, *x.shape).sigmoid().mean(0, keepdim=True).logit()"
+        ),
         "the bound of chapter 6": "def nelbo_k(model, x, k): return model.negative_iwae_bound(x, k)[0]",
         "take it for a standard deviation": Edit("vc.duplicate(v, k)", "vc.duplicate(v, k)**2"),
         "nothing is drawn": Edit("vc.sample_gaussian(vc.duplicate(m, k), vc.duplicate(v, k))", "vc.duplicate(m, k)"),
         "Copies are rep-major": Edit("logits).mean(0)", "logits.reshape(-1, k, 784).transpose(0, 1)).mean(0)"),
-        "does each draw have its own noise": Edit("vc.sample_gaussian(vc.duplicate(m, k), vc.duplicate(v, k))",
-                                                  "vc.duplicate(vc.sample_gaussian(m, v), k)"),
+        "does each draw have its own noise": Edit(
+            "vc.sample_gaussian(vc.duplicate(m, k), vc.duplicate(v, k))", "vc.duplicate(vc.sample_gaussian(m, v), k)"
+        ),
         "it is no more with k = 1": Edit("m, v = model.enc(x)", "k = 16; m, v = model.enc(x)"),
         "the shape (20,)": Edit("v)).mean()", "v))"),
         "that is another expectation": Edit("return ", "return 0.9 * "),
@@ -41,8 +44,10 @@ WRONG = {
         "with respect to v": Edit("(z - m) / v", "((z - m) ** 2 / v - 1) / (2 * v)"),
         "the score is gone": Edit(" * (z - m) / v", ""),
         "each estimate has the weight 1/n": Edit("return ", "return 1 / n * "),
-        "four copies of one estimate": Edit("return (value - of_the_others) * (z - m) / v",
-                                            "return ((value - of_the_others) * (z - m) / v).mean().expand(n)"),
+        "four copies of one estimate": Edit(
+            "return (value - of_the_others) * (z - m) / v",
+            "return ((value - of_the_others) * (z - m) / v).mean().expand(n)",
+        ),
         "Is the step differentiated": "def score_gradient(f, m, v, n): return torch.zeros(n)",
         "no finite numbers": Edit("(value - of_the_others)", "value / value.mean()"),
         "With n = 4 it is biased": Edit("(value.sum() - value) / (n - 1)", "value.median()"),
@@ -79,8 +84,7 @@ ALSO_RIGHT = {
         "    return (f(z) - f(others).mean()) * (z - m) / v",
     ],
     "ex-3-bug": [
-        "was_bound = False\n"
-        "def proud_nelbo(model, x): return model.negative_elbo_bound(x)[0]",
+        "was_bound = False\ndef proud_nelbo(model, x): return model.negative_elbo_bound(x)[0]",
     ],
 }
 

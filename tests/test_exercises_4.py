@@ -31,8 +31,9 @@ WRONG = {
         "At 3201 points it gives ()": Edit("log_p + log_lik / beta", "(log_p + log_lik / beta).sum()"),
     },
     "ex-4-prices": {
-        "the rate is upside down": Edit("(two['rec'] - one['rec']) / (one['kl'] - two['kl'])",
-                                        "(one['kl'] - two['kl']) / (two['rec'] - one['rec'])"),
+        "the rate is upside down": Edit(
+            "(two['rec'] - one['rec']) / (one['kl'] - two['kl'])", "(one['kl'] - two['kl']) / (two['rec'] - one['rec'])"
+        ),
         "and so is the rate": Edit("two['rec'] - one['rec']", "one['rec'] - two['rec']"),
         "too small by 1": Edit("two['rec'] - one['rec']", "two['nelbo'] - one['nelbo']"),
         "a ratio of totals": "passes = True",

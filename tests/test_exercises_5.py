@@ -27,17 +27,21 @@ WRONG = {
         "adds up the D_k": Edit("-vc.log_mean_exp(-d, dim=1)", "d.sum(1)"),
         "The sign is wrong": Edit("-vc.log_mean_exp", "vc.log_mean_exp"),
         "the furthest component": Edit("-vc.log_mean_exp(-d, dim=1)", "vc.log_mean_exp(d, dim=1)"),
-        "Here q comes first": Edit("m.unsqueeze(1), v.unsqueeze(1), prior_m, prior_v",
-                                   "prior_m, prior_v, m.unsqueeze(1), v.unsqueeze(1)"),
-        "v was taken for a standard deviation": Edit("m.unsqueeze(1), v.unsqueeze(1), prior_m, prior_v",
-                                                     "m.unsqueeze(1), v.unsqueeze(1) ** 2, prior_m, prior_v ** 2"),
+        "Here q comes first": Edit(
+            "m.unsqueeze(1), v.unsqueeze(1), prior_m, prior_v", "prior_m, prior_v, m.unsqueeze(1), v.unsqueeze(1)"
+        ),
+        "v was taken for a standard deviation": Edit(
+            "m.unsqueeze(1), v.unsqueeze(1), prior_m, prior_v",
+            "m.unsqueeze(1), v.unsqueeze(1) ** 2, prior_m, prior_v ** 2",
+        ),
         "A bound in each latent": Edit(
             "vc.kl_normal(m.unsqueeze(1), v.unsqueeze(1), prior_m, prior_v)\n    return -vc.log_mean_exp(-d, dim=1)",
             "vc.kl_normal(m[:, None, :, None], v[:, None, :, None], prior_m[..., None], prior_v[..., None])\n"
-            "    return -vc.log_mean_exp(-d, dim=1).sum(-1)"),
+            "    return -vc.log_mean_exp(-d, dim=1).sum(-1)",
+        ),
         "log(s_k / pi_k) is missing": Edit("-vc.log_mean_exp(-d, dim=1)", "((-d).softmax(1) * d).sum(1)"),
         "it samples": "def kl_bound(m, v, prior_m, prior_v):\n    z = vc.sample_gaussian(m, v)\n"
-                      "    return vc.log_normal(z, m, v) - vc.log_normal_mixture(z, prior_m, prior_v)",
+        "    return vc.log_normal(z, m, v) - vc.log_normal_mixture(z, prior_m, prior_v)",
         "it gives (3,)": Edit("dim=1", "dim=0"),
         "use a log-mean-exp": Edit("-vc.log_mean_exp(-d, dim=1)", "-(-d).exp().mean(1).log()"),
         "and the bound is": Edit("-vc.log_mean_exp(-d, dim=1)", "-vc.log_mean_exp(-d, dim=1) + 0.1"),
@@ -53,8 +57,9 @@ WRONG = {
         "The square roots of v": Edit("v.mean(0).diag()", "v.sqrt().mean(0).diag()"),
         "added to whole rows": Edit("v.mean(0).diag()", "v.mean(0)"),
         "divided by K twice": Edit("v.mean(0).diag()", "v.mean(0).diag() / len(m)"),
-        "The covariance is three times": Edit("v.mean(0).diag() + away.T @ away / len(m)",
-                                              "v.sum(0).diag() + away.T @ away"),
+        "The covariance is three times": Edit(
+            "v.mean(0).diag() + away.T @ away / len(m)", "v.sum(0).diag() + away.T @ away"
+        ),
         "The mean is (2.00, 1.00)": Edit("(m.mean(0), ", "(m.median(0).values, "),
         "The mean is three times": Edit("(m.mean(0), ", "(m.sum(0), "),
         "the covariance has the shape (3, 3)": Edit("v.mean(0).diag() + away.T @ away", "away @ away.T"),
@@ -64,19 +69,22 @@ WRONG = {
         "It still mixes in each latent": Edit(
             "vc.log_normal(z.unsqueeze(1), m, v)\n    return vc.log_mean_exp(log_density, dim=1)",
             "vc.log_normal(z[:, None, :, None], m[..., None], v[..., None])\n"
-            "    return vc.log_mean_exp(log_density, dim=1).sum(-1)"),
+            "    return vc.log_mean_exp(log_density, dim=1).sum(-1)",
+        ),
         "the two axes are exchanged": Edit(
             "vc.log_normal(z.unsqueeze(1), m, v)\n    return vc.log_mean_exp(log_density, dim=1)",
             "vc.log_normal(z[:, None, :, None], m[..., None], v[..., None])\n"
-            "    return vc.log_mean_exp(log_density, dim=2).sum(-1)"),
+            "    return vc.log_mean_exp(log_density, dim=2).sum(-1)",
+        ),
         "It averages log-densities": Edit(MIXTURE, "return log_density.mean(1)"),
         "It adds up log-densities": Edit(MIXTURE, "return log_density.sum(1)"),
         "the nearest component alone": Edit(MIXTURE, "return log_density.amax(1)"),
         "It is too large by log K": Edit(MIXTURE, "return log_density.logsumexp(1)"),
         "the number of latents": Edit(MIXTURE, "return log_density.logsumexp(1) - math.log(z.shape[1])"),
         "The sign of log K": Edit(MIXTURE, "return log_density.logsumexp(1) + math.log(m.shape[1])"),
-        "It weighs the log-densities by a softmax": Edit(MIXTURE,
-                                                         "return (log_density.softmax(1) * log_density).sum(1)"),
+        "It weighs the log-densities by a softmax": Edit(
+            MIXTURE, "return (log_density.softmax(1) * log_density).sum(1)"
+        ),
         "A softmax over the components": Edit(MIXTURE, "return log_density.log_softmax(1).logsumexp(1)"),
         "That is the density": Edit(MIXTURE, "return log_density.exp().mean(1)"),
         "minus the log-density": Edit(MIXTURE, "return -vc.log_mean_exp(log_density, dim=1)"),

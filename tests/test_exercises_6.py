@@ -37,10 +37,12 @@ WRONG = {
         "the share of the prior is 0.10": Edit("torch.rand(draws, 1) < alpha", "torch.rand(draws, 1) < 0.1"),
         "It divides by q, from": Edit("parts.logsumexp(1)", "vc.log_normal(z, m, v)"),
         "It divides by p(z), from": Edit("parts.logsumexp(1)", "model.log_prior(z)"),
-        "the part that z came from": Edit("parts.logsumexp(1)", "torch.where(from_prior[:, 0], model.log_prior(z), "
-                                                                "vc.log_normal(z, m, v))"),
-        "It mixes the logarithms": Edit("parts.logsumexp(1)", "((1 - alpha) * vc.log_normal(z, m, v) "
-                                                              "+ alpha * model.log_prior(z))"),
+        "the part that z came from": Edit(
+            "parts.logsumexp(1)", "torch.where(from_prior[:, 0], model.log_prior(z), vc.log_normal(z, m, v))"
+        ),
+        "It mixes the logarithms": Edit(
+            "parts.logsumexp(1)", "((1 - alpha) * vc.log_normal(z, m, v) + alpha * model.log_prior(z))"
+        ),
         "without 1 - alpha and alpha": Edit("parts = parts + torch.tensor([1 - alpha, alpha]).log()", "pass"),
         "1 - alpha and alpha are exchanged": Edit("[1 - alpha, alpha]", "[alpha, 1 - alpha]"),
         "p(z) is missing above": Edit("model.log_prior(z) + vc.log_ber", "vc.log_ber"),
@@ -56,37 +58,48 @@ WRONG = {
         "in one average": Edit("log_w.reshape(iw, len(x))", "log_w"),
         "divide by their number": Edit(LINE, "return -log_w.reshape(iw, len(x)).logsumexp(0).mean()"),
         "the largest weight": Edit(LINE, "return -log_w.reshape(iw, len(x)).amax(0).mean()"),
-        "by its share of the sum": Edit(LINE, "w = log_w.reshape(iw, len(x))\n"
-                                              "    return -(w.softmax(0) * w).sum(0).mean()"),
+        "by its share of the sum": Edit(
+            LINE, "w = log_w.reshape(iw, len(x))\n    return -(w.softmax(0) * w).sum(0).mean()"
+        ),
         "Stay with log_mean_exp": Edit(LINE, "return -log_w.reshape(iw, len(x)).exp().mean(0).log().mean()"),
         "That is the ELBO": Edit(LINE, "return -log_w.mean()"),
         "The sign is wrong": Edit("return -", "return "),
         "wanted is their mean": Edit("dim=0).mean()", "dim=0).sum()"),
         "It gives torch.Size([12])": Edit("dim=0).mean()", "dim=0)"),
         "beside each z": Edit("vc.duplicate(x, iw)", "x.repeat_interleave(iw, 0)"),
-        "weights inside the logarithm it should": Edit("log_w = log_px_z + model.log_prior(z)",
-                                                       "log_w = log_px_z + 0.9 * model.log_prior(z)"),
+        "weights inside the logarithm it should": Edit(
+            "log_w = log_px_z + model.log_prior(z)", "log_w = log_px_z + 0.9 * model.log_prior(z)"
+        ),
         "It stops with ValueError": Edit("vc.duplicate(x, iw)", "x"),
     },
     "ex-6-analytic": {
-        "That is A_1": Edit("(log_q + log_lik).logsumexp(1) + log_volume",
-                            "(log_q.exp() * log_lik).sum(1) * math.exp(log_volume)"),
-        "without the KL and before the logarithm": Edit("(log_q + log_lik).logsumexp(1) + log_volume - kl",
-                                                        "(log_q.exp() * log_lik).sum(1) * math.exp(log_volume)"),
+        "That is A_1": Edit(
+            "(log_q + log_lik).logsumexp(1) + log_volume", "(log_q.exp() * log_lik).sum(1) * math.exp(log_volume)"
+        ),
+        "without the KL and before the logarithm": Edit(
+            "(log_q + log_lik).logsumexp(1) + log_volume - kl", "(log_q.exp() * log_lik).sum(1) * math.exp(log_volume)"
+        ),
         "The KL is missing": Edit(" - kl\n", "\n"),
         "The KL has the wrong sign": Edit(" - kl\n", " + kl\n"),
-        "wrong throughout": Edit("return (log_q + log_lik).logsumexp(1) + log_volume - kl",
-                                 "return -((log_q + log_lik).logsumexp(1) + log_volume - kl)"),
+        "wrong throughout": Edit(
+            "return (log_q + log_lik).logsumexp(1) + log_volume - kl",
+            "return -((log_q + log_lik).logsumexp(1) + log_volume - kl)",
+        ),
         "the volume of a cell is missing": Edit(" + log_volume", ""),
         "The logarithm of the volume": Edit("+ log_volume", "- log_volume"),
         "over all z alike": Edit("log_q + log_lik", "log_lik"),
         "the points of the grid": Edit("(log_q + log_lik).logsumexp(1) + log_volume", "vc.log_mean_exp(log_lik, 1)"),
-        "Wanted is the logarithm": Edit("(log_q + log_lik).logsumexp(1) + log_volume - kl",
-                                        "((log_q + log_lik).logsumexp(1) + log_volume - kl).exp()"),
-        "Of two images": Edit("return (log_q + log_lik).logsumexp(1) + log_volume - kl",
-                              "return ((log_q + log_lik).logsumexp(1) + log_volume - kl).mean()"),
-        "stay with logarithms": Edit("(log_q + log_lik).logsumexp(1) + log_volume",
-                                     "(log_q + log_lik).exp().sum(1).log() + log_volume"),
+        "Wanted is the logarithm": Edit(
+            "(log_q + log_lik).logsumexp(1) + log_volume - kl",
+            "((log_q + log_lik).logsumexp(1) + log_volume - kl).exp()",
+        ),
+        "Of two images": Edit(
+            "return (log_q + log_lik).logsumexp(1) + log_volume - kl",
+            "return ((log_q + log_lik).logsumexp(1) + log_volume - kl).mean()",
+        ),
+        "stay with logarithms": Edit(
+            "(log_q + log_lik).logsumexp(1) + log_volume", "(log_q + log_lik).exp().sum(1).log() + log_volume"
+        ),
         "and their integrals": Edit(" - kl\n", " - 2 * kl\n"),
         "it would be a bound": Edit("(limit > log_px).sum().item()", "0"),
         "with the exact posterior for q": Edit("(limit > log_px).sum().item()", "24"),

@@ -38,8 +38,9 @@ WRONG = {
         "It multiplies by e": Edit("q * new / old", "q * (new - old).exp()"),
         "A softmax takes": Edit(RETURN, "return adapted.softmax(1)"),
         "Of six images it gives (10, 6)": Edit(RETURN, "return (adapted / adapted.sum(1, keepdim=True)).T"),
-        "NaN or infinity": Edit(ADAPTED, "adapted = q * new / old\n"
-                                         "    return 1 / (adapted[:, None] / adapted[..., None]).sum(2)"),
+        "NaN or infinity": Edit(
+            ADAPTED, "adapted = q * new / old\n    return 1 / (adapted[:, None] / adapted[..., None]).sum(2)"
+        ),
         "and by Bayes' rule": Edit("q * new / old", "q * (new / old) ** 0.5"),
     },
     "ex-7-bug": {
@@ -61,7 +62,8 @@ WRONG = {
     "ex-7-loss": {
         "Both are still in it": Edit(
             "negative_elbo_bound(x_labelled, y_labelled)[0]\n    logits = model.cls(x_labelled)",
-            "negative_elbo_bound(x_labelled)[0]\n    logits = model.cls(x_labelled).softmax(-1)"),
+            "negative_elbo_bound(x_labelled)[0]\n    logits = model.cls(x_labelled).softmax(-1)",
+        ),
         "is not told their labels": Edit("(x_labelled, y_labelled)", "(x_labelled)"),
         "cross_entropy takes logits": Edit("model.cls(x_labelled)", "model.cls(x_labelled).softmax(-1)"),
         "has its logarithm": Edit("cross_entropy(logits", "nll_loss(logits.softmax(-1)"),
@@ -70,14 +72,16 @@ WRONG = {
         "The images without labels have gone": Edit("unlabelled + labelled_share", "labelled_share"),
         "count as often as all the others": Edit("labelled_share * labelled", "labelled"),
         "multiply by it": Edit("labelled_share * labelled", "labelled / labelled_share"),
-        "weighed by the share as well": Edit(TOTAL, "unlabelled + labelled_share * (labelled "
-                                                    "+ model.class_weight * cross_entropy)"),
+        "weighed by the share as well": Edit(
+            TOTAL, "unlabelled + labelled_share * (labelled + model.class_weight * cross_entropy)"
+        ),
         "is missing": Edit("model.class_weight * ", ""),
         "is summed over the labelled images": Edit("(logits, y_labelled)", "(logits, y_labelled, reduction='sum')"),
         "The cross-entropy has the wrong sign": Edit("+ model.class_weight", "- model.class_weight"),
         "not the bounds": Edit(TOTAL, "model.class_weight * (unlabelled + labelled_share * labelled) + cross_entropy"),
-        "J is to fall.": Edit("return unlabelled + labelled_share * labelled + model.class_weight * cross_entropy",
-                              f"return -({TOTAL})"),
+        "J is to fall.": Edit(
+            "return unlabelled + labelled_share * labelled + model.class_weight * cross_entropy", f"return -({TOTAL})"
+        ),
         "and J is": Edit("labelled_share * labelled", "labelled_share ** 2 * labelled"),
         "in place of one number": Edit("(logits, y_labelled)", "(logits, y_labelled, reduction='none')"),
     },

@@ -28,8 +28,9 @@ WRONG = {
         "it averages over pixels": Edit(".sum(-1)", ".mean(-1)"),
         "minus the log-probability": Edit(PICK, PICK.replace("return ", "return -")),
         "it takes the one below": Edit("c.unsqueeze", "((c - 1) % 17).unsqueeze"),
-        "each pixel has its own": Edit("numbers.unflatten(-1, (-1, 17)).log_softmax(-1)",
-                                       "numbers.log_softmax(-1).unflatten(-1, (-1, 17))"),
+        "each pixel has its own": Edit(
+            "numbers.unflatten(-1, (-1, 17)).log_softmax(-1)", "numbers.log_softmax(-1).unflatten(-1, (-1, 17))"
+        ),
         "it gives (6, 5)": Edit(".sum(-1)", ""),
         "it is not finite": Edit(".log_softmax(-1)", ".softmax(-1).log()"),
         "and it says": Edit(PICK, PICK + " + 0.1"),
@@ -48,8 +49,10 @@ WRONG = {
     },
     "ex-8-bug": {
         "makes the density smaller": Edit("- log_det", "+ log_det"),
-        "the flow is not used": Edit("vc.log_normal(z0, m, v) - log_det\n    return log_joint(z)",
-                                     "vc.log_normal(z0, m, v)\n    return log_joint(z0)"),
+        "the flow is not used": Edit(
+            "vc.log_normal(z0, m, v) - log_det\n    return log_joint(z)",
+            "vc.log_normal(z0, m, v)\n    return log_joint(z0)",
+        ),
         "the volume has changed": Edit(" - log_det", ""),
         "that has not been moved": Edit("log_joint(z)", "log_joint(z0)"),
         "q is no longer N(m, v)": Edit("vc.log_normal(z0, m, v) - log_det", "vc.log_normal(z, m, v)"),

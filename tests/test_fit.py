@@ -35,9 +35,17 @@ class Pictures(Dataset):
 # ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("images", [
-    bars().numpy(), (bars(),), TensorDataset(bars()), bars().reshape(-1, 4, 4), (bars().numpy() / 255).astype("f4"),
-], ids=["array", "tuple", "TensorDataset", "h x w", "floats"])
+@pytest.mark.parametrize(
+    "images",
+    [
+        bars().numpy(),
+        (bars(),),
+        TensorDataset(bars()),
+        bars().reshape(-1, 4, 4),
+        (bars().numpy() / 255).astype("f4"),
+    ],
+    ids=["array", "tuple", "TensorDataset", "h x w", "floats"],
+)
 def test_images_train_alike_however_they_are_kept(images):
     plain, other = model(), model()
     fit(plain)
@@ -45,11 +53,17 @@ def test_images_train_alike_however_they_are_kept(images):
     assert same(weights(plain), weights(other))
 
 
-@pytest.mark.parametrize("data", [
-    (torch.eye(X_DIM), torch.arange(X_DIM)), (np.eye(X_DIM), np.arange(X_DIM)),
-    TensorDataset(torch.eye(X_DIM), torch.arange(X_DIM)), Pictures(255 * torch.eye(X_DIM)),
-    DataLoader(Pictures(255 * torch.eye(X_DIM)), 5, shuffle=True),
-], ids=["tensors", "arrays", "TensorDataset", "Dataset", "DataLoader"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        (torch.eye(X_DIM), torch.arange(X_DIM)),
+        (np.eye(X_DIM), np.arange(X_DIM)),
+        TensorDataset(torch.eye(X_DIM), torch.arange(X_DIM)),
+        Pictures(255 * torch.eye(X_DIM)),
+        DataLoader(Pictures(255 * torch.eye(X_DIM)), 5, shuffle=True),
+    ],
+    ids=["tensors", "arrays", "TensorDataset", "Dataset", "DataLoader"],
+)
 def test_what_comes_with_the_images_goes_to_the_loss(data):
     net, seen = model(), []
 
@@ -102,15 +116,18 @@ class Stream(IterableDataset):
         yield from bars()
 
 
-@pytest.mark.parametrize("data, message", [
-    ((bars(), torch.arange(95)), r"as many of each as there are images; given \[96, 95\]"),
-    ((bars(), [0] * 96), "as a tensor; given list"),
-    (Stream(), "need a length; given those of Stream"),
-    ([{"image": image} for image in bars()], "given list"),
-    (DataLoader([{"image": image} for image in bars()], 8), "given a dict of image"),
-    (DataLoader(bars()[:, :5].contiguous(), 8), r"\(batch, 16\); given \(8, 5\)"),
-    (DataLoader(torch.cat((torch.zeros(9, X_DIM), torch.full((9, X_DIM), 2.0))), 8), "given 0 to 2"),
-])
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ((bars(), torch.arange(95)), r"as many of each as there are images; given \[96, 95\]"),
+        ((bars(), [0] * 96), "as a tensor; given list"),
+        (Stream(), "need a length; given those of Stream"),
+        ([{"image": image} for image in bars()], "given list"),
+        (DataLoader([{"image": image} for image in bars()], 8), "given a dict of image"),
+        (DataLoader(bars()[:, :5].contiguous(), 8), r"\(batch, 16\); given \(8, 5\)"),
+        (DataLoader(torch.cat((torch.zeros(9, X_DIM), torch.full((9, X_DIM), 2.0))), 8), "given 0 to 2"),
+    ],
+)
 def test_other_data_are_refused(data, message):
     with pytest.raises(ValueError, match=message):
         fit(model(), data)
@@ -171,12 +188,17 @@ def test_validation_is_in_evaluation_mode_and_modes_are_put_back():
     assert net.dec.modes[-1] and not any(module.training for module in net.modules())
 
 
-@pytest.mark.parametrize("validation", [bars(20), bars(20).numpy(), bars(20).reshape(20, 4, 4)],
-                         ids=["tensor", "array", "h x w"])
+@pytest.mark.parametrize(
+    "validation", [bars(20), bars(20).numpy(), bars(20).reshape(20, 4, 4)], ids=["tensor", "array", "h x w"]
+)
 def test_validation_is_the_bound_on_those_images_and_draws_nothing_from_the_training(validation):
     net, plain, bounds = model(), model(), []
-    history = fit(net, validation=validation, seed=3, callback=lambda _: bounds.append(
-        vc.evaluate(net, bars(20), seed=3)["nelbo"]))
+    history = fit(
+        net,
+        validation=validation,
+        seed=3,
+        callback=lambda _: bounds.append(vc.evaluate(net, bars(20), seed=3)["nelbo"]),
+    )
     assert [epoch.validation for epoch in history] == bounds and len(set(bounds)) == 4
     assert [epoch.validation for epoch in fit(plain, seed=3)] == [None] * 4
     assert same(weights(net), weights(plain))
@@ -324,8 +346,9 @@ def test_weights_that_run_away_are_noticed_by_the_models_own_bound():
 def test_the_rate_is_torchs_one_cycle(steps):
     weight = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.Adam([weight], 0.03)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.03, total_steps=steps, pct_start=0.051,
-                                                   anneal_strategy="linear", cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 0.03, total_steps=steps, pct_start=0.051, anneal_strategy="linear", cycle_momentum=False
+    )
     for step in range(steps):
         assert one_cycle(step, steps, 0.03) == optimizer.param_groups[0]["lr"]
         optimizer.step()

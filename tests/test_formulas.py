@@ -72,8 +72,16 @@ x &= 1
     assert (status, said) == (0, "")
     environment = "\\begin{align}\nx &= 1\n\\end{align}"
     assert tex(pages["index"].article) == [
-        "$\\alpha$", "$\\beta$", "$a < b$", "$\\gamma$", '$$\\text{"said"} \\\\ x &= y$$', environment,
-        '$\\text{"a"}$', "$\\delta$", "$\\kappa$"]
+        "$\\alpha$",
+        "$\\beta$",
+        "$a < b$",
+        "$\\gamma$",
+        '$$\\text{"said"} \\\\ x &= y$$',
+        environment,
+        '$\\text{"a"}$',
+        "$\\delta$",
+        "$\\kappa$",
+    ]
     contents = [formula["data-tex"] for formula in pages["index"].select("a.nav-link mjx-container:has(mjx-c)")]
     assert set(contents) == {'$\\text{"a"}$'}
     assert tex(pages["other"].article) == ["$\\delta$", "$\\kappa$"]
@@ -146,8 +154,11 @@ def test_the_style_sheet_has_every_glyph(site):
     assert {"MJXTEX", "MJXTEX-I"} <= glyphs.keys()
     drawn = re.findall(r"^mjx-c\.mjx-c\w+(?:\.TEX(-\w+))?::before \{[^}]*content: \"(\\[0-9A-F]+|[^\\\"])\"", css, re.M)
     assert len(drawn) > 100
-    missing = [(family, text) for family, text in drawn
-               if (int(text[1:], 16) if len(text) > 1 else ord(text)) not in glyphs[f"MJXTEX{family}"]]
+    missing = [
+        (family, text)
+        for family, text in drawn
+        if (int(text[1:], 16) if len(text) > 1 else ord(text)) not in glyphs[f"MJXTEX{family}"]
+    ]
     assert missing == []
     # and a page that was built with other formulas does not take an older one from a cache
     page = (site / "book/index.html").read_text(encoding="utf-8")

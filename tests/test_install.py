@@ -12,8 +12,18 @@ from importlib.metadata import packages_distributions
 import pytest
 from conftest import ROOT
 
-PARTS = ["pyproject.toml", "README.md", "LICENSE", "vae_core.py", "vae_machinery", "vae_widgets",
-         "book/costs.json", "book/problem_set.json", "book/data", "book/trained"]
+PARTS = [
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "vae_core.py",
+    "vae_machinery",
+    "vae_widgets",
+    "book/costs.json",
+    "book/problem_set.json",
+    "book/data",
+    "book/trained",
+]
 
 # Before anything else: only what was installed is found, and nobody is asked.
 ALONE = """
@@ -35,15 +45,20 @@ for module in vae_core, vae_machinery, vae_widgets:
 def test_what_is_imported_is_declared():
     """Also where something else has installed it already."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {re.match(r"[\w-]+", wanted)[0] for wanted in
-                project["dependencies"] + project["optional-dependencies"]["widgets"]}
+    declared = {
+        re.match(r"[\w-]+", wanted)[0]
+        for wanted in project["dependencies"] + project["optional-dependencies"]["widgets"]
+    }
     homes = packages_distributions()
     known = sys.stdlib_module_names | {"vae_core", "vae_machinery", "vae_widgets"}
     known |= {"myst_nb", "font_source_sans_pro", "matplotlib_inline"}  # these may be missing
     for file in [ROOT / "vae_core.py", ROOT / "train.py", *ROOT.glob("vae_[mw]*/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
-                [node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else ([node.module] if isinstance(node, ast.ImportFrom) and not node.level else [])
+            )
             for name in {name.split(".")[0] for name in names} - known:
                 assert declared & set(homes[name]), f"{file.name} imports {name}"
 
@@ -69,8 +84,13 @@ def run(installed, tmp_path):
         nowhere = dict.fromkeys(["HOME", "USERPROFILE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"], os.devnull)
         plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}  # -I would ignore the latter two
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        done = subprocess.run([sys.executable, "-c", ALONE.format(installed=str(installed)) + program],
-                              cwd=tmp_path, env=kept | nowhere | plain, capture_output=True, encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, "-c", ALONE.format(installed=str(installed)) + program],
+            cwd=tmp_path,
+            env=kept | nowhere | plain,
+            capture_output=True,
+            encoding="utf-8",
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -155,11 +155,14 @@ def check_slide(page, link, at=None):
 
 def visit(page, link):
     """Go to a link on the page that is open, as present.js does."""
-    page.evaluate("""(link) => {
+    page.evaluate(
+        """(link) => {
         history.replaceState(null, "", link);
         dispatchEvent(new Event("widget-state"));
         dispatchEvent(new Event("hashchange"));
-    }""", link["href"])
+    }""",
+        link["href"],
+    )
 
 
 def page_of(link):

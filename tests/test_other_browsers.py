@@ -16,8 +16,7 @@ from widget_pages import (
 )
 
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
-CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae",
-            "8_your_own"]
+CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae", "8_your_own"]
 
 
 # --- links ---

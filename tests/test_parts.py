@@ -63,8 +63,9 @@ class ConvEncoder(nn.Module):
     def __init__(self, width=4):
         super().__init__()
         self.width = width
-        self.net = nn.Sequential(nn.Unflatten(1, (1, 2, 3)), nn.Conv2d(1, width, 2), nn.ReLU(), nn.Flatten(),
-                                 nn.Linear(2 * width, 4))
+        self.net = nn.Sequential(
+            nn.Unflatten(1, (1, 2, 3)), nn.Conv2d(1, width, 2), nn.ReLU(), nn.Flatten(), nn.Linear(2 * width, 4)
+        )
 
     def forward(self, x):
         return self.net(x)
@@ -76,8 +77,9 @@ class ConvDecoder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(2, 4), nn.ELU(), nn.Unflatten(1, (4, 1, 1)),
-                                 nn.ConvTranspose2d(4, 1, (2, 3)))
+        self.net = nn.Sequential(
+            nn.Linear(2, 4), nn.ELU(), nn.Unflatten(1, (4, 1, 1)), nn.ConvTranspose2d(4, 1, (2, 3))
+        )
 
     def forward(self, z):
         return self.net(z)
@@ -95,8 +97,12 @@ class Planar(nn.Module):
         return z + h.unsqueeze(-1) * self.u, (1 + (1 - h**2) * (self.w @ self.u)).log()
 
 
-PRIORS = {"standard": lambda: vc.StandardNormal(2), "mixture": lambda: vc.GaussianMixture(2, 5),
-          "named": lambda: vc.NamedMixture(2, 3, 2), "uniform": Uniform}
+PRIORS = {
+    "standard": lambda: vc.StandardNormal(2),
+    "mixture": lambda: vc.GaussianMixture(2, 5),
+    "named": lambda: vc.NamedMixture(2, 3, 2),
+    "uniform": Uniform,
+}
 
 
 def made(prior):
@@ -158,7 +164,8 @@ def test_a_prior_of_the_models_own_encoder_learns_and_comes_back(tmp_path):
     m, v = net.encode(net.prior.pseudo.sigmoid())
     torch.testing.assert_close(net.log_prior(z), vc.log_normal_mixture(z, m[None], v[None]))
     assert vc.log_marginal_grid(net, x, n=201).log_px == pytest.approx(
-        vc.log_likelihood(net, x, 20_000).tolist(), abs=0.05)
+        vc.log_likelihood(net, x, 20_000).tolist(), abs=0.05
+    )
 
 
 def test_a_subclass_with_its_own_log_prior_has_its_kl():
@@ -226,8 +233,9 @@ def test_a_continuous_bernoulli_is_a_density_with_its_mean():
         assert drawn.mean() == pytest.approx(likelihood.mean(parameters).item(), abs=0.01)
 
 
-@pytest.mark.parametrize("likelihood", [vc.Bernoulli, vc.ContinuousBernoulli, lambda: vc.Gaussian(0.5),
-                                        lambda: vc.Gaussian("predicted")])
+@pytest.mark.parametrize(
+    "likelihood", [vc.Bernoulli, vc.ContinuousBernoulli, lambda: vc.Gaussian(0.5), lambda: vc.Gaussian("predicted")]
+)
 def test_pairs_of_images_and_latents_are_as_one_by_one(likelihood):
     torch.manual_seed(0)
     likelihood = likelihood()
@@ -270,16 +278,19 @@ def test_data_are_prepared_as_the_likelihood_has_them():
         assert set(torch.cat(seen).unique().tolist()) == set((bytes_ / 255).unique().tolist())
 
 
-@pytest.mark.parametrize(("make", "message"), [
-    (lambda: vc.Gaussian(0), "positive, \"learned\" or \"predicted\"; given 0"),
-    (lambda: vc.Gaussian("fixed"), "given 'fixed'"),
-    (lambda: vc.VAE(**SMALL, likelihood=vc.Gaussian())(torch.full((1, X_DIM), math.nan)), "finite"),
-    (lambda: vc.VAE(**SMALL)(torch.full((1, X_DIM), 2.0)), r"\[0, 1\]; given 2 to 2"),
-    (lambda: vc.VAE(**SMALL, shape=(2, 2)), r"a shape of 6 pixels; given \(2, 2\)"),
-    (lambda: vc.VAE(**SMALL, encoder=nn.Linear(X_DIM, 3))(images() > 2), "float"),
-    (lambda: vc.VAE(**SMALL, encoder=nn.Linear(X_DIM, 6))(images().round()), "mean and variance of 2 latents"),
-    (lambda: vc.VAE(**SMALL, decoder=nn.Linear(2, 7))(images().round()), "1 x 6 numbers; given"),
-])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: vc.Gaussian(0), 'positive, "learned" or "predicted"; given 0'),
+        (lambda: vc.Gaussian("fixed"), "given 'fixed'"),
+        (lambda: vc.VAE(**SMALL, likelihood=vc.Gaussian())(torch.full((1, X_DIM), math.nan)), "finite"),
+        (lambda: vc.VAE(**SMALL)(torch.full((1, X_DIM), 2.0)), r"\[0, 1\]; given 2 to 2"),
+        (lambda: vc.VAE(**SMALL, shape=(2, 2)), r"a shape of 6 pixels; given \(2, 2\)"),
+        (lambda: vc.VAE(**SMALL, encoder=nn.Linear(X_DIM, 3))(images() > 2), "float"),
+        (lambda: vc.VAE(**SMALL, encoder=nn.Linear(X_DIM, 6))(images().round()), "mean and variance of 2 latents"),
+        (lambda: vc.VAE(**SMALL, decoder=nn.Linear(2, 7))(images().round()), "1 x 6 numbers; given"),
+    ],
+)
 def test_parts_that_do_not_fit_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
@@ -293,7 +304,6 @@ def test_parts_that_do_not_fit_are_named(make, message):
 def convolutional():
     torch.manual_seed(0)
     return vc.VAE(**SMALL, encoder=ConvEncoder(), decoder=ConvDecoder(), shape=(2, 3))
-
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
@@ -376,7 +386,7 @@ def test_the_grid_of_an_ssvae_sums_the_labels_out():
     z, _ = grid(201, 6.0)
     z, log_volume = z.float(), 2 * math.log(12 / 200)
     each = [net.likelihood.log_prob(x[:, None], net.decode(z, y)) for y in torch.eye(3)]
-    exact = ((torch.stack(each) + net.log_prior(z)).logsumexp((0, 2)) - math.log(3) + log_volume)
+    exact = (torch.stack(each) + net.log_prior(z)).logsumexp((0, 2)) - math.log(3) + log_volume
     torch.testing.assert_close(vc.log_marginal_grid(net, x, 201).log_px, exact, atol=1e-4, rtol=0)
     np.testing.assert_allclose(vc.log_likelihood(net, x, 50_000), exact, atol=0.05)
 

@@ -52,7 +52,11 @@ def links(reader):
 def test_the_contents_and_the_outline_lead_to_the_right_sheets(printed, texts):
     entries = outline(printed)
     assert [(level, title) for level, title, _ in entries if level < 2] == [
-        (0, "Chapters"), (1, "4. β and latent size"), (0, "Reference"), (1, "The problem set")]
+        (0, "Chapters"),
+        (1, "4. β and latent size"),
+        (0, "Reference"),
+        (1, "The problem set"),
+    ]
     assert {"Exercises", "Solutions"} <= {title for level, title, _ in entries if level == 2}
     contents = texts[1]
     for level, title, number in entries:
@@ -74,8 +78,11 @@ def test_every_sheet_but_the_title_has_its_number_and_its_chapter(printed, lines
 def test_links_jump_within_the_file(printed):
     there = printed.named_destinations
     starts = {title: number for _, title, number in outline(printed)}
-    jumps = [(n, printed.get_destination_page_number(there[link["/Dest"]]) + 1)
-             for n, link in links(printed) if "/Dest" in link]
+    jumps = [
+        (n, printed.get_destination_page_number(there[link["/Dest"]]) + 1)
+        for n, link in links(printed)
+        if "/Dest" in link
+    ]
     assert any(n >= starts["The problem set"] and to < starts["The problem set"] for n, to in jumps)
     addresses = [link["/A"]["/URI"] for _, link in links(printed) if "/A" in link]
     assert not [address for address in addresses if not address.startswith("https:")]
@@ -106,7 +113,12 @@ def test_without_a_browser_or_pages_it_says_so_and_keeps_what_is_there(tmp_path)
     out = tmp_path / "book.pdf"
     out.write_bytes(b"the one before")
     for change, words in (({"CHROME": "no-such-browser"}, "no program"), ({}, "`make book` builds the pages")):
-        run = subprocess.run([*COMMAND, "--site", tmp_path, "--out", out], env=os.environ | change, cwd=ROOT,
-                             capture_output=True, encoding="utf-8")
+        run = subprocess.run(
+            [*COMMAND, "--site", tmp_path, "--out", out],
+            env=os.environ | change,
+            cwd=ROOT,
+            capture_output=True,
+            encoding="utf-8",
+        )
         assert run.returncode == 1 and words in run.stderr and "Traceback" not in run.stderr
         assert [file.name for file in tmp_path.iterdir()] == ["book.pdf"] and out.read_bytes() == b"the one before"

@@ -44,8 +44,9 @@ def skeleton(z_dim, y_dim=0):
 
 
 def checkpoint(networks, **others):
-    return others | {f"{name}.{key}": value for name, network in networks.items()
-                     for key, value in network.state_dict().items()}
+    return others | {
+        f"{name}.{key}": value for name, network in networks.items() for key, value in network.state_dict().items()
+    }
 
 
 def test_a_seed_gives_the_draw_of_the_plain_formula(adapter):
@@ -81,9 +82,14 @@ def test_copies_and_averages_go_by_its_dimensions(adapter):
     assert torch.equal(m, h[:, :3]) and torch.allclose(v, (1 + h[:, 3:].exp()).log(), atol=1e-6)
 
 
-@pytest.mark.parametrize("kind, arguments, parts", [
-    ("VAE", dict(z_dim=10), 3), ("GMVAE", dict(z_dim=10, k=500), 3), ("SSVAE", dict(gen_weight=1, class_weight=100), 4),
-])
+@pytest.mark.parametrize(
+    "kind, arguments, parts",
+    [
+        ("VAE", dict(z_dim=10), 3),
+        ("GMVAE", dict(z_dim=10, k=500), 3),
+        ("SSVAE", dict(gen_weight=1, class_weight=100), 4),
+    ],
+)
 def test_the_bounds_are_scalars_that_add_up(adapter, noise, kind, arguments, parts):
     model = adapter[kind](nn="v1", name="any", **arguments)
     nelbo, *rest = model.negative_elbo_bound(noise)

@@ -11,7 +11,11 @@ from playwright.sync_api import expect
 # What stands first, by the sections' own sense and not by what the search makes of them.
 FIRST = {
     "3_vae#a-gradient-through-a-random-draw": [
-        "reparameterization trick", "reparametrisation trick", "reparam trick", "pathwise gradient"],
+        "reparameterization trick",
+        "reparametrisation trick",
+        "reparam trick",
+        "pathwise gradient",
+    ],
     "3_vae#to-be-exact-the-score-function": ["REINFORCE", "score function", "baseline", "variance reduction"],
     "3_vae#to-be-exact-from-logits-to-log-probabilities": ["BCE", "binary cross entropy"],
     "3_vae#autoencoder-or-vae": ["autoencoder vs VAE", "auto-encoder or VAE"],
@@ -58,10 +62,18 @@ FIRST = {
     "3_vae#a-gradient-through-a-random-draw ": ["reparam", "reparameteris", "reparamaterization trick"],
     "4_beta#posterior-collapse-seen ": ["posterior coll", "posterior colapse", "postreior collapse"],
 }
-SAME = [("reparameterisation", "reparameterization", "reparametrization"), ("normalise", "normalize"),
-        ("colour", "color"), ("labelled", "labeled"), ("modelling", "modeling"), ("β", "beta"),
-        ("log p(x)", "log pθ(x)", "log p_theta(x)"), ("q(z|x)", "q_φ(z ∣ x)", "q_phi(z | x)"),
-        ("posterior collapse", "vanishing KL"), ("grey", "gray")]
+SAME = [
+    ("reparameterisation", "reparameterization", "reparametrization"),
+    ("normalise", "normalize"),
+    ("colour", "color"),
+    ("labelled", "labeled"),
+    ("modelling", "modeling"),
+    ("β", "beta"),
+    ("log p(x)", "log pθ(x)", "log p_theta(x)"),
+    ("q(z|x)", "q_φ(z ∣ x)", "q_phi(z | x)"),
+    ("posterior collapse", "vanishing KL"),
+    ("grey", "gray"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -127,12 +139,15 @@ def test_formulas_are_plain_text(ask, index):
     assert "pθ(z|x)" in snippets and "\\" not in snippets and "$" not in snippets
 
 
-@pytest.mark.parametrize(("tex", "text"), [
-    (r"$\log p_\theta(x) \ge \mathbb{E}[\log w]$", "log pθ(x) ≥ E[log w]"),
-    (r"$D_{\mathrm{KL}}(q_\phi(z \mid x) \,\|\, p(z))$", "KL(qφ(z|x) ‖ p(z))"),
-    (r"\begin{aligned} a &= \frac{x + 1}{2v} \\ &\le \tfrac12 z_i^2 \end{aligned}", "a = (x + 1)/2v ≤ 1/2 zᵢ²"),
-    (r"\textcolor{gap}{\underbrace{\hat p_m}_{\text{an estimate}}} \to \infty", "p̂ₘ → ∞"),
-])
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (r"$\log p_\theta(x) \ge \mathbb{E}[\log w]$", "log pθ(x) ≥ E[log w]"),
+        (r"$D_{\mathrm{KL}}(q_\phi(z \mid x) \,\|\, p(z))$", "KL(qφ(z|x) ‖ p(z))"),
+        (r"\begin{aligned} a &= \frac{x + 1}{2v} \\ &\le \tfrac12 z_i^2 \end{aligned}", "a = (x + 1)/2v ≤ 1/2 zᵢ²"),
+        (r"\textcolor{gap}{\underbrace{\hat p_m}_{\text{an estimate}}} \to \infty", "p̂ₘ → ∞"),
+    ],
+)
 def test_tex_as_plain_text(tex, text):
     assert plain(tex) == text
 

@@ -43,8 +43,10 @@ def test_each_page_has_a_title_and_a_description_of_its_own(site):
 
 @pytest.mark.parametrize("name", [name for name in PAGES if re.match(r"book/\d", name)])
 def test_a_chapter_is_described_by_its_question(site, name):
-    question = re.search(r"\*\*(.*?\?)\*\*", "".join(json.loads(
-        (ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"]))[1]
+    question = re.search(
+        r"\*\*(.*?\?)\*\*",
+        "".join(json.loads((ROOT / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"]),
+    )[1]
     question = question.replace("$", "").replace(r"\log", "log").replace(r"\beta", "β")
     assert tag(read_head(site, name), "description").startswith(f"{question} ")
 

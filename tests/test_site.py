@@ -56,16 +56,24 @@ def test_no_formula_is_wider_than_a_phone(open_page, name):
     page.evaluate(UNFOLD)
     page.evaluate("document.fonts.ready")
     formulas = "article :is(div.math, :is(p, li) > .math mjx-container)"
-    assert page.evaluate("""(formulas) => [...document.querySelectorAll(formulas)]
+    assert (
+        page.evaluate(
+            """(formulas) => [...document.querySelectorAll(formulas)]
         .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 2)
-        .map((e) => e.textContent.slice(0, 60))""", formulas) == []
+        .map((e) => e.textContent.slice(0, 60))""",
+            formulas,
+        )
+        == []
+    )
 
 
 def test_the_type_is_there_and_light(open_page, site):
     """Every letter of a chapter's text is in the cut fonts, which bear no reserved name; and lines have a measure."""
     page, trouble = open_page("book/3_vae")
-    page.wait_for_function("['text', 'sans'].every((name) => [...document.fonts].some((font) =>"
-                           " font.status === 'loaded' && font.family.toLowerCase().includes(`book ${name}`)))")
+    page.wait_for_function(
+        "['text', 'sans'].every((name) => [...document.fonts].some((font) =>"
+        " font.status === 'loaded' && font.family.toLowerCase().includes(`book ${name}`)))"
+    )
     page.evaluate("document.fonts.ready")
     longest = page.evaluate("""() => Math.max(...[...document.querySelectorAll("section:not(.vw) > p")].map((text) =>
         text.clientWidth / parseFloat(getComputedStyle(text).fontSize)))""")
@@ -77,8 +85,12 @@ def test_the_type_is_there_and_light(open_page, site):
     there = set(map(chr, fonts["text"].getBestCmap()))
     assert {letter for letter in letters if letter.isalpha() and letter < "\u2000"} <= there
     assert sum(file.stat().st_size for file in files) < 90_000
-    assert not any("source" in record.toUnicode().lower() for font in fonts.values()
-                   for record in font["name"].names if record.nameID not in (0, 13, 14))
+    assert not any(
+        "source" in record.toUnicode().lower()
+        for font in fonts.values()
+        for record in font["name"].names
+        if record.nameID not in (0, 13, 14)
+    )
     assert trouble == []
 
 
@@ -143,10 +155,13 @@ def test_the_contents_mark_the_section_that_one_reads(open_page):
     assert len(names) > 10
     for name in [*names[::4], *names[::-2]]:
         # A little below its heading, which for the last of them is further than the page goes.
-        page.evaluate("""(name) => {
+        page.evaluate(
+            """(name) => {
             const head = document.getElementById(name).querySelector("h2, h3");
             scrollBy(0, head.getBoundingClientRect().top - 80);
-        }""", name)
+        }""",
+            name,
+        )
         if page.evaluate("scrollY + innerHeight < document.documentElement.scrollHeight - 2"):
             expect(marked).to_have_attribute("href", f"#{name}", timeout=3000)
     expect(marked).to_have_attribute("aria-current", "true")
@@ -155,8 +170,9 @@ def test_the_contents_mark_the_section_that_one_reads(open_page):
 
 def test_an_address_or_a_choice_that_means_nothing_stops_nothing(open_address, site):
     """Another page of the host may have kept something by the same name; a link may be cut off within a letter."""
-    page, trouble = open_address((site / "book/4_beta.html").as_uri() + "#%E0%A4%A",
-                                 before="localStorage.setItem('vae-book-code', 'x')")
+    page, trouble = open_address(
+        (site / "book/4_beta.html").as_uri() + "#%E0%A4%A", before="localStorage.setItem('vae-book-code', 'x')"
+    )
     expect(page.get_by_label("the lesson’s")).to_be_checked()
     page.get_by_label("none", exact=True).check()
     expect(page.locator(".tag_check").first).to_be_hidden()
@@ -191,7 +207,10 @@ def test_paper_has_the_claims_the_boxes_and_the_solutions_at_the_end(open_page):
 
 @pytest.mark.parametrize("how", ["button", "keys", "address"])
 def test_a_page_is_drawn_before_it_is_printed(open_page, how):
-    page, trouble = open_page("book/1_marginal_likelihood", "?print" if how == "address" else "", before="""
+    page, trouble = open_page(
+        "book/1_marginal_likelihood",
+        "?print" if how == "address" else "",
+        before="""
         globalThis.print = () => (globalThis.undrawn = document.querySelectorAll(".widget[aria-busy]").length);
         // Nothing is ready for as long as this says so.
         const add = Element.prototype.removeAttribute;
@@ -204,7 +223,8 @@ def test_a_page_is_drawn_before_it_is_printed(open_page, how):
             globalThis.go = true;
             for (const [element, name] of waiting) add.call(element, name);
         };
-    """)
+    """,
+    )
     if how == "button":
         page.evaluate("document.querySelector('.btn-download-pdf-button').click()")
     elif how == "keys":
@@ -283,10 +303,13 @@ def test_page_fits_a_phone(open_page, name):
     assert outside == []
     no_formula_scrolls_that_has_room(page)
     # No column is so narrow that a name in it is broken.
-    assert page.evaluate(
-        """[...document.querySelectorAll("td code")].map((e) => [e.textContent, e.getClientRects().length])
+    assert (
+        page.evaluate(
+            """[...document.querySelectorAll("td code")].map((e) => [e.textContent, e.getClientRects().length])
             .filter(([name, lines]) => name.length < 30 && !name.includes(" ") && lines > 1)"""
-    ) == []
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -379,7 +402,8 @@ def test_paper_is_white_in_the_dark_theme(open_page, name):
     page, _ = open_page(name, theme="dark")
     wait_until_drawn(page)
     page.emulate_media(media="print")
-    assert page.evaluate("""() => {
+    assert (
+        page.evaluate("""() => {
         const style = (e) => getComputedStyle(e), bad = [];
         const say = (what, e) => bad.push(`${what} ${e.outerHTML.slice(0, 80)}`);
         const light = (color) => {
@@ -401,7 +425,9 @@ def test_paper_is_white_in_the_dark_theme(open_page, name):
         for (const e of document.querySelectorAll(".bd-article :is(.vw-foot, .copybtn)"))
             if (style(e).display !== "none") say("to be pressed", e);
         return [...new Set(bad)].slice(0, 8);
-    }""") == []
+    }""")
+        == []
+    )
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -449,7 +475,7 @@ def test_a_figure_is_drawn_for_its_theme(open_page, site, theme):
         if not figure.is_visible():
             continue
         figure.scroll_into_view_if_needed()
-        shown, = figure.locator("img:visible").all()
+        (shown,) = figure.locator("img:visible").all()
         assert (shown.get_attribute("src").endswith("-dark.svg")) == (theme == "dark")
         assert shown.evaluate("(image) => getComputedStyle(image).filter") == "none"
     fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")

@@ -23,8 +23,10 @@ def run(tmp_path, monkeypatch):
     """
     data = vc.load_mnist()
     few = vc.MNIST(data.train_images[:300], data.train_labels[:300], data.test_images[:700], data.test_labels[:700])
-    recipes = {"first": train.Recipe(vc.VAE, NETWORK, TINY, seeds=2),
-               "first-1": train.Recipe(vc.VAE, NETWORK, TINY, "iwae", 3, start="first")}
+    recipes = {
+        "first": train.Recipe(vc.VAE, NETWORK, TINY, seeds=2),
+        "first-1": train.Recipe(vc.VAE, NETWORK, TINY, "iwae", 3, start="first"),
+    }
     work = Counter()
 
     def count(place, name):

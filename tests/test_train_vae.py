@@ -516,9 +516,14 @@ def test_python_side():
     assert widget.hidden == [64, 32] and widget.data is TrainVAE().data and widget.steps == 0
     with pytest.raises(RuntimeError, match="no browser has shown this widget yet"):
         _ = widget.model
-    for trait, value, limits in [("m", 21, "a number from 1 to 20"), ("beta", -1, "a number from 0 to 100"),
-                                 ("batch", 8, "a number from 16 to 256"), ("learning_rate", 2, "from 1e-06 to 1"),
-                                 ("hidden", [64], "2 numbers from 1 to 512"), ("z", [5, 0], "2 numbers from -4 to 4")]:
+    for trait, value, limits in [
+        ("m", 21, "a number from 1 to 20"),
+        ("beta", -1, "a number from 0 to 100"),
+        ("batch", 8, "a number from 16 to 256"),
+        ("learning_rate", 2, "from 1e-06 to 1"),
+        ("hidden", [64], "2 numbers from 1 to 512"),
+        ("z", [5, 0], "2 numbers from -4 to 4"),
+    ]:
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be .*{limits}"):
             setattr(widget, trait, value)
     with pytest.raises(ValueError, match="2 to 50 latents; given z_dim=1"):

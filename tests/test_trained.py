@@ -97,8 +97,10 @@ def swept(argument, prefix):
     """The sweep's models, trained alike, by the value of what is swept; `vae-z10` belongs to both sweeps."""
     names = [name for name in TRAINED if name.startswith(prefix) or name == "vae-z10"]
     assert len({str(TRAINED[name]["recipe"]) for name in names}) == 1
-    return {TRAINED[name]["arguments"][argument]: results(name) for name in
-            sorted(names, key=lambda name: TRAINED[name]["arguments"][argument])}
+    return {
+        TRAINED[name]["arguments"][argument]: results(name)
+        for name in sorted(names, key=lambda name: TRAINED[name]["arguments"][argument])
+    }
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -171,8 +173,10 @@ def test_labels_are_worth_less_the_more_there_are():
     by_labels = {int(labels): reached for labels, reached in results("ssvae")["by_labels"].items()}
     assert list(by_labels) == [50, 100, 600, 1000, 3000]
     assert {len(values) for reached in by_labels.values() for values in reached.values()} == {10}
-    guesses, alone, final = ([mean(reached[kind]) for reached in by_labels.values()]
-                             for kind in ("guesses", "accuracy_labels_alone", "accuracy"))
+    guesses, alone, final = (
+        [mean(reached[kind]) for reached in by_labels.values()]
+        for kind in ("guesses", "accuracy_labels_alone", "accuracy")
+    )
     gain = [after - before for before, after in zip(alone, final, strict=True)]
     assert alone == sorted(alone) and gain == sorted(gain, reverse=True) and gain[-1] > 0
     assert final[-1] > final[0] and guesses[-1] > guesses[0]

@@ -98,13 +98,16 @@ def test_gradients(either_page, monkeypatch, hidden, z_dim, activation, how):
     """Of each layer's weights and biases, beside autograd's in double precision."""
     batch, m = 48, how.get("m", 1)
     noise = torch.randn(m, batch, z_dim, generator=torch.Generator().manual_seed(1))
-    found = either_page.evaluate("""async ([shape, how, noise, batch]) => {
+    found = either_page.evaluate(
+        """async ([shape, how, noise, batch]) => {
       const t = trainer.create({ images, ...shape, seed: 3 });
       t.makeRoom(batch, how.m ?? 1);
       t.put(lists.slice(0, batch));
       const result = t.pass(batch, { ...how, noise: Float32Array.from(noise) });
       return { ...result, weights: await text(t.write()), gradients: await text(gradients(t)) };
-    }""", [dict(hidden=hidden, z_dim=z_dim, activation=activation), how, noise.flatten().tolist(), batch])
+    }""",
+        [dict(hidden=hidden, z_dim=z_dim, activation=activation), how, noise.flatten().tolist(), batch],
+    )
     model = model_of(floats(found["weights"]), hidden, z_dim, activation, how.get("beta", 1))
     with_noise(monkeypatch, noise)
     x = digits(batch, "test").double()
@@ -147,12 +150,15 @@ def test_adam(either_page):
 
 def test_trace(either_page, monkeypatch):
     noise = torch.tensor([0.7, -1.2])
-    found = either_page.evaluate("""async ([noise]) => {
+    found = either_page.evaluate(
+        """async ([noise]) => {
       const t = trainer.create({ images, hidden: [40], seed: 2 });
       for (let i = 0; i < 30; i++) t.step({ batch: 32 });
       const all = Object.entries(t.trace(lists[5], Float32Array.from(noise), 3));
       return [await text(t.write()), Object.fromEntries(all.map(([k, a]) => [k, a.length ? [...a] : a]))];
-    }""", [noise.tolist()])
+    }""",
+        [noise.tolist()],
+    )
     model = model_of(floats(found[0]), [40], 2)
     x = digits(6, "test")[5:].double()
     m, v = model.enc(x)
@@ -212,7 +218,8 @@ def test_two_epochs_end_where_fit_ends(browser, tmp_path):
     steps = 2 * 157
     optimizer = torch.optim.Adam([torch.zeros(1)], lr=2e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 2e-3, total_steps=steps, pct_start=0.051, anneal_strategy="linear", cycle_momentum=False)
+        optimizer, 2e-3, total_steps=steps, pct_start=0.051, anneal_strategy="linear", cycle_momentum=False
+    )
     rates = []
     for _ in range(steps):
         rates.append(schedule.get_last_lr()[0])
@@ -220,14 +227,26 @@ def test_two_epochs_end_where_fit_ends(browser, tmp_path):
         schedule.step()
     found = []
     for seed in range(1, 6):  # a pair differs by 1.1 nats (standard deviation of twenty)
-        weights = page.evaluate("""async ([rates, seed]) => {
+        weights = page.evaluate(
+            """async ([rates, seed]) => {
           const t = trainer.create({ images, seed }), weights = [await text(t.write())];
           for (const learning_rate of rates) t.step({ learning_rate });
           return [...weights, await text(t.write())];
-        }""", [rates, seed])
+        }""",
+            [rates, seed],
+        )
         other, own = (model_of(floats(each), [128], 2).float() for each in weights)
-        vc.fit(other, digits(10_000), epochs=2, batch_size=64, learning_rate=2e-3, seed=seed, precision="float32",
-               device="cpu", progress=False)
+        vc.fit(
+            other,
+            digits(10_000),
+            epochs=2,
+            batch_size=64,
+            learning_rate=2e-3,
+            seed=seed,
+            precision="float32",
+            device="cpu",
+            progress=False,
+        )
         found.append([vc.evaluate(model, vc.load_mnist().test_images[:4000])["nelbo"] for model in (own, other)])
     page.close()
     in_page, in_python = np.mean(found, axis=0)
@@ -308,7 +327,8 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
     page.evaluate(SETUP, [SOURCE, encoded(grey), encoded(shown_digits().to(torch.uint8))])
     setup = dict(hidden=opened.hidden, seed=opened.seed, activation=opened.activation)
     how = {name: getattr(opened, name) for name in ("beta", "learning_rate", "m", "batch")}
-    page.evaluate("""([setup, how]) => {
+    page.evaluate(
+        """([setup, how]) => {
       globalThis.after = (...parts) => { // of [steps, changes] each
         const t = trainer.create({ images, ...setup }), some = lists.slice(0, 64);
         for (const [n, changes] of parts) for (let i = 0; i < n; i++) t.step({ ...how, ...changes });
@@ -316,7 +336,9 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
         const log_px = trainer.run(t.logMarginal(some, 121, 6));
         return { nelbo: rec + kl, kl, exact: -log_px.reduce((a, b) => a + b) / 64 };
       };
-    }""", [setup, how])
+    }""",
+        [setup, how],
+    )
 
     def told(chapter, sentence, *parts, **digits):
         """That the sentence, with the run's numbers filled in, stands in the chapter."""

@@ -326,25 +326,28 @@ def test_densities_are_in_full_precision_under_autocast(kind):
     assert [t.item() for t in rounded] == pytest.approx([t.item() for t in expected], abs=0.05)
 
 
-@pytest.mark.parametrize("options, message", [
-    (dict(images=torch.zeros(8, 5)), r"\(batch, 16\); given \(8, 5\)"),
-    (dict(images=torch.zeros(8, 5, dtype=torch.uint8)), r"\(batch, 16\); given \(1, 5\)"),
-    (dict(images=torch.zeros(0, X_DIM, dtype=torch.uint8)), r"given \(0, 16\)"),
-    (dict(images=torch.full((8, X_DIM), 2.0)), "given 2 to 2"),
-    (dict(images=torch.full((8, X_DIM), math.nan)), "nan"),
-    (dict(images=torch.zeros(8, X_DIM, dtype=torch.long)), "torch.int64"),
-    (dict(epochs=0), "epochs must be .* given 0"),
-    (dict(batch_size=1.5), "batch_size must be .* given 1.5"),
-    (dict(optimizer="sgd"), "adam.*muon.*given 'sgd'"),
-    (dict(warm_up=-0.1), "from 0 to 1; given -0.1"),
-    (dict(warm_up=10), "from 0 to 1; given 10"),
-    (dict(warm_up=math.nan), "from 0 to 1; given nan"),
-    (dict(learning_rate=-1e-3), "learning_rate must be .* given -0.001"),
-    (dict(learning_rate=math.inf), "learning_rate must be .* given inf"),
-    (dict(images=[[0.0] * X_DIM]), "a tensor; given list"),
-    (dict(precision="half"), "float32.*bfloat16.*given 'half'"),
-    (dict(device="toaster"), "toaster"),
-])
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(images=torch.zeros(8, 5)), r"\(batch, 16\); given \(8, 5\)"),
+        (dict(images=torch.zeros(8, 5, dtype=torch.uint8)), r"\(batch, 16\); given \(1, 5\)"),
+        (dict(images=torch.zeros(0, X_DIM, dtype=torch.uint8)), r"given \(0, 16\)"),
+        (dict(images=torch.full((8, X_DIM), 2.0)), "given 2 to 2"),
+        (dict(images=torch.full((8, X_DIM), math.nan)), "nan"),
+        (dict(images=torch.zeros(8, X_DIM, dtype=torch.long)), "torch.int64"),
+        (dict(epochs=0), "epochs must be .* given 0"),
+        (dict(batch_size=1.5), "batch_size must be .* given 1.5"),
+        (dict(optimizer="sgd"), "adam.*muon.*given 'sgd'"),
+        (dict(warm_up=-0.1), "from 0 to 1; given -0.1"),
+        (dict(warm_up=10), "from 0 to 1; given 10"),
+        (dict(warm_up=math.nan), "from 0 to 1; given nan"),
+        (dict(learning_rate=-1e-3), "learning_rate must be .* given -0.001"),
+        (dict(learning_rate=math.inf), "learning_rate must be .* given inf"),
+        (dict(images=[[0.0] * X_DIM]), "a tensor; given list"),
+        (dict(precision="half"), "float32.*bfloat16.*given 'half'"),
+        (dict(device="toaster"), "toaster"),
+    ],
+)
 def test_fit_names_a_bad_argument(options, message):
     with pytest.raises(ValueError, match=message):
         fit(model(), **options)
@@ -460,12 +463,20 @@ def test_training_with_a_checkpoint_is_training_without(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("change, named", [
-    (dict(seed=1), "seed"), (dict(epochs=5), "epochs"), (dict(batch_size=16), "batch_size"),
-    (dict(learning_rate=1e-3), "learning_rate"), (dict(images=bars(64)), "images"), (dict(warm_up=0.1), "warm_up"),
-    (dict(precision="bfloat16"), "precision"), (dict(images=255 - bars()), "images"),
-    (dict(optimizer="muon"), "optimizer"),
-])
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (dict(seed=1), "seed"),
+        (dict(epochs=5), "epochs"),
+        (dict(batch_size=16), "batch_size"),
+        (dict(learning_rate=1e-3), "learning_rate"),
+        (dict(images=bars(64)), "images"),
+        (dict(warm_up=0.1), "warm_up"),
+        (dict(precision="bfloat16"), "precision"),
+        (dict(images=255 - bars()), "images"),
+        (dict(optimizer="muon"), "optimizer"),
+    ],
+)
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named):
     checkpoint = tmp_path / "run"
     interrupted(model(), checkpoint, 4)
@@ -477,8 +488,16 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named
     assert checkpoint.read_bytes() == before and same(weights(net), untouched)
 
 
-@pytest.mark.parametrize("options", [dict(learning_rate=np.float64(1e-2)), dict(seed=np.int64(0)),
-                                     dict(warm_up=np.float64(0.5)), dict(learning_rate=torch.tensor(1e-2))], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(learning_rate=np.float64(1e-2)),
+        dict(seed=np.int64(0)),
+        dict(warm_up=np.float64(0.5)),
+        dict(learning_rate=torch.tensor(1e-2)),
+    ],
+    ids=str,
+)
 def test_numbers_of_numpy_and_torch_are_numbers(tmp_path, options):
     def net():
         torch.manual_seed(0)
@@ -497,9 +516,17 @@ class SameArguments(vc.VAE):
     """Another model, of which only the name tells."""
 
 
-@pytest.mark.parametrize("other", [
-    model(vc.GMVAE), model(SameArguments), model(beta=2.0), model(activation="tanh"), vc.VAE(X_DIM, 3, (12,)),
-], ids=["class", "name", "beta", "activation", "z_dim"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        model(vc.GMVAE),
+        model(SameArguments),
+        model(beta=2.0),
+        model(activation="tanh"),
+        vc.VAE(X_DIM, 3, (12,)),
+    ],
+    ids=["class", "name", "beta", "activation", "z_dim"],
+)
 def test_a_checkpoint_of_another_model_is_refused(tmp_path, other):
     checkpoint = tmp_path / "run"
     interrupted(model(), checkpoint, 4)
@@ -522,8 +549,21 @@ def hashed(data):
     return hashlib.sha256(data).hexdigest().encode() + data
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "truncated", "pickle", "torch pickle", "another torch file",
-                                    "no run", "hashed pickle", "no state", "state of another"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "empty",
+        "text",
+        "truncated",
+        "pickle",
+        "torch pickle",
+        "another torch file",
+        "no run",
+        "hashed pickle",
+        "no state",
+        "state of another",
+    ],
+)
 def test_a_damaged_checkpoint_is_refused_and_not_executed(tmp_path, damage):
     checkpoint, proof = tmp_path / "run", tmp_path / "executed"
     interrupted(model(), checkpoint, 4)
@@ -596,10 +636,16 @@ def rewrite(file, tensors=None, text=None, **changes):
     save_file(tensors, file, {"description": text[:-2] + hash_tensors(tensors, text) + text[-2:]})
 
 
-@pytest.mark.parametrize("net", [
-    model(beta=0.5, activation="tanh"), model(vc.GMVAE, k=4), model(vc.Autoencoder),
-    model(vc.SSVAE, y_dim=4, gen_weight=0.5, class_weight=7.0),
-], ids=lambda net: type(net).__name__)
+@pytest.mark.parametrize(
+    "net",
+    [
+        model(beta=0.5, activation="tanh"),
+        model(vc.GMVAE, k=4),
+        model(vc.Autoencoder),
+        model(vc.SSVAE, y_dim=4, gen_weight=0.5, class_weight=7.0),
+    ],
+    ids=lambda net: type(net).__name__,
+)
 def test_a_model_comes_back_as_it_was_saved(tmp_path, net):
     file = tmp_path / "some" / "where" / "net.safetensors"
     vc.save_model(file, net, seed=3, results={"a": [1, 2]})
@@ -665,40 +711,63 @@ def arguments(**changes):
     return {"arguments": {"x_dim": X_DIM, "z_dim": 2, "hidden": [12]} | changes}
 
 
-@pytest.mark.parametrize("changes, message", [
-    ({"class": "Transformer"}, "holds a 'Transformer', and registered are "),
-    ({"class": "GMVAE"}, r"arguments|z_pre has to have shape \(1, 1000, 2\).*; given none"),
-    ({"class": "Autoencoder"}, "unexpected keyword|given"), ({"class": "SSVAE"}, "enc.label.weight .* given none"),
-    ({"class": None}, "holds a None"), ({"class": ["VAE"]}, r"holds a \['VAE'\]"),
-    (arguments(z_dim=3), r"enc.rest.1.weight has to have shape \(6, 12\) .* given \(4, 12\)"),
-    (arguments(z_dim=10**9), r"\(2000000000, 12\)"), (arguments(z_dim=10**40), "Overflow"),
-    (arguments(hidden=[1] * 100_000), "no arguments"), (arguments(hidden=12), "not iterable"),
-    (arguments(beta=math.nan), "beta must be a number"), (arguments(depth=3), "unexpected keyword argument 'depth'"),
-    ({"arguments": None}, "no arguments for it: None"), ({"arguments": [X_DIM, 2]}, r"no arguments for it: \[16, 2\]"),
-], ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"class": "Transformer"}, "holds a 'Transformer', and registered are "),
+        ({"class": "GMVAE"}, r"arguments|z_pre has to have shape \(1, 1000, 2\).*; given none"),
+        ({"class": "Autoencoder"}, "unexpected keyword|given"),
+        ({"class": "SSVAE"}, "enc.label.weight .* given none"),
+        ({"class": None}, "holds a None"),
+        ({"class": ["VAE"]}, r"holds a \['VAE'\]"),
+        (arguments(z_dim=3), r"enc.rest.1.weight has to have shape \(6, 12\) .* given \(4, 12\)"),
+        (arguments(z_dim=10**9), r"\(2000000000, 12\)"),
+        (arguments(z_dim=10**40), "Overflow"),
+        (arguments(hidden=[1] * 100_000), "no arguments"),
+        (arguments(hidden=12), "not iterable"),
+        (arguments(beta=math.nan), "beta must be a number"),
+        (arguments(depth=3), "unexpected keyword argument 'depth'"),
+        ({"arguments": None}, "no arguments for it: None"),
+        ({"arguments": [X_DIM, 2]}, r"no arguments for it: \[16, 2\]"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
 def test_a_description_that_does_not_fit_the_weights_is_refused(saved, changes, message):
     rewrite(saved, **changes)
     with pytest.raises(ValueError, match=rf"net\.safetensors does not fit .*({message})"):
         vc.load_model(saved)
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda t: {name: w.float() for name, w in t.items()}, "its weights are not float16"),
-    (lambda t: t | {"enc.first.bias": torch.zeros(12, dtype=torch.int16)}, "its weights are not float16"),
-    (lambda t: t | {"enc.first.bias": torch.full((12,), math.nan).half()}, "enc.first.bias .* not finite"),
-    (lambda t: t | {"dec.rest.1.weight": t["dec.rest.1.weight"] / 0}, "dec.rest.1.weight .* not finite"),
-    (lambda t: {name: w for name, w in t.items() if name != "enc.first.bias"}, "enc.first.bias .* given none"),
-    (lambda t: t | {"more": torch.zeros(2).half()}, r"more has to have shape none .* given \(2,\)"),
-    (lambda t: {}, "its weights are not float16"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda t: {name: w.float() for name, w in t.items()}, "its weights are not float16"),
+        (lambda t: t | {"enc.first.bias": torch.zeros(12, dtype=torch.int16)}, "its weights are not float16"),
+        (lambda t: t | {"enc.first.bias": torch.full((12,), math.nan).half()}, "enc.first.bias .* not finite"),
+        (lambda t: t | {"dec.rest.1.weight": t["dec.rest.1.weight"] / 0}, "dec.rest.1.weight .* not finite"),
+        (lambda t: {name: w for name, w in t.items() if name != "enc.first.bias"}, "enc.first.bias .* given none"),
+        (lambda t: t | {"more": torch.zeros(2).half()}, r"more has to have shape none .* given \(2,\)"),
+        (lambda t: {}, "its weights are not float16"),
+    ],
+)
 def test_other_weights_are_refused(saved, change, message):
     rewrite(saved, change(load_file(saved)))
     with pytest.raises(ValueError, match=rf"net\.safetensors.*{message}"):
         vc.load_model(saved)
 
 
-@pytest.mark.parametrize("text", ['{{""}', '[""]', "[[]]", '{"a": ""}', '{"a":' * 50_000 + '""' + "}" * 50_000,
-                                  '{"class": ' + "1" * 5000 + ', "sha256": ""}'], ids=len)
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{{""}',
+        '[""]',
+        "[[]]",
+        '{"a": ""}',
+        '{"a":' * 50_000 + '""' + "}" * 50_000,
+        '{"class": ' + "1" * 5000 + ', "sha256": ""}',
+    ],
+    ids=len,
+)
 def test_a_description_of_another_kind_is_refused(saved, text):
     rewrite(saved, text=text)
     with pytest.raises(ValueError, match=r"net\.safetensors"):
@@ -739,18 +808,31 @@ def test_loading_draws_what_making_does(saved):
     assert torch.rand(3).equal(expected)
 
 
-@pytest.mark.parametrize("metadata", [
-    None, {"other": "1"}, {"description": ""}, {"description": "{}"}, {"description": '{"sha256": ""}'},
-], ids=str)
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        {"other": "1"},
+        {"description": ""},
+        {"description": "{}"},
+        {"description": '{"sha256": ""}'},
+    ],
+    ids=str,
+)
 def test_a_safetensors_file_of_something_else_is_refused(saved, metadata):
     save_file(load_file(saved), saved, metadata)
     with pytest.raises(ValueError, match=r"net\.safetensors"):
         vc.load_model(saved)
 
 
-@pytest.mark.parametrize("write", [
-    lambda data, file: file.write_bytes(pickle.dumps(data, protocol=2)), torch.save,
-], ids=["pickle", "torch"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda data, file: file.write_bytes(pickle.dumps(data, protocol=2)),
+        torch.save,
+    ],
+    ids=["pickle", "torch"],
+)
 def test_a_renamed_pickle_is_refused_and_not_executed(saved, tmp_path, write):
     proof = tmp_path / "executed"
     write(Payload(proof), saved)
@@ -810,8 +892,11 @@ def test_a_model_of_other_layers_or_impossible_arguments_is_not_saved(tmp_path):
     foreign.dec = torch.nn.Linear(2, X_DIM)
     other.z_dim = 3
     impossible.beta = math.nan
-    for net, message in ((foreign, "Linear is not registered"), (impossible, "beta"),
-                         (other, r"enc\.rest\.1\.weight has to have shape \(6, 12\) .*; given \(4, 12\)")):
+    for net, message in (
+        (foreign, "Linear is not registered"),
+        (impossible, "beta"),
+        (other, r"enc\.rest\.1\.weight has to have shape \(6, 12\) .*; given \(4, 12\)"),
+    ):
         with pytest.raises(ValueError, match=message):
             vc.save_model(tmp_path / "net", net)
     assert list(tmp_path.iterdir()) == []

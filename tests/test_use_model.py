@@ -32,14 +32,24 @@ def trained():
 
 def spec(mlp):
     net = Network.of(mlp, "float32")
-    return dict(sizes=net.sizes, activation=net.activation, y_dim=0, precision="float32",
-                weights=base64.b64encode(net.weights).decode())
+    return dict(
+        sizes=net.sizes,
+        activation=net.activation,
+        y_dim=0,
+        precision="float32",
+        weights=base64.b64encode(net.weights).decode(),
+    )
 
 
 def use(page, widget, model):
     x, labels = examples.digits(50)
-    given = model and dict(enc=spec(model.enc), dec=spec(model.dec), digits=x.tolist(), labels=labels.tolist(),
-                           words="the VAE you trained, 1,234 steps")
+    given = model and dict(
+        enc=spec(model.enc),
+        dec=spec(model.dec),
+        digits=x.tolist(),
+        labels=labels.tolist(),
+        words="the VAE you trained, 1,234 steps",
+    )
     page.evaluate(USE, [widget._esm, given])
 
 
@@ -89,7 +99,7 @@ def test_a_file_from_the_browser_is_a_model(show_widgets, trained, tmp_path):
     page, _ = show_widgets([widget])
     trained.dec.rest[1].bias[:4] = torch.tensor([1 + 2**-11, 1 + 3 * 2**-11, 2**-25 * 3, 65519.0])  # ties; small; large
     weights = b"".join(p.numpy().tobytes() for part in (trained.enc, trained.dec) for p in part.state_dict().values())
-    about = {"arguments": trained.arguments, "recipe": {"beta": 1.0, "learning_rate": 1e-3, "note": "é → \u007f \"z\""}}
+    about = {"arguments": trained.arguments, "recipe": {"beta": 1.0, "learning_rate": 1e-3, "note": 'é → \u007f "z"'}}
     with page.expect_download() as download:
         page.evaluate(SAVE, [widget._esm, base64.b64encode(weights).decode(), about])
     file = tmp_path / "mine.safetensors"

@@ -166,8 +166,9 @@ def test_the_manifest_names_what_is_there(site):
             assert image.format == "PNG" and f"{image.width}x{image.height}" == icon["sizes"]
             sizes.setdefault(icon["purpose"], []).append(image.width)
     assert sizes == {"any": [192, 512], "maskable": [512]}
-    assert f'<link rel="apple-touch-icon" href="../{FOLDER}/{TOUCH_ICON[0]}">' in (
-        site / "book/index.html").read_text(encoding="utf-8")
+    assert f'<link rel="apple-touch-icon" href="../{FOLDER}/{TOUCH_ICON[0]}">' in (site / "book/index.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("name", ["maskable.png", TOUCH_ICON[0]])

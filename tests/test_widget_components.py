@@ -207,8 +207,12 @@ def test_python_side(components):
         assert torch.equal(components.image, net.dec(net.z_prior[0][0, 7]).sigmoid().reshape(28, 28))
     given = Components(model("gmvae"), *digits(10), component=3, digit=4, seed=5)
     assert (given.component, given.digit, given.seed) == (3, 4, 5)
-    for trait, value, limits in [("component", 500, "from 0 to 499"), ("component", -1, "from 0 to 499"),
-                                 ("digit", 10, "from 0 to 9"), ("seed", -1, "from 0 to")]:
+    for trait, value, limits in [
+        ("component", 500, "from 0 to 499"),
+        ("component", -1, "from 0 to 499"),
+        ("digit", 10, "from 0 to 9"),
+        ("seed", -1, "from 0 to"),
+    ]:
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be a number {limits}.*given {value}"):
             setattr(components, trait, value)
 

@@ -34,10 +34,13 @@ def exact(model, digits):
 
 def wait_for(page, key, not_before=None):
     """The number that the widget shows when its arithmetic has got there."""
-    page.wait_for_function("""([key, before]) => {
+    page.wait_for_function(
+        """([key, before]) => {
         const text = document.querySelector(`[data-key="${key}"]`)?.dataset.value;
         return text !== "NaN" && text !== before;
-    }""", arg=[key, str(not_before)])
+    }""",
+        arg=[key, str(not_before)],
+    )
     return number(page, key)
 
 

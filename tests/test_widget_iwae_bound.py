@@ -14,6 +14,7 @@ NATS = 0.01
 BENIGN, HARD = 4, 8  # test digits that the encoder of vae-2d covers, and nearly misses
 DRAWN = "document.querySelector('[data-key=drawn]').dataset.value === '5000'"
 
+
 def bound(name, **traits):
     x, labels = digits(10)
     chosen = torch.tensor([BENIGN, HARD, 0])
@@ -176,8 +177,12 @@ def test_python_side(plane_bound):
     x, labels = digits(10)
     widget = bound("vae", m=7, digit=1)
     assert (widget.m, widget.digit, widget.exact) == (7, 1, None)
-    for trait, value, limits in [("m", 0, "from 1 to 5000"), ("m", 5001, "from 1 to 5000"), ("digit", 3, "from 0 to 2"),
-                                 ("seed", -1, "from 0 to")]:
+    for trait, value, limits in [
+        ("m", 0, "from 1 to 5000"),
+        ("m", 5001, "from 1 to 5000"),
+        ("digit", 3, "from 0 to 2"),
+        ("seed", -1, "from 0 to"),
+    ]:
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be a number {limits}.*given {value}"):
             setattr(widget, trait, value)
     with pytest.raises(ValueError, match="wanted a VAE, GMVAE or SSVAE, which have a bound; given Autoencoder"):

@@ -33,8 +33,9 @@ def assert_shows(page, widget, eps):
     z = m + v.sqrt() * eps
     logits = net.decode(z)
     price = -torch.distributions.Bernoulli(logits=logits).log_prob(x)
-    kl = torch.distributions.kl_divergence(torch.distributions.Normal(m, v.sqrt()),
-                                           torch.distributions.Normal(0.0, 1.0)).sum()
+    kl = torch.distributions.kl_divergence(
+        torch.distributions.Normal(m, v.sqrt()), torch.distributions.Normal(0.0, 1.0)
+    ).sum()
     for name, wanted in {"m": m, "v": v, "eps": eps, "z": z}.items():
         for i in range(2):
             assert number(page, f"{name}{i + 1}") == pytest.approx(wanted[i].item(), abs=1e-4), name
@@ -184,8 +185,13 @@ def test_its_parts_lead_to_what_exists(open_page, site):
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"+document.querySelector('[data-trait=step]').value === {LAST - 1}")
     top = page.locator("#machine").bounding_box()["y"]
-    above = page.locator("article").locator("pre, summary, .code-switch").evaluate_all(
-        "(all, top) => all.filter((e) => e.checkVisibility() && e.getBoundingClientRect().top < top).length", top)
+    above = (
+        page.locator("article")
+        .locator("pre, summary, .code-switch")
+        .evaluate_all(
+            "(all, top) => all.filter((e) => e.checkVisibility() && e.getBoundingClientRect().top < top).length", top
+        )
+    )
     assert above == 0
     assert trouble == []
 
@@ -211,8 +217,12 @@ def test_python_side():
     assert widget.digit == -1 and torch.equal(widget.x, x[5])
     widget.digit = 0
     assert widget.pixels == "" and torch.equal(widget.x, x[0])
-    for trait, value, wanted in [("digit", 10, "from -1 to 9"), ("step", 8, "from 0 to 7"),
-                                 ("eps", [5.0, 0.0], "2 numbers from -4 to 4"), ("eps", [0.0], "2 numbers")]:
+    for trait, value, wanted in [
+        ("digit", 10, "from -1 to 9"),
+        ("step", 8, "from 0 to 7"),
+        ("eps", [5.0, 0.0], "2 numbers from -4 to 4"),
+        ("eps", [0.0], "2 numbers"),
+    ]:
         with pytest.raises(traitlets.TraitError, match=wanted):
             setattr(widget, trait, value)
     with pytest.raises(ValueError, match="pixels must be base64url"):

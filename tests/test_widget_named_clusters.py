@@ -39,10 +39,16 @@ def start(show_widgets, widget):
 def labelled(page, widget, known, seed):
     """Of each class the first in the order of the seed's noise."""
     labels = np.frombuffer(widget.train_labels, np.uint8)
-    order = np.array(page.evaluate("([source, seed, n]) => [...new Function(`${source}; return engine`)()"
-                                   ".normals(seed).fill(new Float32Array(n))]", [ENGINE, seed, len(labels)]))
-    return torch.tensor(np.concatenate([sorted(np.flatnonzero(labels == c), key=order.__getitem__)[:known // 10]
-                                        for c in range(10)]))
+    order = np.array(
+        page.evaluate(
+            "([source, seed, n]) => [...new Function(`${source}; return engine`)()"
+            ".normals(seed).fill(new Float32Array(n))]",
+            [ENGINE, seed, len(labels)],
+        )
+    )
+    return torch.tensor(
+        np.concatenate([sorted(np.flatnonzero(labels == c), key=order.__getitem__)[: known // 10] for c in range(10)])
+    )
 
 
 def em(widget, known, steps, diagonal=False):
@@ -56,8 +62,9 @@ def em(widget, known, steps, diagonal=False):
         if diagonal:
             v = v * torch.eye(z.shape[1])
         classes = [MultivariateNormal(m[c], v[c]) for c in range(10)]
-        log_joint, log_test = (torch.stack([one.log_prob(codes) for one in classes], 1) - np.log(10)
-                               for codes in (z, z_test))
+        log_joint, log_test = (
+            torch.stack([one.log_prob(codes) for one in classes], 1) - np.log(10) for codes in (z, z_test)
+        )
         log_each = log_joint.logsumexp(1)
         log_each[known] = log_joint[known, y[known]]
         yield log_each.mean().item(), (log_test.argmax(1) == y_test).double().mean().item(), log_test.softmax(1)
@@ -210,8 +217,11 @@ def test_bad_arguments_are_refused(widget):
         with pytest.raises(ValueError, match=f"{message}.*{given}"):
             NamedClusters(*bad)
     for trait, value, message in [
-        ("known", 105, "multiple of 10, for as many of each class; given 105"), ("known", 0, "from 10"),
-        ("known", 5000, "known must be"), ("steps", 31, "from 0 to 30"), ("digit", 200, "0 to 199"),
+        ("known", 105, "multiple of 10, for as many of each class; given 105"),
+        ("known", 0, "from 10"),
+        ("known", 5000, "known must be"),
+        ("steps", 31, "from 0 to 30"),
+        ("digit", 200, "0 to 199"),
     ]:
         with pytest.raises(traitlets.TraitError, match=message):
             setattr(widget, trait, value)

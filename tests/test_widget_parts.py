@@ -74,9 +74,12 @@ def test_the_other_widgets_of_other_shapes_agree_with_pytorch(show_widgets, shap
     many, classes = images(model.x_dim, 600)
     grid = vc.log_marginal_grid(model, x[:2], n=161, limit=8)
     widgets = [
-        w.Components(mixture, x, labels), w.StyleContent(labelled, x, labels, y=3),
-        w.PosteriorEllipse(model, x[:2], labels[:2], grid), w.Integral(model, x[:2], labels[:2], n=51),
-        w.Sweep({"one": model, "two": make(vc.VAE, shape, 1)}, x, labels), w.SampledKl({"plain": model}, x, labels),
+        w.Components(mixture, x, labels),
+        w.StyleContent(labelled, x, labels, y=3),
+        w.PosteriorEllipse(model, x[:2], labels[:2], grid),
+        w.Integral(model, x[:2], labels[:2], n=51),
+        w.Sweep({"one": model, "two": make(vc.VAE, shape, 1)}, x, labels),
+        w.SampledKl({"plain": model}, x, labels),
         w.NamedClusters(make(vc.VAE, shape, z_dim=4), many, classes, many[:20], classes[:20]),
     ]
     page, trouble = show_widgets(widgets)
@@ -86,16 +89,24 @@ def test_the_other_widgets_of_other_shapes_agree_with_pytorch(show_widgets, shap
     assert number(style, "rec") == pytest.approx(widgets[1].rec, abs=NATS)
     with torch.no_grad():
         mean = model.encode(x[:1])[0][0]
-    assert_picture(ellipse, model.likelihood.mean(model.decode(mean)).detach().reshape(shape),
-                   ".vw-pair figure:nth-child(2) canvas", 3 / 255)  # of a decoder in int8
+    assert_picture(
+        ellipse,
+        model.likelihood.mean(model.decode(mean)).detach().reshape(shape),
+        ".vw-pair figure:nth-child(2) canvas",
+        3 / 255,
+    )  # of a decoder in int8
     page.wait_for_function("() => [...document.querySelectorAll('[data-key=grid]')].every((e) => +e.dataset.value < 0)")
     assert number(integral, "grid") == pytest.approx(widgets[3].estimate, abs=NATS)
     assert_picture(sweep, x[0].reshape(shape), ".vw-sweep-draws:has(canvas:nth-child(8):last-child) canvas")
     assert number(kl, "exact") == pytest.approx(widgets[5].exact, abs=NATS)
     assert_picture(clusters, many[0].reshape(shape))
-    assert page.locator("canvas.vw-digit").evaluate_all(
-        "(all, [h, w]) => all.filter((c) => c.height !== c.width && (c.height !== h || c.width !== w)).length",
-        list(shape)) == 0
+    assert (
+        page.locator("canvas.vw-digit").evaluate_all(
+            "(all, [h, w]) => all.filter((c) => c.height !== c.width && (c.height !== h || c.width !== w)).length",
+            list(shape),
+        )
+        == 0
+    )
     assert trouble == []
 
 
@@ -118,8 +129,12 @@ class Square(vc.Gaussian):
         return m**2, v
 
 
-GREY = {"fixed": lambda: vc.Gaussian(0.1), "predicted": lambda: vc.Gaussian("predicted"),
-        "learned": lambda: vc.Gaussian("learned"), "continuous": vc.ContinuousBernoulli}
+GREY = {
+    "fixed": lambda: vc.Gaussian(0.1),
+    "predicted": lambda: vc.Gaussian("predicted"),
+    "learned": lambda: vc.Gaussian("learned"),
+    "continuous": vc.ContinuousBernoulli,
+}
 
 
 @pytest.mark.parametrize("name", GREY)
@@ -219,13 +234,16 @@ def test_a_mixture_of_a_reader_s_own_is_computed(show_widgets):
     assert trouble == []
 
 
-@pytest.mark.parametrize(("model", "why"), [
-    (lambda: make(vc.VAE, (8, 8), decoder=Doubled((2, 12, 64))), "this Doubled has a forward of its own"),
-    (lambda: make(Louder, (8, 8)), "Louder.decode says something else"),
-    (lambda: make(vc.VAE, (8, 8), decoder=Convolution()), "runs MLPs of vae_core, .* given Convolution"),
-    (lambda: make(Heavier, (8, 8), z_dim=3), "that of Heavier.log_weight is another"),
-    (lambda: make(vc.VAE, (8, 8), flow=Shift()), r"q\(z\|x\) is a Gaussian; after this one's flow it is none"),
-])
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (lambda: make(vc.VAE, (8, 8), decoder=Doubled((2, 12, 64))), "this Doubled has a forward of its own"),
+        (lambda: make(Louder, (8, 8)), "Louder.decode says something else"),
+        (lambda: make(vc.VAE, (8, 8), decoder=Convolution()), "runs MLPs of vae_core, .* given Convolution"),
+        (lambda: make(Heavier, (8, 8), z_dim=3), "that of Heavier.log_weight is another"),
+        (lambda: make(vc.VAE, (8, 8), flow=Shift()), r"q\(z\|x\) is a Gaussian; after this one's flow it is none"),
+    ],
+)
 def test_what_a_browser_cannot_compute_is_refused(model, why):
     with pytest.raises(ValueError, match=why):
         w.IwaeBound(model(), *images(64))
@@ -303,9 +321,11 @@ def mount(page, widget):
         return answers.pop()
 
     page.expose_function("ask", ask)
-    state = {name: getattr(widget, name) for name in widget.trait_names(sync=True)
-             if not name.startswith(("_view", "_model", "_anywidget", "_esm", "_css"))
-             and name not in ("layout", "mixture")}
+    state = {
+        name: getattr(widget, name)
+        for name in widget.trait_names(sync=True)
+        if not name.startswith(("_view", "_model", "_anywidget", "_esm", "_css")) and name not in ("layout", "mixture")
+    }
     packed = [name for name, value in state.items() if isinstance(value, bytes)]
     state |= {name: base64.b64encode(state[name]).decode() for name in packed}
     page.evaluate(MOUNT, [widget._esm, state, packed])
@@ -340,9 +360,14 @@ def test_in_jupyter_python_decodes(show_widgets, kind, likelihood):
 def test_refresh_takes_the_model_as_it_is_by_now():
     model = make(vc.VAE, (8, 8), seed=7)
     x, labels = images(64)
-    widgets = [w.LatentTraversal(model, x, labels, digit=4), w.LatentPlane(model, x, labels),
-               w.IwaeBound(model, x, labels), w.SampledKl({"one": model}, x, labels),
-               w.Integral(model, x[:2], labels[:2]), w.Sweep({"one": model, "two": make(vc.VAE, (8, 8), 1)}, x, labels)]
+    widgets = [
+        w.LatentTraversal(model, x, labels, digit=4),
+        w.LatentPlane(model, x, labels),
+        w.IwaeBound(model, x, labels),
+        w.SampledKl({"one": model}, x, labels),
+        w.Integral(model, x[:2], labels[:2]),
+        w.Sweep({"one": model, "two": make(vc.VAE, (8, 8), 1)}, x, labels),
+    ]
     old = widgets[0].decoder
     before = [widget.get_state() for widget in widgets]
     vc.fit(model, torch.cat([x] * 20), epochs=2, batch_size=20, progress=False)
@@ -368,10 +393,13 @@ def test_an_open_view_is_drawn_anew(show_widgets):
         model.enc.rest[-1].bias[:2] += 0.5
     widget.refresh("an epoch")
     codes = base64.b64encode(widget.codes_m).decode()
-    page.evaluate("""([codes, z, version]) => {
+    page.evaluate(
+        """([codes, z, version]) => {
         model.get("_defaults"); model.set("z", z);
         model.set("codes_m", new DataView(Uint8Array.from(atob(codes), (letter) => letter.charCodeAt(0)).buffer));
-        model.set("version", version); }""", [codes, widget.z, widget.version])
+        model.set("version", version); }""",
+        [codes, widget.z, widget.version],
+    )
     page.wait_for_timeout(500)
     assert place.count() == 1
     assert_picture(place, widget.image)

@@ -25,30 +25,64 @@ Y = np.array([-300, -200.5, -150, -120.0])
 
 
 def choice(**more):
-    return Predict("Is the KL with β = 4 larger?", choices=REASONS, right="smaller", values=[30, 7.25, 20], unit="nats",
-                   told="The code is shorter.", **more)
+    return Predict(
+        "Is the KL with β = 4 larger?",
+        choices=REASONS,
+        right="smaller",
+        values=[30, 7.25, 20],
+        unit="nats",
+        told="The code is shorter.",
+        **more,
+    )
 
 
 def number(**more):
-    return Predict("How far is it?", number=205.8, between=(0, 500), unit="nats", told="It was never trained on this.",
-                   replies={(0, 100): "Further.", (100, 300): "Near."}, **more)
+    return Predict(
+        "How far is it?",
+        number=205.8,
+        between=(0, 500),
+        unit="nats",
+        told="It was never trained on this.",
+        replies={(0, 100): "Further.", (100, 300): "Near."},
+        **more,
+    )
 
 
 def curve(at=(10, 100), **more):
-    return Predict("How high is the bound?", curve=(X, Y), at=at, between=(-400, 0), log="x", unit="nats",
-                   labels=("samples", "bound"), told="It rises.", **more)
+    return Predict(
+        "How high is the bound?",
+        curve=(X, Y),
+        at=at,
+        between=(-400, 0),
+        log="x",
+        unit="nats",
+        labels=("samples", "bound"),
+        told="It rises.",
+        **more,
+    )
 
 
 def line_of_code():
-    lines = {"`m + v * e`": "`v` is a variance.", "`m + v.sqrt() * e`": "√v is the standard deviation.",
-             "`e`": "Where is m?"}
+    lines = {
+        "`m + v * e`": "`v` is a variance.",
+        "`m + v.sqrt() * e`": "√v is the standard deviation.",
+        "`e`": "Where is m?",
+    }
     return Try("Which line draws z?", choices=lines, right="`m + v.sqrt() * e`", told="It is reparameterised.")
 
 
-SUM = dict(prompt="Which line adds up?", choices={"`x.sum()`": "It adds.", "`x.mean()`": "It divides, too."},
-           right="`x.sum()`", section="Sums of logs")
-KL = dict(prompt="How small is a KL?", choices={"above −1": "Higher.", "at least 0": "By Jensen.", "any": "No."},
-          right="at least 0", section="A bound?")
+SUM = dict(
+    prompt="Which line adds up?",
+    choices={"`x.sum()`": "It adds.", "`x.mean()`": "It divides, too."},
+    right="`x.sum()`",
+    section="Sums of logs",
+)
+KL = dict(
+    prompt="How small is a KL?",
+    choices={"above −1": "Higher.", "at least 0": "By Jensen.", "any": "No."},
+    right="at least 0",
+    section="A bound?",
+)
 
 
 def quiz():
@@ -83,12 +117,14 @@ def test_a_choice_by_keys(show_widgets, theme):
     press(group.get_by_role("radio", name="smaller"), "ArrowUp")
     assert "costs rate" not in everything(page)
     commit(page)
-    expect(reply(page)).to_have_text(
-        "You said “larger”; it is “smaller”. A larger β costs rate. The code is shorter.")
+    expect(reply(page)).to_have_text("You said “larger”; it is “smaller”. A larger β costs rate. The code is shorter.")
     expect(page.locator("p[aria-live]")).to_have_text(reply(page).text_content())
     shown = page.locator(".vw-predict-option").evaluate_all("(all) => all.map((e) => e.innerText.split(/\\s*\\n\\s*/))")
-    assert shown == [["larger", "you said", "30 nats"], ["smaller", "✓ it is this", "7.25 nats"],
-                     ["the same", "20 nats"]]
+    assert shown == [
+        ["larger", "you said", "30 nats"],
+        ["smaller", "✓ it is this", "7.25 nats"],
+        ["the same", "20 nats"],
+    ]
     widths = page.locator(".vw-predict-bar > span > span").evaluate_all("(all) => all.map((e) => e.offsetWidth)")
     assert widths[1] / widths[0] == pytest.approx(7.25 / 30, abs=0.01)
     assert page.get_by_role("radio").evaluate_all("(all) => all.every((e) => e.disabled)")  # it stands
@@ -238,12 +274,16 @@ def test_a_line_of_code_until_it_is_right(show_widgets):
 
 
 def test_a_number_until_it_is_near_enough(show_widgets):
-    widget = Try("KL(q‖p)?", number=0.5, tolerance=0.01, between=(0, 2), unit="nats",
-                 replies={(0.99, 1.01): "Halve it."})
+    widget = Try(
+        "KL(q‖p)?", number=0.5, tolerance=0.01, between=(0, 2), unit="nats", replies={(0.99, 1.01): "Halve it."}
+    )
     page, trouble = show_widgets([widget])
     field = page.get_by_role("spinbutton")
-    for typed, said in [("1", "No. Halve it."), ("0.2", "No. 0.2 nats is too low."),
-                        ("0.52", "No. 0.52 nats is too high.")]:
+    for typed, said in [
+        ("1", "No. Halve it."),
+        ("0.2", "No. 0.2 nats is too low."),
+        ("0.52", "No. 0.52 nats is too high."),
+    ]:
         field.fill(typed)
         field.press("Enter")
         expect(reply(page)).to_have_text(said)
@@ -361,8 +401,13 @@ def test_without_scripts_the_question_is_there():
 
 
 def test_the_prediction_is_read_in_the_reader_s_words():
-    for widget, given, wanted in [(choice(), [2], "the same"), (number(), [40], 40.0), (curve(at=30), [-7], -7.0),
-                                  (curve(), [-7, -8], (-7.0, -8.0)), (curve(at=()), [3, -8], (3.0, -8.0))]:
+    for widget, given, wanted in [
+        (choice(), [2], "the same"),
+        (number(), [40], 40.0),
+        (curve(at=30), [-7], -7.0),
+        (curve(), [-7, -8], (-7.0, -8.0)),
+        (curve(at=()), [3, -8], (3.0, -8.0)),
+    ]:
         assert widget.prediction is None
         widget.given = [given]
         assert widget.prediction == wanted
@@ -380,30 +425,38 @@ def test_a_quiz_keeps_the_score():
     assert widget.score == 3
 
 
-@pytest.mark.parametrize(("trait", "value"), [("at", 3), ("at", -1), ("given", [0, 0]), ("given", [2, 0, 0]),
-                                              ("marks", [0, 0, -2])])
+@pytest.mark.parametrize(
+    ("trait", "value"), [("at", 3), ("at", -1), ("given", [0, 0]), ("given", [2, 0, 0]), ("marks", [0, 0, -2])]
+)
 def test_a_quiz_refuses_what_it_has_not(trait, value):
     with pytest.raises(traitlets.TraitError, match=r"wanted .* questions"):
         setattr(quiz(), trait, value)
 
 
-@pytest.mark.parametrize(("questions", "message"), [
-    ([], "wants questions; given none"),
-    ([{**SUM, "prompt": ""}], "prompt must be a text"),
-    ([{**SUM, "section": " "}], "section must be a text"),
-    ([{**SUM, "right": "x"}], "right must be one of"),
-    ([{**SUM, "right": None}], "wanted the choice that is right"),
-    ([{**SUM, "choices": {**SUM["choices"], "0": ""}}], "a dict with a reply to each choice"),
-])
+@pytest.mark.parametrize(
+    ("questions", "message"),
+    [
+        ([], "wants questions; given none"),
+        ([{**SUM, "prompt": ""}], "prompt must be a text"),
+        ([{**SUM, "section": " "}], "section must be a text"),
+        ([{**SUM, "right": "x"}], "right must be one of"),
+        ([{**SUM, "right": None}], "wanted the choice that is right"),
+        ([{**SUM, "choices": {**SUM["choices"], "0": ""}}], "a dict with a reply to each choice"),
+    ],
+)
 def test_bad_quizzes_are_refused(questions, message):
     with pytest.raises(ValueError, match=message):
         Quiz(*questions)
 
 
 def test_an_answer_that_cannot_be_given_is_refused():
-    for widget, answer, message in [(choice(), [3], "from 0 to 2; given"), (number(), [501], "1 numbers from 0 to 500"),
-                                    (number(), [1, 2], "given"), (curve(), [1], "2 numbers from -400 to 0"),
-                                    (number(), [math.nan], "given")]:
+    for widget, answer, message in [
+        (choice(), [3], "from 0 to 2; given"),
+        (number(), [501], "1 numbers from 0 to 500"),
+        (number(), [1, 2], "given"),
+        (curve(), [1], "2 numbers from -400 to 0"),
+        (number(), [math.nan], "given"),
+    ]:
         with pytest.raises(traitlets.TraitError, match=message):
             widget.mark = answer
         with pytest.raises(traitlets.TraitError, match=message):
@@ -419,53 +472,62 @@ def test_a_figure_is_the_same_each_time():
     assert made[0] == made[1] and b"<svg" in made[0]
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (dict(), "one of choices, number and curve; given none"),
-    (dict(choices=["a", "b"], number=1), "given choice, number"),
-    (dict(choices=["a"]), "two or more choices, no two alike; given"),
-    (dict(choices="yes"), "two or more choices"),
-    (dict(choices=["a", "a"]), "no two alike"),
-    (dict(choices=["a", ""]), "a choice must be a text that is not empty; given ''"),
-    (dict(choices=["a", 2]), "a choice must be a text that is not empty; given 2"),
-    (dict(choices={"a": "x", "b": None}), "a reply must be a text"),
-    (dict(choices=["a", "b"], right="c"), r"right must be one of \['a', 'b'\]; given 'c'"),
-    (dict(choices=["a", "b"], values=[1]), "a finite value for each of 2 choices; given"),
-    (dict(choices=["a", "b"], values=[1, math.nan]), "a finite value for each"),
-    (dict(choices=["a", "b"], between=(0, 1)), "between goes with a number or a curve"),
-    (dict(choices=["a", "b"], at=1), "at goes with a curve; given a choice"),
-    (dict(number=1), r"between must be \(lowest, highest\).*; given None"),
-    (dict(number=1, between=(2, 1)), "two finite numbers that rise; given"),
-    (dict(number=1, between=(0, 10), log="x"), "above 0; given"),
-    (dict(number=11, between=(0, 10)), "number must lie between 0 and 10; given 11"),
-    (dict(number=math.nan, between=(0, 10)), "number must lie between"),
-    (dict(number=1, between=(0, 10), step=-1), "step must be from 0 to 10; given -1"),
-    (dict(number=1, between=(0, 10), replies={3: "x"}), r"\(lowest, highest\) for each text; given 3"),
-    (dict(number=1, between=(0, 10), replies={(0, 1): ""}), "a reply must be a text"),
-    (dict(number=1, between=(0, 10), right="a"), "right goes with a choice; given a number"),
-    (dict(curve=(X, Y[1:]), between=(0, 1)), r"of one shape \(n,\).*given \(4,\) and \(3,\)"),
-    (dict(curve=(X[::-1], Y), between=(0, 1)), "x must rise; given 1000 to 1"),
-    (dict(curve=(X - 1, Y), between=(0, 1), log="x"), "x must rise, from above 0; given 0"),
-    (dict(curve=(X, Y), between=(0, 1), at=2000), r"at must be up to 6 values of x that rise, from 1 to 1000; given"),
-    (dict(number=1, between=(0, 10), figure="x", figure_text="a"), "figure must be one of matplotlib; given str"),
-    (dict(number=1, between=(0, 10), figure_text="a"), "a figure needs figure_text"),
-    (dict(number=1, between=(0, 10), images=torch.zeros(2, 100)), r"1 to 20 digits .*; given \(2, 100\)"),
-    (dict(number=1, between=(0, 10), images=torch.full((1, 784), 2.0), captions=["a"]), "ink from 0 to 1; given 2"),
-    (dict(number=1, between=(0, 10), images=torch.zeros(2, 784)), "a caption for each of 2 images; given 0"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(), "one of choices, number and curve; given none"),
+        (dict(choices=["a", "b"], number=1), "given choice, number"),
+        (dict(choices=["a"]), "two or more choices, no two alike; given"),
+        (dict(choices="yes"), "two or more choices"),
+        (dict(choices=["a", "a"]), "no two alike"),
+        (dict(choices=["a", ""]), "a choice must be a text that is not empty; given ''"),
+        (dict(choices=["a", 2]), "a choice must be a text that is not empty; given 2"),
+        (dict(choices={"a": "x", "b": None}), "a reply must be a text"),
+        (dict(choices=["a", "b"], right="c"), r"right must be one of \['a', 'b'\]; given 'c'"),
+        (dict(choices=["a", "b"], values=[1]), "a finite value for each of 2 choices; given"),
+        (dict(choices=["a", "b"], values=[1, math.nan]), "a finite value for each"),
+        (dict(choices=["a", "b"], between=(0, 1)), "between goes with a number or a curve"),
+        (dict(choices=["a", "b"], at=1), "at goes with a curve; given a choice"),
+        (dict(number=1), r"between must be \(lowest, highest\).*; given None"),
+        (dict(number=1, between=(2, 1)), "two finite numbers that rise; given"),
+        (dict(number=1, between=(0, 10), log="x"), "above 0; given"),
+        (dict(number=11, between=(0, 10)), "number must lie between 0 and 10; given 11"),
+        (dict(number=math.nan, between=(0, 10)), "number must lie between"),
+        (dict(number=1, between=(0, 10), step=-1), "step must be from 0 to 10; given -1"),
+        (dict(number=1, between=(0, 10), replies={3: "x"}), r"\(lowest, highest\) for each text; given 3"),
+        (dict(number=1, between=(0, 10), replies={(0, 1): ""}), "a reply must be a text"),
+        (dict(number=1, between=(0, 10), right="a"), "right goes with a choice; given a number"),
+        (dict(curve=(X, Y[1:]), between=(0, 1)), r"of one shape \(n,\).*given \(4,\) and \(3,\)"),
+        (dict(curve=(X[::-1], Y), between=(0, 1)), "x must rise; given 1000 to 1"),
+        (dict(curve=(X - 1, Y), between=(0, 1), log="x"), "x must rise, from above 0; given 0"),
+        (
+            dict(curve=(X, Y), between=(0, 1), at=2000),
+            r"at must be up to 6 values of x that rise, from 1 to 1000; given",
+        ),
+        (dict(number=1, between=(0, 10), figure="x", figure_text="a"), "figure must be one of matplotlib; given str"),
+        (dict(number=1, between=(0, 10), figure_text="a"), "a figure needs figure_text"),
+        (dict(number=1, between=(0, 10), images=torch.zeros(2, 100)), r"1 to 20 digits .*; given \(2, 100\)"),
+        (dict(number=1, between=(0, 10), images=torch.full((1, 784), 2.0), captions=["a"]), "ink from 0 to 1; given 2"),
+        (dict(number=1, between=(0, 10), images=torch.zeros(2, 784)), "a caption for each of 2 images; given 0"),
+    ],
+)
 def test_bad_questions_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Predict("What?", **options)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    (dict(choices=REASONS), "wanted the choice that is right; given right=None"),
-    (dict(choices=list(REASONS), right="larger"), "a dict with a reply to each choice"),
-    (dict(choices={"a": "x", "b": ""}, right="a"), "a dict with a reply to each choice"),
-    (dict(choices=REASONS, right="larger", tolerance=1), "choices have none; given 1"),
-    (dict(number=1, between=(0, 2)), "a number needs its tolerance, 0 or more.*given None"),
-    (dict(number=1, between=(0, 2), tolerance=-1), "given -1"),
-    (dict(curve=(X, Y), between=(0, 2)), "Try wants choices or a number; given a curve"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(choices=REASONS), "wanted the choice that is right; given right=None"),
+        (dict(choices=list(REASONS), right="larger"), "a dict with a reply to each choice"),
+        (dict(choices={"a": "x", "b": ""}, right="a"), "a dict with a reply to each choice"),
+        (dict(choices=REASONS, right="larger", tolerance=1), "choices have none; given 1"),
+        (dict(number=1, between=(0, 2)), "a number needs its tolerance, 0 or more.*given None"),
+        (dict(number=1, between=(0, 2), tolerance=-1), "given -1"),
+        (dict(curve=(X, Y), between=(0, 2)), "Try wants choices or a number; given a curve"),
+    ],
+)
 def test_bad_exercises_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Try("What?", **options)

@@ -119,8 +119,12 @@ def test_python_side(widget):
         assert widget.exact == pytest.approx(model("vae").kl(None, *model("vae").enc(x[3:4])).item(), rel=1e-5)
     widget.prior = 1
     assert widget.exact is None
-    for trait, value, limits in [("prior", 2, "from 0 to 1"), ("digit", 10, "from 0 to 9"),
-                                 ("samples", 0, "from 1 to 100"), ("seed", -1, "from 0 to")]:
+    for trait, value, limits in [
+        ("prior", 2, "from 0 to 1"),
+        ("digit", 10, "from 0 to 9"),
+        ("samples", 0, "from 1 to 100"),
+        ("seed", -1, "from 0 to"),
+    ]:
         with pytest.raises(traitlets.TraitError, match=f"{trait} must be a number {limits}.*given {value}"):
             setattr(widget, trait, value)
 

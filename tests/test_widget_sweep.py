@@ -21,8 +21,15 @@ from vae_widgets import Sweep
 from vae_widgets.base import FOLDER
 
 PIXEL = 0.5 / 255 + 1e-3  # a picture's ink comes in steps of 1/255
-BETAS = {"0.1": "vae-beta0.1", "0.25": "vae-beta0.25", "0.5": "vae-beta0.5", "1": "vae-z10", "2": "vae-beta2",
-         "4": "vae-beta4", "8": "vae-beta8"}
+BETAS = {
+    "0.1": "vae-beta0.1",
+    "0.25": "vae-beta0.25",
+    "0.5": "vae-beta0.5",
+    "1": "vae-z10",
+    "2": "vae-beta2",
+    "4": "vae-beta4",
+    "8": "vae-beta8",
+}
 SIZES = {"1": "vae-z1", "2": "vae-z2", "3": "vae-z3", "5": "vae-z5", "10": "vae-z10", "20": "vae-z20", "50": "vae-z50"}
 TRAINED_WITH = {"1": "burda-elbo-50", "5": "burda-iwae-5", "50": "burda-iwae-50"}
 MIXED = {"round": "vae", "mixture": "gmvae"}
@@ -58,7 +65,7 @@ def noise(page, seed, z_dim):
 def expected(page, vae, x, seed, longest):
     """What a model draws: sixteen times from the prior, seven times the digit rebuilt."""
     eps, u = noise(page, seed, longest)
-    eps = eps[:, :vae.z_dim]  # every model takes the first of the same numbers
+    eps = eps[:, : vae.z_dim]  # every model takes the first of the same numbers
     prior = eps[:16]
     if isinstance(vae, vc.GMVAE):
         m, v = (t[0][[math.floor(part * vae.k) for part in u]] for t in vae.z_prior)
@@ -86,8 +93,12 @@ def assert_shows(page, names, index, digit=0, seed=0):
     assert page.locator(".vw-stops .chosen").all_text_contents() == [label]
     results = vae.description["results"]
     test = results["test"]
-    for key, stored in (("rate", test["kl"]), ("distortion", test["rec"]), ("nelbo", test["nelbo"]),
-                        ("tight", results["niwae"]["5000"])):
+    for key, stored in (
+        ("rate", test["kl"]),
+        ("distortion", test["rec"]),
+        ("nelbo", test["nelbo"]),
+        ("tight", results["niwae"]["5000"]),
+    ):
         assert number(page, key) == stored
     assert number(page, "active") == vc.active_units(vae, digits(200)[0]).sum()
     assert page.get_by_text(f"latents in use, of {vae.z_dim}", exact=True).count() == 1
@@ -282,12 +293,17 @@ def test_the_plot_marks_the_model(show_widgets):
         assert (q - p) / (r - p) == pytest.approx((b - a) / (c - a), abs=1e-6)
     assert points[1][0] > points[0][0] and points[1][1] > points[0][1]
     # Along each grey line the NELBO is what is written on it.
-    per_nat = [(points[1][axis] - points[0][axis]) / (tests[1][key] - tests[0][key])
-               for axis, key in ((0, "kl"), (1, "rec"))]
+    per_nat = [
+        (points[1][axis] - points[0][axis]) / (tests[1][key] - tests[0][key]) for axis, key in ((0, "kl"), (1, "rec"))
+    ]
     lines = plot.locator("g line").evaluate_all(
-        "(all) => all.map((e) => ['x1', 'y1', 'x2', 'y2'].map((name) => +e.getAttribute(name)))")
-    totals = [tests[0]["kl"] + (x - points[0][0]) / per_nat[0] + tests[0]["rec"] + (y - points[0][1]) / per_nat[1]
-              for x1, y1, x2, y2 in lines for x, y in ((x1, y1), (x2, y2))]
+        "(all) => all.map((e) => ['x1', 'y1', 'x2', 'y2'].map((name) => +e.getAttribute(name)))"
+    )
+    totals = [
+        tests[0]["kl"] + (x - points[0][0]) / per_nat[0] + tests[0]["rec"] + (y - points[0][1]) / per_nat[1]
+        for x1, y1, x2, y2 in lines
+        for x, y in ((x1, y1), (x2, y2))
+    ]
     assert len(lines) > 3 and totals[::2] == pytest.approx(totals[1::2], abs=1e-6)
     written = plot.locator("g text[text-anchor=middle]").all_text_contents()
     assert {float(text) for text in written} <= {round(total, 6) for total in totals} and len(written) >= 3
@@ -321,8 +337,14 @@ def test_models_without_results_are_measured(show_widgets):
     assert np.abs(np.delete(pictures(page), 16, 0) - wanted).max() <= PIXEL
     measured = vc.evaluate(models["b"], x)
     shown = {key: sweep.results[key] for key in ("rate", "distortion", "nelbo", "niwae", "z_dim", "active")}
-    assert shown == dict(rate=measured["kl"], distortion=measured["rec"], nelbo=measured["nelbo"], niwae={}, z_dim=60,
-                         active=vc.active_units(models["b"], x).sum())
+    assert shown == dict(
+        rate=measured["kl"],
+        distortion=measured["rec"],
+        nelbo=measured["nelbo"],
+        niwae={},
+        z_dim=60,
+        active=vc.active_units(models["b"], x).sum(),
+    )
     assert number(page, "nelbo") == measured["nelbo"]
     assert number(page, "nelbo") == pytest.approx(number(page, "rate") + number(page, "distortion"))
     assert page.locator("output[data-key=tight]").count() == 0

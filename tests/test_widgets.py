@@ -99,8 +99,12 @@ def test_a_network_is_in_the_page_once(show_widgets, plane, tmp_path):
 
 def test_a_page_carries_what_it_shows_and_no_more():
     """A notebook makes widgets that it does not show; what the shown ones refer to comes with them."""
-    state = {"a": {"state": {"parts": ["IPY_MODEL_b", None]}}, "b": {"state": {"layout": "IPY_MODEL_c"}},
-             "c": {"state": {}}, "forgotten": {"state": {"parts": ["IPY_MODEL_b"]}}}
+    state = {
+        "a": {"state": {"parts": ["IPY_MODEL_b", None]}},
+        "b": {"state": {"layout": "IPY_MODEL_c"}},
+        "c": {"state": {}},
+        "forgotten": {"state": {"parts": ["IPY_MODEL_b"]}},
+    }
     assert set(shown(state, ["a", "elsewhere"])) == {"a", "b", "c"}
     assert shown(state, []) == {}
 
@@ -257,8 +261,11 @@ def test_names_focus_and_a_narrow_page(show_widgets, name):
     assert outside == []
     roles = {"slider", "checkbox", "radio", "button", "combobox", "textbox", "spinbutton", "image", "img"}
     nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
-    names = [(node["role"]["value"], node.get("name", {}).get("value", "").strip())
-             for node in nodes if not node["ignored"] and node["role"]["value"] in roles]
+    names = [
+        (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+        for node in nodes
+        if not node["ignored"] and node["role"]["value"] in roles
+    ]
     assert len(names) > 3 and [role for role, words in names if not words] == []
     pictures = page.locator(".vw :is(canvas, svg:not(svg svg)):not([role=img], [aria-hidden=true], [role=img] *)")
     assert pictures.evaluate_all("(all) => all.map((e) => e.outerHTML)") == []
@@ -420,10 +427,13 @@ def test_paper_has_nothing_to_press_and_no_holes(show_widgets):
 
 def test_what_is_under_way_is_finished_for_paper(show_widgets):
     """Where no slice of the arithmetic has had its turn."""
-    page, trouble = show_widgets([w.Faces(answer=True)], before="""{
+    page, trouble = show_widgets(
+        [w.Faces(answer=True)],
+        before="""{
         const later = setTimeout;
         globalThis.setTimeout = (task, time) => time === undefined ? 0 : later(task, time);
-    }""")
+    }""",
+    )
     line = page.locator(".vw-note", has=page.locator("output"))
     assert not line.is_visible()
     page.emulate_media(media="print")
@@ -524,10 +534,16 @@ def test_networks_are_picky():
         Network.of(other)
 
 
-@pytest.mark.parametrize(("value", "precision", "holds"), [
-    (float("nan"), "float16", "nan"), (float("nan"), "float32", "nan"), (float("inf"), "float16", "inf"),
-    (float("-inf"), "int8", "inf"), (1e5, "float16", "100000"),
-])
+@pytest.mark.parametrize(
+    ("value", "precision", "holds"),
+    [
+        (float("nan"), "float16", "nan"),
+        (float("nan"), "float32", "nan"),
+        (float("inf"), "float16", "inf"),
+        (float("-inf"), "int8", "inf"),
+        (1e5, "float16", "100000"),
+    ],
+)
 def test_weights_that_a_browser_would_get_wrong_are_refused(value, precision, holds):
     net = vc.VAE(784, 2, (4,))
     with torch.no_grad():
@@ -558,19 +574,32 @@ def test_digits_are_packed_as_bits():
     x, _ = digits(7)
     bits = np.unpackbits(np.frombuffer(pack_digits(x), np.uint8)).reshape(7, 784)
     assert np.array_equal(bits, x.numpy())
-    for bad, given in [(x[0], r"\(784,\)"), (x[:, :100], r"\(7, 100\)"), (x[:0], r"\(0, 784\)"),
-                       (torch.zeros(101, 784), r"\(101, 784\)"), (x * 0.5, "from 0 to 0.5")]:
+    for bad, given in [
+        (x[0], r"\(784,\)"),
+        (x[:, :100], r"\(7, 100\)"),
+        (x[:0], r"\(0, 784\)"),
+        (torch.zeros(101, 784), r"\(101, 784\)"),
+        (x * 0.5, "from 0 to 0.5"),
+    ]:
         with pytest.raises(ValueError, match=f"wanted 1 to 100 binary digits of shape .*given .*{given}"):
             pack_digits(bad, 784)
     assert len(pack_digits(torch.ones(3, 60))) == 3 * 8  # of each, whole bytes
 
 
-@pytest.mark.parametrize("make", [
-    lambda net: w.DrawDigit(net, *digits(3)), lambda net: w.IwaeBound(net, *digits(3)),
-    lambda net: w.LatentPlane(net), lambda net: w.LatentTraversal(net), lambda net: w.Integral(net, *digits(3)),
-    lambda net: w.PosteriorEllipse(net, *digits(3), ellipse_grid()), lambda net: w.SampledKl({"one": net}, *digits(3)),
-    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)), lambda net: w.Machine(net, *digits(3)),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda net: w.DrawDigit(net, *digits(3)),
+        lambda net: w.IwaeBound(net, *digits(3)),
+        lambda net: w.LatentPlane(net),
+        lambda net: w.LatentTraversal(net),
+        lambda net: w.Integral(net, *digits(3)),
+        lambda net: w.PosteriorEllipse(net, *digits(3), ellipse_grid()),
+        lambda net: w.SampledKl({"one": net}, *digits(3)),
+        lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
+        lambda net: w.Machine(net, *digits(3)),
+    ],
+)
 def test_a_model_of_other_pixels_or_precision_is_refused(make):
     with pytest.raises(ValueError, match=r"give VAE\(\.\.\., shape=\(height, width\)\), of 99 pixels"):
         make(vc.VAE(99, 2, (4,)))
@@ -585,11 +614,19 @@ class Shifted(vc.VAE):
         return vc.log_normal(z, torch.ones(2), torch.ones(2))
 
 
-@pytest.mark.parametrize("make", [
-    lambda net: w.DrawDigit(net, *digits(3)), lambda net: w.IwaeBound(net, *digits(3)), lambda net: w.LatentPlane(net),
-    lambda net: w.LatentTraversal(net), lambda net: w.SampledKl({"one": net}, *digits(3)), lambda net: w.TrainVAE(net),
-    lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)), lambda net: w.Machine(net, *digits(3)),
-])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda net: w.DrawDigit(net, *digits(3)),
+        lambda net: w.IwaeBound(net, *digits(3)),
+        lambda net: w.LatentPlane(net),
+        lambda net: w.LatentTraversal(net),
+        lambda net: w.SampledKl({"one": net}, *digits(3)),
+        lambda net: w.TrainVAE(net),
+        lambda net: w.Sweep({"one": model(), "two": net}, *digits(3)),
+        lambda net: w.Machine(net, *digits(3)),
+    ],
+)
 def test_a_prior_that_the_browser_does_not_know_is_refused(make):
     for net in (Shifted(784, 2, (4,)), vc.NamedGMVAE(784, 2, (4,), y_dim=3, each=2)):
         with pytest.raises(ValueError, match=f"a {type(net).__name__} has another prior"):

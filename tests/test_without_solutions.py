@@ -97,8 +97,11 @@ def test_a_book_without_solutions(tmp_path):
     for part in re.split(r"^---", PAGE, flags=re.M):
         tag, _, source = part.partition("\n") if cells else ("", "", part)
         code = re.match(r"(from|#|def) ?\w* ?", source) and not source.startswith("# A page")
-        cells.append(nbformat.v4.new_code_cell(source.strip(), metadata={"tags": [tag] * bool(tag)}) if code
-                     else nbformat.v4.new_markdown_cell(source.strip()))
+        cells.append(
+            nbformat.v4.new_code_cell(source.strip(), metadata={"tags": [tag] * bool(tag)})
+            if code
+            else nbformat.v4.new_markdown_cell(source.strip())
+        )
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "book/index.ipynb")
     page = build(folder, SOLUTIONS="0", PYTHONPATH=str(ROOT))

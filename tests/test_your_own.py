@@ -5,8 +5,14 @@ import torch
 
 import vae_core as vc
 
-LIKELIHOODS = [vc.Bernoulli, vc.ContinuousBernoulli, vc.Gaussian, lambda: vc.Gaussian(0.01),
-               lambda: vc.Gaussian("learned"), lambda: vc.Gaussian("predicted")]
+LIKELIHOODS = [
+    vc.Bernoulli,
+    vc.ContinuousBernoulli,
+    vc.Gaussian,
+    lambda: vc.Gaussian(0.01),
+    lambda: vc.Gaussian("learned"),
+    lambda: vc.Gaussian("predicted"),
+]
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)

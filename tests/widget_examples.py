@@ -54,8 +54,9 @@ EXAMPLES = {
     "OneLatent": one_latent,
     "PosteriorEllipse": lambda: w.PosteriorEllipse(model(), *digits(3), ellipse_grid()),
     "Predict": lambda: w.Predict("How far is it?", number=205.8, between=(0, 500), unit="nats", told="So far."),
-    "Quiz": lambda: w.Quiz(dict(prompt="What is 6 times 7?", choices={"41": "One more.", "42": "Seven sixes."},
-                                right="42", section="Sums")),
+    "Quiz": lambda: w.Quiz(
+        dict(prompt="What is 6 times 7?", choices={"41": "One more.", "42": "Seven sixes."}, right="42", section="Sums")
+    ),
     "Reparameterise": lambda: w.Reparameterise(),
     "SampledKl": lambda: w.SampledKl({"round": model("vae"), "mixture": model("gmvae")}, *digits(10)),
     "StyleContent": lambda: w.StyleContent(model("ssvae"), *digits(10)),

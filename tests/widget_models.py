@@ -43,8 +43,12 @@ def terms(page, widget, x, count, seed=0, label=None):
     """
     net = widget._model
     ssvae = hasattr(net, "cls")
-    parts = {"enc": Network.of(net.enc), "dec": widget.decoder, "cls": Network.of(net.cls) if ssvae else None,
-             "prior": widget.mixture}
+    parts = {
+        "enc": Network.of(net.enc),
+        "dec": widget.decoder,
+        "cls": Network.of(net.cls) if ssvae else None,
+        "prior": widget.mixture,
+    }
     specs = {name: spec(part) for name, part in parts.items() if part}
     drawn = page.evaluate(DRAW, [widget._esm, specs, x.tolist(), count, seed, label])
     z = torch.tensor(drawn["z"]).reshape(count, -1)

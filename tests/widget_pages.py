@@ -44,15 +44,18 @@ def write_widget_page(file, widgets, theme="light"):
     data = embed_data(widgets, state=dependency_state(widgets, drop_defaults=False))  # not every widget there is
     view = '<div><script type="application/vnd.jupyter.widget-view+json">{}</script></div>'
     css = (ROOT / "book/assets/book.css").read_text(encoding="utf-8")  # without the fonts, which a built page has
-    file.write_text(PAGE.format(
-        theme=theme,
-        css=re.sub("@font-face {.*?}", "", css, flags=re.DOTALL),
-        print_css=(ROOT / "book/assets/print.css").read_text(encoding="utf-8"),
-        kind=KIND,
-        state=pack_state(data["manager_state"], store),
-        views="\n".join(view.format(escape(spec)) for spec in data["view_specs"]),
-        host=(ROOT / "book/assets/widget_host.js").read_text(encoding="utf-8"),
-    ), encoding="utf-8")
+    file.write_text(
+        PAGE.format(
+            theme=theme,
+            css=re.sub("@font-face {.*?}", "", css, flags=re.DOTALL),
+            print_css=(ROOT / "book/assets/print.css").read_text(encoding="utf-8"),
+            kind=KIND,
+            state=pack_state(data["manager_state"], store),
+            views="\n".join(view.format(escape(spec)) for spec in data["view_specs"]),
+            host=(ROOT / "book/assets/widget_host.js").read_text(encoding="utf-8"),
+        ),
+        encoding="utf-8",
+    )
     return file
 
 
@@ -132,8 +135,9 @@ def look(place):
 def wait_for_look(place, other=None, same=None):
     """Return when the widget looks different from `other`, or just like `same`."""
     wanted, test = (other, "!==") if same is None else (same, "===")
-    place.page.wait_for_function(f"([place, wanted]) => ({LOOK})(place) {test} wanted",
-                                 arg=[place.element_handle(), wanted])
+    place.page.wait_for_function(
+        f"([place, wanted]) => ({LOOK})(place) {test} wanted", arg=[place.element_handle(), wanted]
+    )
 
 
 def settled_look(place, pause=100):

@@ -44,8 +44,10 @@ class Loaded:
         try:
             self.batches = len(loader)
         except TypeError:
-            raise ValueError("the rate falls to 0 at the end, so the data need a length; given those of "
-                             f"{type(loader.dataset).__name__}, which has none") from None
+            raise ValueError(
+                "the rate falls to 0 at the end, so the data need a length; given those of "
+                f"{type(loader.dataset).__name__}, which has none"
+            ) from None
 
     def __len__(self) -> int:
         return self.batches
@@ -56,8 +58,10 @@ class Loaded:
                 raise ValueError(f"wanted batches of images, or of (images, ...); given a dict of {', '.join(batch)}")
             images, *rest = batch if isinstance(batch, (tuple, list)) else (batch,)
             check_tensor(images, "images")
-            yield tuple(t.to(self.device, non_blocking=True) if isinstance(t, torch.Tensor) else t
-                        for t in (_flat(images), *rest))
+            yield tuple(
+                t.to(self.device, non_blocking=True) if isinstance(t, torch.Tensor) else t
+                for t in (_flat(images), *rest)
+            )
 
     def to_device(self) -> None:
         pass

@@ -46,8 +46,10 @@ def holds(condition):
 
 def check_variance(v):
     if not _ON_TRUST.get() and not holds(v > 0):  # also refuses NaN
-        raise ValueError(f"variances must be positive; the smallest given is {v.min():g} "
-                         "(v is a variance: neither its logarithm nor NaN)")
+        raise ValueError(
+            f"variances must be positive; the smallest given is {v.min():g} "
+            "(v is a variance: neither its logarithm nor NaN)"
+        )
 
 
 def check_unit_range(x):
@@ -73,8 +75,9 @@ def check_number(x, name, most=math.inf):
     except (TypeError, ValueError):
         number = math.nan
     if not 0 <= number <= most or number == math.inf:
-        raise ValueError(f"{name} must be a number {f'from 0 to {most}' if most < math.inf else 'of at least 0'}; "
-                         f"given {x!r}")
+        raise ValueError(
+            f"{name} must be a number {f'from 0 to {most}' if most < math.inf else 'of at least 0'}; given {x!r}"
+        )
     return number
 
 

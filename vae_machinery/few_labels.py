@@ -18,8 +18,9 @@ def labelled_subset(labels, n, seed=0):
     classes, counts = labels.unique(return_counts=True)
     each, rest = divmod(check_count(n, "n"), len(classes))
     if rest or each > counts.min():
-        raise ValueError(f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; "
-                         f"given {n}")
+        raise ValueError(
+            f"n must be a multiple of the {len(classes)} classes, with no more of one than there are; given {n}"
+        )
     generator = torch.Generator().manual_seed(seed)
     rows = [(labels == c).nonzero().squeeze(1) for c in classes]
     return torch.cat([r[torch.randperm(len(r), generator=generator)[:each]] for r in rows])
@@ -83,8 +84,9 @@ def spread_labels(graph, known, labels, y_dim=10):
     return guess / guess.sum(1, keepdim=True)
 
 
-def name_clusters(codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor, y_dim: int = 10,
-                  steps: int = 25) -> torch.Tensor:
+def name_clusters(
+    codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor, y_dim: int = 10, steps: int = 25
+) -> torch.Tensor:
     """Guess every image's class from a few, by EM: one Gaussian with a full covariance for each class.
 
     codes: (n, dim), samples of q(z|x); known, labels: as in `spread_labels`. The Gaussians start at the means of
@@ -138,5 +140,7 @@ def _check_known(known, labels, n, y_dim):
         raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")
     if known.shape != labels.shape or labels.is_floating_point() or not 0 <= labels.min() <= labels.max() < y_dim:
         values = f", {labels.min()} to {labels.max()}" if labels.numel() else ""
-        raise ValueError(f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
-                         f"given {labels.dtype} of shape {tuple(labels.shape)}{values}")
+        raise ValueError(
+            f"wanted a class id from 0 to {y_dim - 1} for each of {len(known)} known images; "
+            f"given {labels.dtype} of shape {tuple(labels.shape)}{values}"
+        )

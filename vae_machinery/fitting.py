@@ -26,8 +26,9 @@ def optimizers_for(name, parameters, learning_rate, device):
     fused = True if device.type in ("cpu", "cuda") else None  # None: as torch thinks best
     matrices = [p for p in parameters if name == "muon" and p.dim() == 2]
     rest = [p for p in parameters if name == "adam" or p.dim() != 2]
-    return ([Muon(matrices, learning_rate)] if matrices else []) + ([torch.optim.Adam(
-        rest, learning_rate / 3 if name == "muon" else learning_rate, fused=fused)] if rest else [])
+    return ([Muon(matrices, learning_rate)] if matrices else []) + (
+        [torch.optim.Adam(rest, learning_rate / 3 if name == "muon" else learning_rate, fused=fused)] if rest else []
+    )
 
 
 def one_cycle(step, steps, peak):
@@ -62,4 +63,5 @@ def check_finite(loss, step, epoch, rate, checkpoint):
         stands = f"; {checkpoint} has what was before epoch {epoch}" if checkpoint and checkpoint.exists() else ""
         raise FloatingPointError(
             f"the loss is {loss} at step {step} (epoch {epoch}, learning rate {rate:.2g}): train at a lower rate, or "
-            f"look for what no bound can bear in the data or the networks{stands}")
+            f"look for what no bound can bear in the data or the networks{stands}"
+        )

@@ -59,13 +59,17 @@ def describe(module: nn.Module) -> dict:
 
 def _unregistered(module):
     name = type(module).__name__
-    return (f"a file names classes, and {name} is not registered: write @vae_core.register in the line above "
-            f"`class {name}`, here and where the file is loaded (a Sequential goes into a class of your own)")
+    return (
+        f"a file names classes, and {name} is not registered: write @vae_core.register in the line above "
+        f"`class {name}`, here and where the file is loaded (a Sequential goes into a class of your own)"
+    )
 
 
 def _rebuild(description):
-    arguments = {name: _rebuild(value) if isinstance(value, dict) and "class" in value else value
-                 for name, value in description["arguments"].items()}
+    arguments = {
+        name: _rebuild(value) if isinstance(value, dict) and "class" in value else value
+        for name, value in description["arguments"].items()
+    }
     return REGISTRY[description["class"]](**arguments)
 
 
@@ -163,8 +167,10 @@ def _check_layers(description, tensors):
     for name in {**wanted, **tensors}:
         shapes = [tuple(each[name].shape) if name in each else "none" for each in (wanted, tensors)]
         if shapes[0] != shapes[1]:
-            raise ValueError(f"{name} has to have shape {shapes[0]} in a {description['class']} of "
-                             f"{description['arguments']}; given {shapes[1]}")
+            raise ValueError(
+                f"{name} has to have shape {shapes[0]} in a {description['class']} of "
+                f"{description['arguments']}; given {shapes[1]}"
+            )
 
 
 def _check_described(description, most):
@@ -173,7 +179,8 @@ def _check_described(description, most):
     if not isinstance(kind, str) or kind not in REGISTRY:
         raise ValueError(f"it holds a {kind!r}, and registered are {', '.join(REGISTRY)}")
     if not isinstance(arguments, dict) or any(  # a layer has two tensors at least, and three layers four sizes
-            isinstance(value, list) and len(value) > most for value in arguments.values()):
+        isinstance(value, list) and len(value) > most for value in arguments.values()
+    ):
         raise ValueError(f"these are no arguments for it: {str(arguments)[:200]}")
     for value in arguments.values():
         if isinstance(value, dict):

@@ -9,16 +9,20 @@ import torch.nn.functional as F
 DEFAULT_LAYERS = ((300, 784), (300, 300), (20, 300), (300, 10), (300, 300), (784, 300))  # of the default VAE
 
 
-def bfloat16_is_faster(device: str | torch.device = "cpu", layers: tuple[tuple[int, int], ...] = DEFAULT_LAYERS,
-                       batch_size: int = 128) -> bool:
+def bfloat16_is_faster(
+    device: str | torch.device = "cpu", layers: tuple[tuple[int, int], ...] = DEFAULT_LAYERS, batch_size: int = 128
+) -> bool:
     """Whether the device takes a batch through such layers and back clearly faster in bfloat16 than in float32.
 
     layers: (out, in) of each matrix. This is measured, once for each question and in a few hundredths of a second,
     the casts included: some processors that have the instructions take longer with them at some sizes. Chapter 3.
     """
     device = torch.device(device)
-    return bool(layers) and device.type in ("cpu", "cuda") and is_faster(
-        device, tuple(layers), batch_size, torch.get_num_threads())
+    return (
+        bool(layers)
+        and device.type in ("cpu", "cuda")
+        and is_faster(device, tuple(layers), batch_size, torch.get_num_threads())
+    )
 
 
 @functools.cache
@@ -26,8 +30,10 @@ def bfloat16_is_faster(device: str | torch.device = "cpu", layers: tuple[tuple[i
 @torch.enable_grad()
 def is_faster(device, layers, batch_size, threads):
     generator = torch.Generator().manual_seed(0)  # the caller's is left alone
-    weights, batches = ([torch.randn(shape, generator=generator).to(device).requires_grad_() for shape in shapes]
-                        for shapes in (layers, [(batch_size, n_in) for _, n_in in layers]))
+    weights, batches = (
+        [torch.randn(shape, generator=generator).to(device).requires_grad_() for shape in shapes]
+        for shapes in (layers, [(batch_size, n_in) for _, n_in in layers])
+    )
 
     def step(enabled):
         with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
@@ -50,6 +56,5 @@ def is_faster(device, layers, batch_size, threads):
 def autocast(precision, device, layers=DEFAULT_LAYERS, batch_size=128):
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f'precision must be "auto", "float32" or "bfloat16"; given {precision!r}')
-    enabled = precision == "bfloat16" or (
-        precision == "auto" and bfloat16_is_faster(device, layers, batch_size))
+    enabled = precision == "bfloat16" or (precision == "auto" and bfloat16_is_faster(device, layers, batch_size))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

@@ -35,8 +35,9 @@ class Network(ipywidgets.Widget):
     y_dim = traitlets.Int(0).tag(sync=True)
     precision = traitlets.Enum(["float32", "float16", "int8"]).tag(sync=True)
     weights = traitlets.Bytes().tag(sync=True)
-    grey = traitlets.Enum(["sigmoid", "identity", "continuous"], "sigmoid",
-                          help="of a decoder: what makes grey levels of its numbers").tag(sync=True)
+    grey = traitlets.Enum(
+        ["sigmoid", "identity", "continuous"], "sigmoid", help="of a decoder: what makes grey levels of its numbers"
+    ).tag(sync=True)
 
     _made = weakref.WeakValueDictionary()  # noqa: RUF012 - hash of what is sent -> the network that has been sent
 
@@ -56,9 +57,14 @@ class Network(ipywidgets.Widget):
             check_finite(name, weight, torch.float16 if precision == "float16" else torch.float32)
         check_layers(mlp)
         sizes = [linear[0].in_features, *(layer.out_features for layer in linear)]
-        state = dict(sizes=[*sizes[:-1], outputs or sizes[-1]], grey=grey,
-                     activation=activation_of(mlp), y_dim=mlp.label.in_features if mlp.label else 0,
-                     precision=precision, weights=pack(mlp, linear, precision, outputs))
+        state = dict(
+            sizes=[*sizes[:-1], outputs or sizes[-1]],
+            grey=grey,
+            activation=activation_of(mlp),
+            y_dim=mlp.label.in_features if mlp.label else 0,
+            precision=precision,
+            weights=pack(mlp, linear, precision, outputs),
+        )
         key = hashlib.sha256(repr(sorted(state.items())).encode()).hexdigest()
         if key not in cls._made or cls._made[key].comm is None:  # closed: Jupyter forgot it
             cls._made[key] = cls(**state)
@@ -69,15 +75,18 @@ def check_finite(name, weight, dtype=torch.float32):
     """Raise ValueError unless all numbers are finite in the precision in which a browser gets them."""
     if not weight.to(dtype).isfinite().all():
         given = weight.abs().max().item()
-        raise ValueError(f"wanted weights that are finite in {dtype}, which ends at {torch.finfo(dtype).max:g}; "
-                         f"{name} holds {given:g}")
+        raise ValueError(
+            f"wanted weights that are finite in {dtype}, which ends at {torch.finfo(dtype).max:g}; "
+            f"{name} holds {given:g}"
+        )
 
 
 def layers_of(mlp):
     """The linear layers of an MLP, first to last. Raises ValueError for another network."""
     if not hasattr(mlp, "first") or not hasattr(mlp, "rest"):
-        raise BeyondBrowsersError("a browser runs MLPs of vae_core, such as model.dec, and no other network; "
-                                  f"given {type(mlp).__name__}")
+        raise BeyondBrowsersError(
+            f"a browser runs MLPs of vae_core, such as model.dec, and no other network; given {type(mlp).__name__}"
+        )
     return [mlp.first, *(layer for layer in mlp.rest if isinstance(layer, torch.nn.Linear))]
 
 
@@ -94,8 +103,10 @@ def check_layers(mlp):
     found = mlp(x, *y)
     wanted = vc.gaussian_parameters(h) if isinstance(found, tuple) and h.shape[-1] % 2 == 0 else h
     if not alike(found, wanted):
-        raise BeyondBrowsersError("a browser runs the layers of an MLP one after the other; this "
-                                  f"{type(mlp).__name__} has a forward of its own, which says something else")
+        raise BeyondBrowsersError(
+            "a browser runs the layers of an MLP one after the other; this "
+            f"{type(mlp).__name__} has a forward of its own, which says something else"
+        )
 
 
 def some_numbers(rows, columns):
@@ -115,8 +126,9 @@ def activation_of(mlp):
         return "elu"  # a single layer has none
     found = [name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind)]
     if not found:
-        raise BeyondBrowsersError(f"browsers know vae_core's {', '.join(vc.ACTIVATIONS)}; "
-                                  f"given {type(mlp.rest[0]).__name__}")
+        raise BeyondBrowsersError(
+            f"browsers know vae_core's {', '.join(vc.ACTIVATIONS)}; given {type(mlp.rest[0]).__name__}"
+        )
     return found[0]
 
 
@@ -183,14 +195,18 @@ def mixture_of(model: vc.VAE) -> tuple[torch.Tensor, torch.Tensor]:
     """
     name = type(model).__name__
     if not hasattr(model, "z_prior"):
-        raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
-                         "prior, without components()")
+        raise ValueError(
+            f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
+            "prior, without components()"
+        )
     m, v = (t.reshape(-1, model.z_dim) for t in model.z_prior)
     check_finite("the mixture", torch.cat([m, v]))
     some = torch.arange(-2.0, 3.0).unsqueeze(1).expand(-1, model.z_dim)  # a class may have a log p(z) of its own
     if not alike(model.log_prior(some), vc.log_normal_mixture(some, m[None], v[None])):
-        raise ValueError(f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
-                         "prior: its log p(z) is not that of its z_prior")
+        raise ValueError(
+            f"a browser knows N(0, I) and mixtures of Gaussians with equal weights; a {name} has another "
+            "prior: its log p(z) is not that of its z_prior"
+        )
     return m, v
 
 
@@ -242,7 +258,8 @@ class BookWidget(anywidget.AnyWidget):
     _defaults = traitlets.Dict().tag(sync=True)
     _whole = traitlets.List(traitlets.Unicode(), help="the traits of the state that are whole numbers").tag(sync=True)
     _limits = traitlets.Dict(
-        help="trait -> [lowest, highest], and of a list also its length; of a text, its options").tag(sync=True)
+        help="trait -> [lowest, highest], and of a list also its length; of a text, its options"
+    ).tag(sync=True)
 
     _open = weakref.WeakSet()  # noqa: RUF012 - all that have not been closed
 
@@ -255,8 +272,11 @@ class BookWidget(anywidget.AnyWidget):
         super().__init_subclass__(**options)
 
     def __init__(self, *, limits, **traits):
-        words = {trait: self.traits()[trait].values for trait in self.state
-                 if isinstance(self.traits()[trait], traitlets.Enum)}
+        words = {
+            trait: self.traits()[trait].values
+            for trait in self.state
+            if isinstance(self.traits()[trait], traitlets.Enum)
+        }
         super().__init__(_limits={trait: list(bounds) for trait, bounds in (words | limits).items()}, **traits)
         self._shared, self._later = list(self.state), list(self.later)
         self._defaults = {trait: getattr(self, trait) for trait in (*self.state, *self.unshared)}
@@ -311,8 +331,9 @@ class FollowingWidget(BookWidget):
     A subclass has its `_packed` return the traits that are made of the model, and takes them from there at first.
     """
 
-    raster = traitlets.List(traitlets.Int(), [28, 28, 1],
-                            help="height and width of a picture, and the bits of a pixel as it travels").tag(sync=True)
+    raster = traitlets.List(
+        traitlets.Int(), [28, 28, 1], help="height and width of a picture, and the bits of a pixel as it travels"
+    ).tag(sync=True)
     version = traitlets.Int(0, help="how often the model has been taken anew").tag(sync=True)
 
     def _packed(self):
@@ -393,8 +414,9 @@ class ModelWidget(FollowingWidget):
         packed = pack_labels(labels)
         if self.in_nats:
             check_weights(model, self._x)
-        super().__init__(raster=raster_of(model), digits=pack_images(model, self._x), labels=packed,
-                         **self._packed(), **traits)
+        super().__init__(
+            raster=raster_of(model), digits=pack_images(model, self._x), labels=packed, **self._packed(), **traits
+        )
 
     def _packed(self):
         return dict(codes=self._pack_codes(), decoder=drawing_of(self._model), mixture=pack_prior(self._model))
@@ -439,8 +461,10 @@ def check_model(model):
     if not hasattr(model, "decode"):
         raise ValueError(f"wanted a model of vae_core; given {name}")
     if model.shape is None:
-        raise ValueError(f"wanted a model that states its pictures' height and width: give "
-                         f"{name}(..., shape=(height, width)), of {model.x_dim} pixels in all")
+        raise ValueError(
+            f"wanted a model that states its pictures' height and width: give "
+            f"{name}(..., shape=(height, width)), of {model.x_dim} pixels in all"
+        )
     dtype = next(model.parameters()).dtype
     if dtype != torch.float32:
         raise ValueError(f"wanted a model in torch.float32; given one in {dtype}: give model.float()")
@@ -470,15 +494,17 @@ def is_bernoulli(model):
     if model.likelihood.outputs != 1:
         return False
     logits = 3 * some_numbers(5, model.x_dim)
-    x = (some_numbers(5, 2 * model.x_dim)[:, model.x_dim:] > 0).float()
+    x = (some_numbers(5, 2 * model.x_dim)[:, model.x_dim :] > 0).float()
     return alike(model.likelihood.log_prob(x, logits), vc.log_bernoulli_with_logits(x, logits))
 
 
 def check_bernoulli(model):
     """Raise ValueError unless a browser can compute log p(x|z)."""
     if not is_bernoulli(model):
-        raise ValueError("log p(x|z) is computed in the browser, which knows a Bernoulli for each pixel; "
-                         f"given {type(model.likelihood).__name__}")
+        raise ValueError(
+            "log p(x|z) is computed in the browser, which knows a Bernoulli for each pixel; "
+            f"given {type(model.likelihood).__name__}"
+        )
 
 
 @torch.no_grad()
@@ -498,8 +524,10 @@ def check_weights(model, x):
         decoded = model.decode(z, y) if model.takes_label else model.decode(z)
         log_w = log_w + model.likelihood.log_prob(x, decoded) + model.log_prior(z) - vc.log_normal(z, m, v)
     if not torch.allclose(given, log_w, rtol=1e-3, atol=0.01, equal_nan=True):
-        raise ValueError(f"a browser computes log w = log p(x|z) + log p(z) - log q(z|x) from a model's parts; that of "
-                         f"{type(model).__name__}.log_weight is another: give it a prior or a likelihood instead")
+        raise ValueError(
+            f"a browser computes log w = log p(x|z) + log p(z) - log q(z|x) from a model's parts; that of "
+            f"{type(model).__name__}.log_weight is another: give it a prior or a likelihood instead"
+        )
 
 
 @torch.no_grad()
@@ -516,8 +544,10 @@ def drawing_of(model, precision="float16"):
     """The network that draws the mean of p(x|z). Raises ValueError where a browser cannot run it."""
     name, grey = type(model).__name__, grey_of(model)
     if grey is None:
-        raise BeyondBrowsersError("a browser draws the mean of a Bernoulli, of a continuous one or of a Gaussian; "
-                                  f"given {type(model.likelihood).__name__}")
+        raise BeyondBrowsersError(
+            "a browser draws the mean of a Bernoulli, of a continuous one or of a Gaussian; "
+            f"given {type(model.likelihood).__name__}"
+        )
     y = [torch.eye(model.y_dim)] if model.takes_label else []
     z = some_numbers(model.y_dim if y else 4, model.z_dim)
     net = Network.of(model.dec, precision, model.x_dim, grey)
@@ -532,8 +562,9 @@ def encoder_of(model, x):
     net = Network.of(model.enc)
     y = [torch.eye(model.y_dim)[:1].expand(len(x), -1)] if model.takes_label else []
     if not alike(model.encode(x, *y), model.enc(x, *y)):
-        raise BeyondBrowsersError("a browser runs the network model.enc; "
-                                  f"{type(model).__name__}.encode says something else")
+        raise BeyondBrowsersError(
+            f"a browser runs the network model.enc; {type(model).__name__}.encode says something else"
+        )
     return net
 
 
@@ -556,8 +587,10 @@ def pack_labels(labels):
     """Class ids, a byte each. Raises ValueError for anything else."""
     labels = torch.as_tensor(labels)
     if labels.dim() != 1 or labels.is_floating_point() or not ((labels >= 0) & (labels < 256)).all():
-        raise ValueError(f"wanted class ids (n,), 0 or above; given {labels.dtype} of shape {tuple(labels.shape)}"
-                         + (f", {labels.min()} to {labels.max()}" if labels.numel() else ""))
+        raise ValueError(
+            f"wanted class ids (n,), 0 or above; given {labels.dtype} of shape {tuple(labels.shape)}"
+            + (f", {labels.min()} to {labels.max()}" if labels.numel() else "")
+        )
     return bytes(labels.tolist())
 
 
@@ -590,7 +623,9 @@ def binary_digits(x, pixels=None, most=MAX_DIGITS):
     x = torch.as_tensor(x)
     fits = x.dim() == 2 and pixels in (None, x.shape[1])
     if not fits or not 1 <= len(x) <= most or not ((x == 0) | (x == 1)).all():
-        raise ValueError(f"wanted 1 to {most} binary digits of shape (n, {pixels or 'pixels'}); "
-                         f"given shape {tuple(x.shape)}"
-                         + ("" if x.numel() == 0 else f" with values from {x.min():g} to {x.max():g}"))
+        raise ValueError(
+            f"wanted 1 to {most} binary digits of shape (n, {pixels or 'pixels'}); "
+            f"given shape {tuple(x.shape)}"
+            + ("" if x.numel() == 0 else f" with values from {x.min():g} to {x.max():g}")
+        )
     return x

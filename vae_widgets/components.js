@@ -8,7 +8,9 @@ async function renderComponents({ model, el }) {
   const most = Math.min(6, k); // responsible components with pictures
   const order = model.get("order");
   const places = new Map(order.map((component, place) => [component, place]));
-  const raster = model.get("raster"), [tall, wide] = raster, size = dec.outputs;
+  const raster = model.get("raster"),
+    [tall, wide] = raster,
+    size = dec.outputs;
   const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const codes = ui.floats(model.get("codes"));
@@ -23,11 +25,18 @@ async function renderComponents({ model, el }) {
   const sheet = ui.h("canvas", { role: "img" });
   const box = ui.h("div", { class: "vw-sheet", role: "group", "aria-label": "All components" }, sheet);
   // The slider is the way by keys, and scrolls it; where there is more than is seen, it is a stop of its own.
-  const reach = new ResizeObserver(() => { box.tabIndex = box.scrollHeight > box.clientHeight ? 0 : -1; });
+  const reach = new ResizeObserver(() => {
+    box.tabIndex = box.scrollHeight > box.clientHeight ? 0 : -1;
+  });
   reach.observe(box);
   view.signal.addEventListener("abort", () => reach.disconnect());
-  const place = ui.slider(view, model, { trait: "component", name: "place", label: "Component, by its place on the sheet", values: order,
-                                         show: (component) => `${places.get(component) + 1}/${k}` });
+  const place = ui.slider(view, model, {
+    trait: "component",
+    name: "place",
+    label: "Component, by its place on the sheet",
+    values: order,
+    show: (component) => `${places.get(component) + 1}/${k}`,
+  });
   const title = ui.h("p", { class: "vw-heading" });
   const mean = ui.digit("", raster);
   const samples = ui.range(SAMPLES).map(() => ui.digit("small", raster));
@@ -48,24 +57,57 @@ async function renderComponents({ model, el }) {
   ]);
 
   view.body.append(
-    ui.h("p", { class: "vw-heading" }, `The means of all ${k} components, decoded, each beside others that look like it. Click one. `
-      + `Shaded: those that take more than ${100 * SHARE}% of the test digit below.`),
+    ui.h(
+      "p",
+      { class: "vw-heading" },
+      `The means of all ${k} components, decoded, each beside others that look like it. Click one. ` +
+        `Shaded: those that take more than ${100 * SHARE}% of the test digit below.`,
+    ),
     box,
     place,
-    ui.h("div", { class: "vw-row" },
+    ui.h(
+      "div",
+      { class: "vw-row" },
       ui.h("div", {}, title, ui.captioned(mean, "its mean, decoded")),
-      ui.h("div", {},
+      ui.h(
+        "div",
+        {},
         ui.h("p", { class: "vw-heading" }, "Draws from it"),
         ui.h("div", { class: "vw-draws" }, samples),
-        ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
-      ui.h("div", { class: "vw-third" },
-        ui.keys([["prior", "its mean ± s.d."], ["line", "the whole mixture’s"], ["q", "the digit’s code"]]), spreads)),
+        ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      ),
+      ui.h(
+        "div",
+        { class: "vw-third" },
+        ui.keys([
+          ["prior", "its mean ± s.d."],
+          ["line", "the whole mixture’s"],
+          ["q", "the digit’s code"],
+        ]),
+        spreads,
+      ),
+    ),
     ui.digitChoice(view, model, digits, { labels, legend: "Test digit, whose code is the mean of q(z|x)" }),
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow" },
-        ui.h("p", { class: "vw-heading" }, "Responsibilities p(k|z): which component did the code come from? Press one to choose it."),
-        ui.h("div", { class: "vw-shares", style: `--count:${most}` }, shares.map(({ button }) => button)), rest),
-      numbers.table),
+    ui.h(
+      "div",
+      { class: "vw-row" },
+      ui.h(
+        "div",
+        { class: "vw-grow" },
+        ui.h(
+          "p",
+          { class: "vw-heading" },
+          "Responsibilities p(k|z): which component did the code come from? Press one to choose it.",
+        ),
+        ui.h(
+          "div",
+          { class: "vw-shares", style: `--count:${most}` },
+          shares.map(({ button }) => button),
+        ),
+        rest,
+      ),
+      numbers.table,
+    ),
   );
 
   // --- the sheet: the means are painted once; laid out for a width and a digit; and then one gets the ring ---
@@ -94,12 +136,14 @@ async function renderComponents({ model, el }) {
     columns = Math.min(k, Math.floor(width / least));
     cell = Math.min(width / columns, 2 * least);
     const size = [columns * cell, Math.ceil(k / columns) * cell];
-    for (const canvas of [plain, sheet]) [canvas.width, canvas.height] = size.map((length) => Math.round(length * ratio));
+    for (const canvas of [plain, sheet])
+      [canvas.width, canvas.height] = size.map((length) => Math.round(length * ratio));
     [sheet.style.width, sheet.style.height] = size.map((length) => `${length}px`);
     const context = plain.getContext("2d");
     context.scale(ratio, ratio);
     context.imageSmoothingQuality = "high";
-    const { shares: r } = code(digit), scale = cell / Math.max(tall, wide);
+    const { shares: r } = code(digit),
+      scale = cell / Math.max(tall, wide);
     order.forEach((component, at) => {
       const [x, y] = corner(at);
       if (r[component] > SHARE) {
@@ -108,8 +152,16 @@ async function renderComponents({ model, el }) {
         context.fillRect(x, y, cell, cell);
         context.globalAlpha = 1;
       }
-      context.drawImage(means, ...spot(component), wide, tall,
-        x + (cell - scale * wide) / 2, y + (cell - scale * tall) / 2, scale * wide, scale * tall);
+      context.drawImage(
+        means,
+        ...spot(component),
+        wide,
+        tall,
+        x + (cell - scale * wide) / 2,
+        y + (cell - scale * tall) / 2,
+        scale * wide,
+        scale * tall,
+      );
     });
   }
 
@@ -123,7 +175,10 @@ async function renderComponents({ model, el }) {
     context.drawImage(plain, 0, 0);
     context.scale(wanted[2], wanted[2]);
     const [x, y] = corner(places.get(model.get("component")));
-    for (const [lineWidth, strokeStyle] of [[6, "#fff"], [2.5, ui.INK]]) {
+    for (const [lineWidth, strokeStyle] of [
+      [6, "#fff"],
+      [2.5, ui.INK],
+    ]) {
       Object.assign(context, { lineWidth, strokeStyle });
       context.strokeRect(x + 1, y + 1, cell - 2, cell - 2);
     }
@@ -152,12 +207,16 @@ async function renderComponents({ model, el }) {
   }
 
   // Mean and standard deviation of each latent under the whole mixture, and under each component.
-  const average = (f) => Float64Array.from({ length: dim }, (_, i) => ui.range(k).reduce((sum, j) => sum + f(j * dim + i, i), 0) / k);
+  const average = (f) =>
+    Float64Array.from({ length: dim }, (_, i) => ui.range(k).reduce((sum, j) => sum + f(j * dim + i, i), 0) / k);
   const centre = average((c) => m[c]);
   const spread = average((c, i) => v[c] + (m[c] - centre[i]) ** 2).map(Math.sqrt);
   const deviations = (component) => Array.from(of(v, component), Math.sqrt);
   // How far the axis reaches: as far as every component, so that the mixture's bars stand still.
-  const furthest = Math.max(...Array.from(m, (mean, c) => Math.abs(mean) + Math.sqrt(v[c])), ...centre.map((mean, i) => Math.abs(mean) + spread[i]));
+  const furthest = Math.max(
+    ...Array.from(m, (mean, c) => Math.abs(mean) + Math.sqrt(v[c])),
+    ...centre.map((mean, i) => Math.abs(mean) + spread[i]),
+  );
 
   // --- drawing ---
 
@@ -165,20 +224,39 @@ async function renderComponents({ model, el }) {
     const [own, sd] = [of(m, component), deviations(component)];
     const extent = Math.ceil(0.5 + Math.max(furthest, ...z.map(Math.abs)));
     const axes = ui.axes({
-      width: 330, height: 200, left: 42, y: { min: -extent, max: extent, ticks: 4, label: "z" },
+      width: 330,
+      height: 200,
+      left: 42,
+      y: { min: -extent, max: extent, ticks: 4, label: "z" },
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
     });
     const step = axes.x(2) - axes.x(1);
-    const bar = (i, low, high, wide, attributes) => ui.s("rect", {
-      x: axes.x(i + 1) - wide / 2, width: wide, y: axes.y(high), height: axes.y(low) - axes.y(high), ...attributes });
-    axes.plot.append(...ui.range(dim).flatMap((i) => [
-      bar(i, centre[i] - spread[i], centre[i] + spread[i], 0.9 * step, { fill: ui.COLOURS.line, opacity: 0.6 }),
-      bar(i, own[i] - sd[i], own[i] + sd[i], 0.4 * step, { fill: ui.COLOURS.prior, "data-sd": sd[i] }),
-      bar(i, own[i], own[i], 0.4 * step, { y: axes.y(own[i]) - 1, height: 2, fill: "#fff" }),
-      ui.s("circle", { cx: axes.x(i + 1), cy: axes.y(z[i]), r: 4, fill: ui.COLOURS.q, stroke: "#fff" }),
-    ]));
-    axes.svg.setAttribute("aria-label", `Standard deviations of ${named(component)} and of the whole mixture: `
-      + sd.slice(0, 10).map((own, i) => `z${ui.subscript(i + 1)} ${ui.format(own)} of ${ui.format(spread[i])}`).join(", "));
+    const bar = (i, low, high, wide, attributes) =>
+      ui.s("rect", {
+        x: axes.x(i + 1) - wide / 2,
+        width: wide,
+        y: axes.y(high),
+        height: axes.y(low) - axes.y(high),
+        ...attributes,
+      });
+    axes.plot.append(
+      ...ui
+        .range(dim)
+        .flatMap((i) => [
+          bar(i, centre[i] - spread[i], centre[i] + spread[i], 0.9 * step, { fill: ui.COLOURS.line, opacity: 0.6 }),
+          bar(i, own[i] - sd[i], own[i] + sd[i], 0.4 * step, { fill: ui.COLOURS.prior, "data-sd": sd[i] }),
+          bar(i, own[i], own[i], 0.4 * step, { y: axes.y(own[i]) - 1, height: 2, fill: "#fff" }),
+          ui.s("circle", { cx: axes.x(i + 1), cy: axes.y(z[i]), r: 4, fill: ui.COLOURS.q, stroke: "#fff" }),
+        ]),
+    );
+    axes.svg.setAttribute(
+      "aria-label",
+      `Standard deviations of ${named(component)} and of the whole mixture: ` +
+        sd
+          .slice(0, 10)
+          .map((own, i) => `z${ui.subscript(i + 1)} ${ui.format(own)} of ${ui.format(spread[i])}`)
+          .join(", "),
+    );
     spreads.replaceChildren(axes.svg);
   }
 
@@ -189,8 +267,11 @@ async function renderComponents({ model, el }) {
 
     ui.paint(mean, engine.ink(dec, engine.forward(dec, of(m, component))));
     const source = engine.normals(seed);
-    const draws = ui.range(SAMPLES).flatMap(() =>
-      Array.from(engine.mixtureSample(prior, source.fill(new Float32Array(dim)), (component + 0.5) / k)));
+    const draws = ui
+      .range(SAMPLES)
+      .flatMap(() =>
+        Array.from(engine.mixtureSample(prior, source.fill(new Float32Array(dim)), (component + 0.5) / k)),
+      );
     const ink = engine.ink(dec, engine.forward(dec, Float32Array.from(draws), SAMPLES));
     samples.forEach((picture, n) => {
       ui.paint(picture, ink.subarray(size * n, size * (n + 1)));
@@ -198,8 +279,14 @@ async function renderComponents({ model, el }) {
     });
     drawSpreads(component, z);
 
-    const top = ui.range(k).sort((a, b) => r[b] - r[a]).slice(0, most);
-    const pictures = engine.ink(dec, engine.forward(dec, Float32Array.from(top.flatMap((j) => Array.from(of(m, j)))), most));
+    const top = ui
+      .range(k)
+      .sort((a, b) => r[b] - r[a])
+      .slice(0, most);
+    const pictures = engine.ink(
+      dec,
+      engine.forward(dec, Float32Array.from(top.flatMap((j) => Array.from(of(m, j)))), most),
+    );
     shares.forEach((part, rank) => {
       part.component = top[rank];
       ui.paint(part.picture, pictures.subarray(size * rank, size * (rank + 1)));
@@ -219,10 +306,15 @@ async function renderComponents({ model, el }) {
     const many = r.filter((share) => share > SHARE).length;
     title.textContent = `Component ${component + 1}`;
     mean.setAttribute("aria-label", `The mean of ${named(component)}, decoded`);
-    sheet.setAttribute("aria-label", `The means of ${k} components, decoded; chosen: ${named(component)}, at ${place}. `
-      + `Shaded: ${many}, with more than ${100 * SHARE}% of ${which}`);
-    view.say(`Component ${component + 1}, ${place}; its share of ${which}: ${percent(r[component])}. The largest share is `
-      + `${percent(r[top[0]])}; effective number ${ui.format(Math.exp(entropy), 1)}; log p(z) = ${ui.format(log_p)} nats`);
+    sheet.setAttribute(
+      "aria-label",
+      `The means of ${k} components, decoded; chosen: ${named(component)}, at ${place}. ` +
+        `Shaded: ${many}, with more than ${100 * SHARE}% of ${which}`,
+    );
+    view.say(
+      `Component ${component + 1}, ${place}; its share of ${which}: ${percent(r[component])}. The largest share is ` +
+        `${percent(r[top[0]])}; effective number ${ui.format(Math.exp(entropy), 1)}; log p(z) = ${ui.format(log_p)} nats`,
+    );
   }
 
   view.watch(["component", "digit", "seed"], update);

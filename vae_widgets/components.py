@@ -30,8 +30,14 @@ class Components(ModelWidget, script="components.js"):
     def __init__(self, model, x, labels, *, name="components", **traits):
         if not hasattr(model, "log_weight") or has_standard_prior(model):
             raise ValueError(f"wanted a GMVAE, whose prior has components; given {type(model).__name__}")
-        super().__init__(model, x, labels, name=name, **traits, limits={
-            "component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1), "seed": SEEDS})
+        super().__init__(
+            model,
+            x,
+            labels,
+            name=name,
+            **traits,
+            limits={"component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1), "seed": SEEDS},
+        )
         if "component" not in traits:
             self.component = self.responsibilities.argmax().item()
             self._defaults |= {"component": self.component}
@@ -73,11 +79,11 @@ def tour(points):
     while shorter:
         shorter = False
         for i in range(len(order) - 2):  # the stretch from i + 1 to some j, at the end of the way or before it
-            here, ends = order[i], order[i + 1:]
+            here, ends = order[i], order[i + 1 :]
             after = np.append(distance[ends[0], ends[1:]] - distance[ends[:-1], ends[1:]], 0)
             change = distance[here, ends] - distance[here, ends[0]] + after
             j = change.argmin()
             if change[j] < -1e-9:
-                order[i + 1:i + 2 + j] = order[i + 1:i + 2 + j][::-1].copy()
+                order[i + 1 : i + 2 + j] = order[i + 1 : i + 2 + j][::-1].copy()
                 shorter = True
     return order.tolist()

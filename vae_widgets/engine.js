@@ -16,7 +16,8 @@ const engine = (() => {
   // All low bytes, then all high ones. A half float's bits, moved to where a float has its own, are its value times 2^-112;
   // but for those of infinity and of what is no number.
   function fromHalves(low, high) {
-    const bits = new Uint32Array(low.length), values = new Float32Array(bits.buffer);
+    const bits = new Uint32Array(low.length),
+      values = new Float32Array(bits.buffer);
     for (let i = 0; i < bits.length; i++) {
       bits[i] = ((high[i] & 0x80) << 24) | ((high[i] & 0x7f) << 21) | (low[i] << 13);
       values[i] *= (high[i] & 0x7c) === 0x7c ? NaN : 2 ** 112;
@@ -52,7 +53,8 @@ const engine = (() => {
     if (precision === "float32" || (precision === "int8" && !columns)) return new Float32Array(buffer, at, n);
     if (precision === "float16") return fromHalves(new Uint8Array(buffer, at, n), new Uint8Array(buffer, at + n, n));
     const out = new Float32Array(n);
-    const scale = new Float32Array(buffer, at, rows), codes = new Int8Array(buffer, at + 4 * rows, n);
+    const scale = new Float32Array(buffer, at, rows),
+      codes = new Int8Array(buffer, at + 4 * rows, n);
     for (let r = 0, i = 0; r < rows; r++) for (let c = 0; c < columns; c++, i++) out[i] = codes[i] * scale[r];
     return out;
   }
@@ -65,7 +67,8 @@ const engine = (() => {
 
   function unpack(spec) {
     const { sizes, precision, weights } = spec;
-    const buffer = copyBytes(weights), list = shapes(spec);
+    const buffer = copyBytes(weights),
+      list = shapes(spec);
     const wanted = list.reduce((sum, shape) => sum + countBytes(shape, precision), 0);
     if (buffer.byteLength !== wanted) {
       const what = `the ${precision} weights of a network of sizes ${sizes.join("-")}`;
@@ -91,38 +94,76 @@ const engine = (() => {
 
   // An assembler: code is nested lists of bytes. Names are the specification's, but for what is short.
   const wasm = (() => {
-    const I32 = 0x7f, F32 = 0x7d, V128 = 0x7b, NOTHING = 0x40;
+    const I32 = 0x7f,
+      F32 = 0x7d,
+      V128 = 0x7b,
+      NOTHING = 0x40;
     const uint = (n) => (n < 128 ? [n] : [(n & 127) | 128, uint(n >>> 7)]);
     const sint = (n) => (n >= -64 && n < 64 ? [n & 127] : [(n & 127) | 128, sint(n >> 7)]);
     const bytes = (value) => [...new Uint8Array(Float32Array.of(value).buffer)];
-    const get = (local) => [0x20, uint(local)], set = (local, value) => [value, 0x21, uint(local)];
-    const int = (n) => [0x41, sint(n)], float = (value) => [0x43, bytes(value)]; // constants
+    const get = (local) => [0x20, uint(local)],
+      set = (local, value) => [value, 0x21, uint(local)];
+    const int = (n) => [0x41, sint(n)],
+      float = (value) => [0x43, bytes(value)]; // constants
     const two = (code) => (a, b) => [a, b, code];
-    const add = two(0x6a), sub = two(0x6b), mul = two(0x6c), shl = two(0x74), less = two(0x48); // i32; less: lt_s
+    const add = two(0x6a),
+      sub = two(0x6b),
+      mul = two(0x6c),
+      shl = two(0x74),
+      less = two(0x48); // i32; less: lt_s
     const loop = (body, again) => [0x03, NOTHING, body, again, 0x0d, 0, 0x0b]; // while `again`, and once at least
     const when = (test, then) => [test, 0x04, NOTHING, then, 0x0b];
-    const vector = (code) => (...operands) => [operands, 0xfd, uint(code)];
-    const at = (code) => (address, ...rest) => { // load(address, offset), store(address, value, offset)
-      const offset = typeof rest.at(-1) === "number" ? rest.pop() : 0;
-      return [address, rest, code, 2, uint(offset)];
-    };
+    const vector =
+      (code) =>
+      (...operands) => [operands, 0xfd, uint(code)];
+    const at =
+      (code) =>
+      (address, ...rest) => {
+        // load(address, offset), store(address, value, offset)
+        const offset = typeof rest.at(-1) === "number" ? rest.pop() : 0;
+        return [address, rest, code, 2, uint(offset)];
+      };
     const v = {
-      load: at([0xfd, 0x00]), store: at([0xfd, 0x0b]), splat: at([0xfd, 0x09]), // v128.load32_splat
-      all: (value) => [float(value), 0xfd, 0x13], allOf: (local) => [get(local), 0xfd, 0x13], // f32x4.splat
-      add: vector(0xe4), sub: vector(0xe5), mul: vector(0xe6), div: vector(0xe7), min: vector(0xe8), max: vector(0xe9),
-      abs: vector(0xe0), neg: vector(0xe1), sqrt: vector(0xe3), nearest: vector(0x6a), gt: vector(0x44),
-      choose: vector(0x52), and: vector(0x4e), // v128.bitselect, v128.and
-      toInt: vector(0xf8), allInt: (n) => [int(n), 0xfd, 0x11], addInt: vector(0xae), shlInt: (a, n) => [a, int(n), 0xfd, uint(0xab)],
+      load: at([0xfd, 0x00]),
+      store: at([0xfd, 0x0b]),
+      splat: at([0xfd, 0x09]), // v128.load32_splat
+      all: (value) => [float(value), 0xfd, 0x13],
+      allOf: (local) => [get(local), 0xfd, 0x13], // f32x4.splat
+      add: vector(0xe4),
+      sub: vector(0xe5),
+      mul: vector(0xe6),
+      div: vector(0xe7),
+      min: vector(0xe8),
+      max: vector(0xe9),
+      abs: vector(0xe0),
+      neg: vector(0xe1),
+      sqrt: vector(0xe3),
+      nearest: vector(0x6a),
+      gt: vector(0x44),
+      choose: vector(0x52),
+      and: vector(0x4e), // v128.bitselect, v128.and
+      toInt: vector(0xf8),
+      allInt: (n) => [int(n), 0xfd, 0x11],
+      addInt: vector(0xae),
+      shlInt: (a, n) => [a, int(n), 0xfd, uint(0xab)],
     };
-    const loadInt = at(0x28), loadFloat = at(0x2a), storeFloat = at(0x38);
+    const loadInt = at(0x28),
+      loadFloat = at(0x2a),
+      storeFloat = at(0x38);
 
     // A function of this name. parameters: "@a", a place in floats, which is made an address; "n", a whole number;
     // "$w", a float. ints and vectors: further locals. body({ name: local }) is its code.
     function define(name, parameters, { ints = [], vectors = [] }, body) {
-      const locals = Object.fromEntries([...parameters, ...ints, ...vectors].map((local, i) => [local.replace(/^[@$]/, ""), i]));
+      const locals = Object.fromEntries(
+        [...parameters, ...ints, ...vectors].map((local, i) => [local.replace(/^[@$]/, ""), i]),
+      );
       const types = parameters.map((parameter) => (parameter[0] === "$" ? F32 : I32));
       const places = parameters.map((parameter, i) => (parameter[0] === "@" ? set(i, shl(get(i), int(2))) : []));
-      return { name, types, code: [2, uint(ints.length), I32, uint(vectors.length), V128, places, body(locals), 0x0b].flat(Infinity) };
+      return {
+        name,
+        types,
+        code: [2, uint(ints.length), I32, uint(vectors.length), V128, places, body(locals), 0x0b].flat(Infinity),
+      };
     }
 
     // A module of functions on the memory that it is given.
@@ -132,14 +173,35 @@ const engine = (() => {
         const content = [uint(items.length), items].flat(Infinity);
         return [id, uint(content.length), content];
       };
-      return new Uint8Array([
-        0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, // "asm", version 1
-        section(1, functions.map(({ types }) => [0x60, uint(types.length), types, 0])), // numbers in, no result
-        section(2, [[text("page"), text("memory"), 2, 0, 0]]), // imports
-        section(3, functions.map((_, i) => uint(i))),
-        section(7, functions.map(({ name }, i) => [text(name), 0, uint(i)])), // exports
-        section(10, functions.map(({ code }) => [uint(code.length), code])),
-      ].flat(Infinity));
+      return new Uint8Array(
+        [
+          0,
+          0x61,
+          0x73,
+          0x6d,
+          1,
+          0,
+          0,
+          0, // "asm", version 1
+          section(
+            1,
+            functions.map(({ types }) => [0x60, uint(types.length), types, 0]),
+          ), // numbers in, no result
+          section(2, [[text("page"), text("memory"), 2, 0, 0]]), // imports
+          section(
+            3,
+            functions.map((_, i) => uint(i)),
+          ),
+          section(
+            7,
+            functions.map(({ name }, i) => [text(name), 0, uint(i)]),
+          ), // exports
+          section(
+            10,
+            functions.map(({ code }) => [uint(code.length), code]),
+          ),
+        ].flat(Infinity),
+      );
     }
 
     return { get, set, int, add, sub, mul, shl, less, loop, when, v, loadInt, loadFloat, storeFloat, define, assemble };
@@ -151,40 +213,58 @@ const engine = (() => {
   function vectorProduct() {
     const { get, set, int, add, sub, mul, shl, less, loop, v } = wasm;
     const range = (n, f) => Array.from({ length: n }, (_, i) => f(i));
-    const sum = (r, half) => `s${2 * r + half}`, row = (r) => `r${r}`;
-    return wasm.define("product", ["@a", "@aRow", "@aStep", "@b", "@c", "@cRow", "M", "N", "K"], {
-      ints: ["from", "t", "m", "end", "q", ...range(ROWS, row)],
-      vectors: [...range(2 * ROWS, (i) => `s${i}`), "w0", "w1", "x"],
-    }, (L) => {
-      const g = (name) => get(L[name]), to = (name, value) => set(L[name], value), plus = (name, n) => to(name, add(g(name), n));
-      const tile = [
-        to("r0", g("from")), range(ROWS - 1, (r) => to(row(r + 1), add(g(row(r)), g("aRow")))),
-        to("from", add(g(row(ROWS - 1)), g("aRow"))),
-        range(ROWS, (r) => [
-          range(2, (half) => to(sum(r, half), v.load(g("t"), 16 * half))), plus("t", g("cRow")),
-        ]),
-        to("q", g("b")),
-        loop([
-          to("w0", v.load(g("q"))), to("w1", v.load(g("q"), 16)),
-          range(ROWS, (r) => [
-            to("x", v.splat(g(row(r)))),
-            range(2, (half) => to(sum(r, half), v.add(v.mul(g("x"), g(`w${half}`)), g(sum(r, half))))),
-            plus(row(r), g("aStep")),
-          ]),
-          plus("q", int(4 * LANES)),
-        ], less(g("q"), g("end"))),
-        range(ROWS, (r) => to("t", sub(g("t"), g("cRow")))),
-        range(ROWS, (r) => [
-          range(2, (half) => v.store(g("t"), g(sum(r, half)), 16 * half)), plus("t", g("cRow")),
-        ]),
-        to("m", sub(g("m"), int(ROWS))),
-      ];
-      return loop([ // panel by panel
-        to("from", g("a")), to("t", g("c")), to("m", g("M")), to("end", add(g("b"), mul(g("K"), int(4 * LANES)))),
-        loop(tile, less(int(0), g("m"))),
-        to("b", g("end")), plus("c", int(4 * LANES)), to("N", sub(g("N"), int(LANES))),
-      ], less(int(0), g("N")));
-    });
+    const sum = (r, half) => `s${2 * r + half}`,
+      row = (r) => `r${r}`;
+    return wasm.define(
+      "product",
+      ["@a", "@aRow", "@aStep", "@b", "@c", "@cRow", "M", "N", "K"],
+      {
+        ints: ["from", "t", "m", "end", "q", ...range(ROWS, row)],
+        vectors: [...range(2 * ROWS, (i) => `s${i}`), "w0", "w1", "x"],
+      },
+      (L) => {
+        const g = (name) => get(L[name]),
+          to = (name, value) => set(L[name], value),
+          plus = (name, n) => to(name, add(g(name), n));
+        const tile = [
+          to("r0", g("from")),
+          range(ROWS - 1, (r) => to(row(r + 1), add(g(row(r)), g("aRow")))),
+          to("from", add(g(row(ROWS - 1)), g("aRow"))),
+          range(ROWS, (r) => [range(2, (half) => to(sum(r, half), v.load(g("t"), 16 * half))), plus("t", g("cRow"))]),
+          to("q", g("b")),
+          loop(
+            [
+              to("w0", v.load(g("q"))),
+              to("w1", v.load(g("q"), 16)),
+              range(ROWS, (r) => [
+                to("x", v.splat(g(row(r)))),
+                range(2, (half) => to(sum(r, half), v.add(v.mul(g("x"), g(`w${half}`)), g(sum(r, half))))),
+                plus(row(r), g("aStep")),
+              ]),
+              plus("q", int(4 * LANES)),
+            ],
+            less(g("q"), g("end")),
+          ),
+          range(ROWS, (r) => to("t", sub(g("t"), g("cRow")))),
+          range(ROWS, (r) => [range(2, (half) => v.store(g("t"), g(sum(r, half)), 16 * half)), plus("t", g("cRow"))]),
+          to("m", sub(g("m"), int(ROWS))),
+        ];
+        return loop(
+          [
+            // panel by panel
+            to("from", g("a")),
+            to("t", g("c")),
+            to("m", g("M")),
+            to("end", add(g("b"), mul(g("K"), int(4 * LANES)))),
+            loop(tile, less(int(0), g("m"))),
+            to("b", g("end")),
+            plus("c", int(4 * LANES)),
+            to("N", sub(g("N"), int(LANES))),
+          ],
+          less(int(0), g("N")),
+        );
+      },
+    );
   }
 
   // The same, in loops.
@@ -193,8 +273,14 @@ const engine = (() => {
       for (const end = c + N; c < end; c += LANES, b += LANES * K) {
         for (let m = 0; m < M; m++) {
           const out = c + m * cRow;
-          let s0 = f[out], s1 = f[out + 1], s2 = f[out + 2], s3 = f[out + 3];
-          let s4 = f[out + 4], s5 = f[out + 5], s6 = f[out + 6], s7 = f[out + 7];
+          let s0 = f[out],
+            s1 = f[out + 1],
+            s2 = f[out + 2],
+            s3 = f[out + 3];
+          let s4 = f[out + 4],
+            s5 = f[out + 5],
+            s6 = f[out + 6],
+            s7 = f[out + 7];
           for (let p = b, last = b + LANES * K, q = a + m * aRow; p < last; p += LANES, q += aStep) {
             const x = f[q];
             s0 += x * f[p];
@@ -221,7 +307,10 @@ const engine = (() => {
 
   // What works on one buffer: the functions as WebAssembly has them, and in plain loops, plain(f) -> { name: function }.
   const code = (functions, plain) => ({ functions, plain, module: null });
-  const CODE = code(() => [vectorProduct()], (f) => ({ product: plainProduct(f) }));
+  const CODE = code(
+    () => [vectorProduct()],
+    (f) => ({ product: plainProduct(f) }),
+  );
 
   // { f, ... }: a buffer of so many floats, and the functions of a `code` on it.
   function arithmetic(floats, code) {
@@ -269,7 +358,8 @@ const engine = (() => {
     }
     if (!GREYS[grey]) throw new Error(`grey must be one of ${Object.keys(GREYS).join(", ")}; given ${grey}`);
     const traits = { sizes, activation, y_dim, precision, grey };
-    const key = JSON.stringify(traits), known = networks.get(weights);
+    const key = JSON.stringify(traits),
+      known = networks.get(weights);
     if (known?.key === key) return known;
     const net = { ...build({ ...traits, weights }), key, spec: { ...traits, weights } };
     networks.set(weights, net);
@@ -278,7 +368,9 @@ const engine = (() => {
 
   function build(spec) {
     const { sizes, activation, y_dim, grey } = spec;
-    const matrices = unpack(spec), strides = sizes.map(whole), layers = [];
+    const matrices = unpack(spec),
+      strides = sizes.map(whole),
+      layers = [];
     const total = strides.reduce((sum, stride, i) => sum + stride * (BLOCK + (i && sizes[i - 1])), 0);
     const { f, product } = arithmetic(total, CODE);
     let at = 0;
@@ -290,8 +382,18 @@ const engine = (() => {
       const start = startRows(matrices.shift(), labels, sizes[i], strides[i]);
       layers.push({ weights, start, result: take(BLOCK * strides[i]) });
     }
-    return { sizes, strides, y_dim, grey, activate: ACTIVATIONS[activation], layers, input, product,
-      inputs: sizes[0], outputs: sizes[sizes.length - 1] };
+    return {
+      sizes,
+      strides,
+      y_dim,
+      grey,
+      activate: ACTIVATIONS[activation],
+      layers,
+      input,
+      product,
+      inputs: sizes[0],
+      outputs: sizes[sizes.length - 1],
+    };
   }
 
   // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
@@ -312,7 +414,8 @@ const engine = (() => {
 
   // What the sums of a layer start from: its bias; for each label, bias + U[:, label].
   function startRows(bias, labels, outputs, stride) {
-    const count = labels ? labels.length / outputs : 1, rows = [];
+    const count = labels ? labels.length / outputs : 1,
+      rows = [];
     for (let y = 0; y < count; y++) {
       const row = new Float32Array(stride);
       for (let o = 0; o < outputs; o++) row[o] = bias[o] + (labels ? labels[y * outputs + o] : 0);
@@ -324,7 +427,8 @@ const engine = (() => {
   // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart. Where rows
   // end inside a tile, its last rows are of no meaning, and nobody reads them.
   function runBlock(net, x, first, rows, y) {
-    const { sizes, strides, product, layers } = net, n = sizes[0];
+    const { sizes, strides, product, layers } = net,
+      n = sizes[0];
     for (let r = 0; r < rows; r++) {
       net.input.array.set(x.subarray((first + r) * n, (first + r + 1) * n), r * strides[0]);
     }
@@ -343,7 +447,8 @@ const engine = (() => {
     x = asFloats(x);
     if (x.length !== rows * net.inputs) throw new Error(`wanted ${rows} x ${net.inputs} inputs; given ${x.length}`);
     if (net.y_dim) checkLabels(y, rows, net.y_dim);
-    const { array } = net.layers[net.layers.length - 1].result, stride = net.strides[net.strides.length - 1];
+    const { array } = net.layers[net.layers.length - 1].result,
+      stride = net.strides[net.strides.length - 1];
     for (let first = 0; first < rows; first += BLOCK) {
       const n = Math.min(BLOCK, rows - first);
       runBlock(net, x, first, n, y);
@@ -373,8 +478,10 @@ const engine = (() => {
 
   // An encoder's q(z|x): mean and variance, each (rows, z_dim).
   function encode(net, x, rows = 1, y = null) {
-    const h = forward(net, x, rows, y), n = net.outputs / 2;
-    const m = new Float32Array(rows * n), v = new Float32Array(rows * n);
+    const h = forward(net, x, rows, y),
+      n = net.outputs / 2;
+    const m = new Float32Array(rows * n),
+      v = new Float32Array(rows * n);
     for (let r = 0; r < rows; r++) {
       for (let i = 0; i < n; i++) {
         m[r * n + i] = h[2 * r * n + i];
@@ -413,7 +520,8 @@ const engine = (() => {
 
   function logMeanExp(a) {
     if (!a.length) throw new Error("nothing to average");
-    let max = -Infinity, sum = 0;
+    let max = -Infinity,
+      sum = 0;
     for (let i = 0; i < a.length; i++) {
       if (Number.isNaN(a[i])) return NaN;
       if (a[i] > max) max = a[i];
@@ -432,12 +540,15 @@ const engine = (() => {
 
   // log N(z; m, diag(v)) of each row.
   function logNormal(z, m, v, dim, rows = 1) {
-    const zStep = rowStep("z", z, dim, rows), mStep = rowStep("m", m, dim, rows), vStep = rowStep("v", v, dim, rows);
+    const zStep = rowStep("z", z, dim, rows),
+      mStep = rowStep("m", m, dim, rows),
+      vStep = rowStep("v", v, dim, rows);
     const out = new Float64Array(rows);
     for (let r = 0; r < rows; r++) {
       let sum = dim * LOG_2PI;
       for (let i = 0; i < dim; i++) {
-        const d = z[r * zStep + i] - m[r * mStep + i], variance = v[r * vStep + i];
+        const d = z[r * zStep + i] - m[r * mStep + i],
+          variance = v[r * vStep + i];
         sum += Math.log(variance) + (d * d) / variance;
       }
       out[r] = -0.5 * sum;
@@ -448,8 +559,11 @@ const engine = (() => {
   // N(m, covariance) with all of its covariance, (dim, dim): `whiten`, the lower triangle of the inverse of its Cholesky
   // factor, row after row, makes of z - m standard normal numbers.
   function gaussian(m, covariance) {
-    const dim = m.length, factor = new Float64Array(dim * dim), inverse = new Float64Array(dim * dim);
-    if (covariance.length !== dim * dim) throw new Error(`covariance: wanted ${dim} x ${dim} numbers; given ${covariance.length}`);
+    const dim = m.length,
+      factor = new Float64Array(dim * dim),
+      inverse = new Float64Array(dim * dim);
+    if (covariance.length !== dim * dim)
+      throw new Error(`covariance: wanted ${dim} x ${dim} numbers; given ${covariance.length}`);
     const whiten = new Float64Array((dim * (dim + 1)) / 2);
     let constant = -0.5 * dim * LOG_2PI;
     for (let r = 0, i = 0; r < dim; r++) {
@@ -489,7 +603,8 @@ const engine = (() => {
       const end = Math.min(start + 1000, dim);
       let product = 1;
       for (let i = start; i < end; i++) {
-        const logit = a[at + i], size = Math.abs(logit);
+        const logit = a[at + i],
+          size = Math.abs(logit);
         sum += x[xAt + i] * logit - 0.5 * (logit + size);
         product *= 1 + Math.exp(-size);
       }
@@ -499,7 +614,8 @@ const engine = (() => {
   }
 
   function logBernoulli(x, logits, dim, rows = 1) {
-    const xStep = rowStep("x", x, dim, rows), step = rowStep("logits", logits, dim, rows);
+    const xStep = rowStep("x", x, dim, rows),
+      step = rowStep("logits", logits, dim, rows);
     const out = new Float64Array(rows);
     for (let r = 0; r < rows; r++) out[r] = logBernoulliRow(x, r * xStep, logits, r * step, dim);
     return out;
@@ -509,7 +625,8 @@ const engine = (() => {
   function klNormal(qm, qv, pm = null, pv = null) {
     let sum = 0;
     for (let i = 0; i < qm.length; i++) {
-      const d = qm[i] - (pm ? pm[i] : 0), variance = pv ? pv[i] : 1;
+      const d = qm[i] - (pm ? pm[i] : 0),
+        variance = pv ? pv[i] : 1;
       sum += Math.log(variance / qv[i]) + (qv[i] + d * d) / variance - 1;
     }
     return 0.5 * sum;
@@ -521,12 +638,14 @@ const engine = (() => {
   function mixture({ k, z_dim, weights }) {
     const known = mixtures.get(weights);
     if (known?.k === k && known.z_dim === z_dim) return known;
-    const buffer = copyBytes(weights), wanted = 8 * k * z_dim;
+    const buffer = copyBytes(weights),
+      wanted = 8 * k * z_dim;
     if (buffer.byteLength !== wanted) {
       const what = `a mixture of ${k} Gaussians in ${z_dim} dimensions`;
       throw new Error(`${what} takes ${wanted} bytes; given ${buffer.byteLength}`);
     }
-    const m = new Float32Array(buffer, 0, k * z_dim), v = new Float32Array(buffer, 4 * k * z_dim, k * z_dim);
+    const m = new Float32Array(buffer, 0, k * z_dim),
+      v = new Float32Array(buffer, 4 * k * z_dim, k * z_dim);
     checkFinite(m, "the mixture's means");
     checkFinite(v, "the mixture's variances");
     const precision = Float64Array.from(v, (variance) => 1 / variance);
@@ -537,7 +656,8 @@ const engine = (() => {
   }
 
   function logMixture(z, { k, z_dim, m, precision, constant }, rows = 1) {
-    const out = new Float64Array(rows), terms = new Float64Array(k);
+    const out = new Float64Array(rows),
+      terms = new Float64Array(k);
     for (let r = 0; r < rows; r++) {
       for (let j = 0, c = 0; j < k; j++) {
         let sum = 0;
@@ -575,18 +695,23 @@ const engine = (() => {
   // ---------------------------------------------------------------------------------------------
 
   function normals(seed) {
-    let s = seed | 0, spare = NaN;
+    let s = seed | 0,
+      spare = NaN;
     const split = () => {
       s = (s + 0x9e3779b9) | 0;
       let t = Math.imul(s ^ (s >>> 16), 0x21f0aaad);
       t = Math.imul(t ^ (t >>> 15), 0x735a2d97);
       return t ^ (t >>> 15);
     };
-    let a = split(), b = split(), c = split(), d = split();
+    let a = split(),
+      b = split(),
+      c = split(),
+      d = split();
 
     // A number strictly between 0 and 1.
     function uniform() {
-      const t = Math.imul(b, 5), result = Math.imul((t << 7) | (t >>> 25), 9);
+      const t = Math.imul(b, 5),
+        result = Math.imul((t << 7) | (t >>> 25), 9);
       const shifted = b << 9;
       c ^= a;
       d ^= b;
@@ -630,7 +755,8 @@ const engine = (() => {
   // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row. known: what it is for this x,
   // where an encoder has told already.
   function proposal({ enc, dec, cls }, x, { q = null, y = null, known = null } = {}) {
-    const y_dim = dec.y_dim, dim = dec.inputs;
+    const y_dim = dec.y_dim,
+      dim = dec.inputs;
     if (known) {
       if (y === null) return known;
       const [m, v] = [known.m, known.v].map((all) => all.subarray(y * dim, (y + 1) * dim));
@@ -665,7 +791,8 @@ const engine = (() => {
   // An index, drawn with probability e^log_p.
   function drawIndex(log_p, normals) {
     if (log_p.length === 1) return 0;
-    let u = normals.uniform(), i = 0;
+    let u = normals.uniform(),
+      i = 0;
     while (i < log_p.length - 1 && (u -= Math.exp(log_p[i])) > 0) i++;
     return i;
   }
@@ -673,9 +800,13 @@ const engine = (() => {
   // `count` log importance weights of x. A sample's draws follow one another, first y, then z, so
   // that the weights do not depend on how their number is cut into chunks.
   function drawWeights({ dec, prior }, x, { m, v, labels, log_q }, count, normals) {
-    const dim = dec.inputs, z = new Float32Array(count * dim), sd = Float64Array.from(v, Math.sqrt);
+    const dim = dec.inputs,
+      z = new Float32Array(count * dim),
+      sd = Float64Array.from(v, Math.sqrt);
     const y = labels && new Int32Array(count);
-    const kl = new Float64Array(count), rec = new Float64Array(count), logW = new Float64Array(count);
+    const kl = new Float64Array(count),
+      rec = new Float64Array(count),
+      logW = new Float64Array(count);
     const log_v = Float64Array.from(v, Math.log);
     for (let r = 0; r < count; r++) {
       const row = labels ? drawIndex(log_q, normals) : 0;
@@ -718,7 +849,9 @@ const engine = (() => {
 
   // Draws job.count weights in chunks: report(result) after each, then later(next chunk).
   function run(job, models, report, later) {
-    const { x, count, seed, options } = job, source = normals(seed), q = proposal(models, x, options);
+    const { x, count, seed, options } = job,
+      source = normals(seed),
+      q = proposal(models, x, options);
     let done = 0;
     const step = () => {
       if (job.cancelled) return;
@@ -733,7 +866,10 @@ const engine = (() => {
 
   // The Worker's side: {network}, {mixture}, {job} and {cancel} come in, {job, result | error} go out.
   function serve(scope) {
-    const parts = new Map(), jobs = new Map(), { port1, port2 } = new MessageChannel(), waiting = [];
+    const parts = new Map(),
+      jobs = new Map(),
+      { port1, port2 } = new MessageChannel(),
+      waiting = [];
     port1.onmessage = () => waiting.shift()();
     // A message to itself: a cancel gets in between, and setTimeout would wait 4 ms each time.
     const later = (step) => {
@@ -751,11 +887,19 @@ const engine = (() => {
       job: ({ id, job }) => {
         jobs.set(id, job);
         const models = Object.fromEntries(Object.entries(job.models).map(([name, part]) => [name, parts.get(part)]));
-        run(job, models, (result) => {
-          if (result.done === job.count) jobs.delete(id);
-          const arrays = Object.values(result).filter(ArrayBuffer.isView);
-          scope.postMessage({ id, result }, arrays.map((a) => a.buffer));
-        }, later);
+        run(
+          job,
+          models,
+          (result) => {
+            if (result.done === job.count) jobs.delete(id);
+            const arrays = Object.values(result).filter(ArrayBuffer.isView);
+            scope.postMessage(
+              { id, result },
+              arrays.map((a) => a.buffer),
+            );
+          },
+          later,
+        );
       },
     };
     scope.onmessage = ({ data }) => {
@@ -778,7 +922,8 @@ const engine = (() => {
     const text = [...source.split("\f\n").slice(0, name === "engine" ? 1 : 2), `\n${name}.serve(self);`];
     const isText = source.includes("\n");
     const url = isText ? URL.createObjectURL(new Blob(text, { type: "text/javascript" })) : source;
-    const worker = new Worker(url), settled = new AbortController();
+    const worker = new Worker(url),
+      settled = new AbortController();
     const settle = () => {
       settled.abort();
       clearTimeout(timer);
@@ -827,7 +972,8 @@ const engine = (() => {
 
   function send(crew, part) {
     if (!crew.sent.has(part)) {
-      const id = ++lastId, spec = { ...part.spec, weights: copyBytes(part.spec.weights) };
+      const id = ++lastId,
+        spec = { ...part.spec, weights: copyBytes(part.spec.weights) };
       crew.worker.postMessage({ type: part.layers ? "network" : "mixture", id, spec }, [spec.weights]);
       crew.sent.set(part, id);
     }
@@ -840,7 +986,12 @@ const engine = (() => {
     setTimeout(() => {
       if (job.cancelled) return;
       try {
-        run(job, job.models, (result) => result.done > job.done && job.take({ result }), (step) => setTimeout(step));
+        run(
+          job,
+          job.models,
+          (result) => result.done > job.done && job.take({ result }),
+          (step) => setTimeout(step),
+        );
       } catch (error) {
         job.take({ error: error.message });
       }
@@ -856,7 +1007,8 @@ const engine = (() => {
     replaces?.cancel();
     checkCount("count", count);
     checkCount("chunk", rest.chunk ?? CHUNK);
-    const crew = workerOf(source), id = ++lastId;
+    const crew = workerOf(source),
+      id = ++lastId;
     models = Object.fromEntries(Object.entries(models).filter(([, part]) => part));
     const order = structuredClone({ x: asFloats(x), count, seed, options: rest }); // x may change meanwhile
     const job = { ...order, models, done: 0, cancelled: false };
@@ -889,10 +1041,32 @@ const engine = (() => {
   }
 
   return {
-    network, forward, encode, mixture, normals,
-    sigmoid: elementwise(sigmoidOf), ink,
-    logMeanExp, logNormal, gaussian, logGaussian, logBernoulli, klNormal, logMixture, mixtureSample,
-    proposal, logSoftmax, logWeights, boundJob, serve, openWorker,
-    wasm, arithmetic, code, CODE, LANES, whole,
+    network,
+    forward,
+    encode,
+    mixture,
+    normals,
+    sigmoid: elementwise(sigmoidOf),
+    ink,
+    logMeanExp,
+    logNormal,
+    gaussian,
+    logGaussian,
+    logBernoulli,
+    klNormal,
+    logMixture,
+    mixtureSample,
+    proposal,
+    logSoftmax,
+    logWeights,
+    boundJob,
+    serve,
+    openWorker,
+    wasm,
+    arithmetic,
+    code,
+    CODE,
+    LANES,
+    whole,
   };
 })();

@@ -1,8 +1,11 @@
 // Four latents draw a face; every combination of their settings is held against a photo.
 
 async function renderFaces({ model, el }) {
-  const SIZE = 24, SHARP = 96;
-  const names = model.get("names"), reach = model.get("reach"), variance = model.get("noise") ** 2;
+  const SIZE = 24,
+    SHARP = 96;
+  const names = model.get("names"),
+    reach = model.get("reach"),
+    variance = model.get("noise") ** 2;
   const grain = ui.floats(model.get("grain"));
   const view = ui.frame(model, el, "Faces and their causes");
 
@@ -10,28 +13,34 @@ async function renderFaces({ model, el }) {
 
   // The head's own axes at each pixel, and how far out the pixel is (1 on the outline).
   function axesOf(tilt, size) {
-    const cos = Math.cos(0.2 * tilt), sin = Math.sin(0.2 * tilt);
+    const cos = Math.cos(0.2 * tilt),
+      sin = Math.sin(0.2 * tilt);
     return ui.range(size * size).map((i) => {
-      const right = -1.2 + (2.4 * (i % size)) / (size - 1), up = 1.2 - (2.4 * Math.floor(i / size)) / (size - 1);
-      const a = cos * right + sin * up, b = cos * up - sin * right;
+      const right = -1.2 + (2.4 * (i % size)) / (size - 1),
+        up = 1.2 - (2.4 * Math.floor(i / size)) / (size - 1);
+      const a = cos * right + sin * up,
+        b = cos * up - sin * right;
       return { right, a, b, r: (a / 0.85) ** 2 + b * b };
     });
   }
 
   const sigmoid = (a) => engine.sigmoid(a);
 
-  const lines = (head, smile) => Float64Array.from(head, ({ a, b, r }) => {
-    const outline = Math.exp(-(((r - 1) / 0.1) ** 2));
-    const eyes = Math.exp(-((Math.abs(a) - 0.33) ** 2 + (b - 0.22) ** 2) / 0.012);
-    const lips = -0.42 + 0.13 * smile * ((a / 0.4) ** 2 - 0.5);
-    const mouth = Math.exp(-(((b - lips) / 0.06) ** 2)) * sigmoid(25 * (0.42 - Math.abs(a)));
-    return 0.95 * Math.max(outline, eyes, mouth);
-  });
+  const lines = (head, smile) =>
+    Float64Array.from(head, ({ a, b, r }) => {
+      const outline = Math.exp(-(((r - 1) / 0.1) ** 2));
+      const eyes = Math.exp(-((Math.abs(a) - 0.33) ** 2 + (b - 0.22) ** 2) / 0.012);
+      const lips = -0.42 + 0.13 * smile * ((a / 0.4) ** 2 - 0.5);
+      const mouth = Math.exp(-(((b - lips) / 0.06) ** 2)) * sigmoid(25 * (0.42 - Math.abs(a)));
+      return 0.95 * Math.max(outline, eyes, mouth);
+    });
 
   // The shade without light, and what full light takes away.
   const dark = (head) => Float64Array.from(head, ({ r }) => 0.62 * sigmoid(12 * (1 - r)));
-  const lit = (head, light) => Float64Array.from(head, ({ right, r }) =>
-    Math.max(0, right * Math.sin(0.6 * light) + Math.sqrt(Math.max(0, 1 - r)) * Math.cos(0.6 * light)));
+  const lit = (head, light) =>
+    Float64Array.from(head, ({ right, r }) =>
+      Math.max(0, right * Math.sin(0.6 * light) + Math.sqrt(Math.max(0, 1 - r)) * Math.cos(0.6 * light)),
+    );
 
   function shadeOf(darkness, light, intensity) {
     const share = sigmoid(intensity);
@@ -39,7 +48,8 @@ async function renderFaces({ model, el }) {
   }
 
   function face([light, smile, tilt, intensity], size) {
-    const head = axesOf(tilt, size), shade = shadeOf(dark(head), lit(head, light), intensity);
+    const head = axesOf(tilt, size),
+      shade = shadeOf(dark(head), lit(head, light), intensity);
     return lines(head, smile).map((line, i) => Math.max(line, shade[i]));
   }
 
@@ -62,20 +72,36 @@ async function renderFaces({ model, el }) {
 
   // --- what is shown ---
 
-  const mine = ui.digit("photo", [SHARP, SHARP]), photoPicture = ui.digit("photo", [SIZE, SIZE]), best = ui.digit("photo", [SHARP, SHARP]);
+  const mine = ui.digit("photo", [SHARP, SHARP]),
+    photoPicture = ui.digit("photo", [SIZE, SIZE]),
+    best = ui.digit("photo", [SHARP, SHARP]);
   const bestCaption = ui.h("span");
   const numbers = ui.numbers([
     ["mine", "fit of your face, log p(x | z)"],
     ["best", "fit of the best guess, log p(x | z)"],
     ["log_px", "all faces together, log p(x)"],
   ]);
-  const counts = ui.sentence("{n} settings of each of 4 latents make {faces} faces. Comparing them took {time}. It takes {needed} of them to gather "
-    + "90% of the probability. Five latents would make {five} faces. Ten would make {ten} and take {wait}. Even ten switches, on or off, make {switches}.");
-  const bars = names.map((name) => ui.s("svg", { role: "img", viewBox: "0 0 200 44", preserveAspectRatio: "none",
-    style: "height:2.75rem; overflow:hidden" }));
+  const counts = ui.sentence(
+    "{n} settings of each of 4 latents make {faces} faces. Comparing them took {time}. It takes {needed} of them to gather " +
+      "90% of the probability. Five latents would make {five} faces. Ten would make {ten} and take {wait}. Even ten switches, on or off, make {switches}.",
+  );
+  const bars = names.map((name) =>
+    ui.s("svg", {
+      role: "img",
+      viewBox: "0 0 200 44",
+      preserveAspectRatio: "none",
+      style: "height:2.75rem; overflow:hidden",
+    }),
+  );
 
-  const rows = names.map((name, index) => ui.h("div", { class: "vw-grow vw-over" }, bars[index],
-    ui.slider(view, model, { trait: "z", index, name, min: -reach, max: reach, step: 0.1, digits: 1 })));
+  const rows = names.map((name, index) =>
+    ui.h(
+      "div",
+      { class: "vw-grow vw-over" },
+      bars[index],
+      ui.slider(view, model, { trait: "z", index, name, min: -reach, max: reach, step: 0.1, digits: 1 }),
+    ),
+  );
 
   const photographNext = (of) => () => {
     const seed = (model.get("seed") + 1) % 2 ** 31;
@@ -88,20 +114,58 @@ async function renderFaces({ model, el }) {
 
   const guess = ui.captioned(best, bestCaption);
   const barsSay = ui.h("p", { class: "vw-heading" }, "A bar says how probable a setting is, given the photo.");
-  const fineness = ui.h("div", { style: "--vw-label: 5.2rem" },
-    ui.slider(view, model, { trait: "n", name: "settings", label: "settings of each latent", min: 2, max: 15, step: 1, digits: 0 }));
+  const fineness = ui.h(
+    "div",
+    { style: "--vw-label: 5.2rem" },
+    ui.slider(view, model, {
+      trait: "n",
+      name: "settings",
+      label: "settings of each latent",
+      min: 2,
+      max: 15,
+      step: 1,
+      digits: 0,
+    }),
+  );
   const mark = ui.checkbox(view, model, { trait: "reveal", label: "mark what was photographed" });
   view.body.append(
-    ui.h("div", { class: "vw-row vw-trio" }, ui.captioned(mine, "your face"), ui.captioned(photoPicture, "the photo x"), guess),
+    ui.h(
+      "div",
+      { class: "vw-row vw-trio" },
+      ui.captioned(mine, "your face"),
+      ui.captioned(photoPicture, "the photo x"),
+      guess,
+    ),
     ui.h("p", { class: "vw-heading" }, "The sliders set the latents z of your face."),
     ui.h("div", { class: "vw-row", style: "gap: 0.2rem 1.6rem; --vw-label: 5.2rem" }, rows),
     ui.h("div", {}, numbers.table),
-    ui.h("div", {}, ui.answerButton(view, model, "what comparing every face finds",
-      [guess, ...bars, barsSay, fineness, mark, numbers.rows.best, numbers.rows.log_px, counts.line])),
-    barsSay, fineness, counts.line,
-    ui.h("div", { class: "vw-row", style: "gap: 0.5rem" },
-      ui.button("Photograph your face", photographNext(() => [...model.get("z")])),
-      ui.button("Photograph a stranger", photographNext(stranger)), mark),
+    ui.h(
+      "div",
+      {},
+      ui.answerButton(view, model, "what comparing every face finds", [
+        guess,
+        ...bars,
+        barsSay,
+        fineness,
+        mark,
+        numbers.rows.best,
+        numbers.rows.log_px,
+        counts.line,
+      ]),
+    ),
+    barsSay,
+    fineness,
+    counts.line,
+    ui.h(
+      "div",
+      { class: "vw-row", style: "gap: 0.5rem" },
+      ui.button(
+        "Photograph your face",
+        photographNext(() => [...model.get("z")]),
+      ),
+      ui.button("Photograph a stranger", photographNext(stranger)),
+      mark,
+    ),
   );
 
   // --- every combination ---
@@ -111,27 +175,31 @@ async function renderFaces({ model, el }) {
 
   function compare() {
     stop?.();
-    const n = model.get("n"), total = n ** 4;
+    const n = model.get("n"),
+      total = n ** 4;
     const settings = ui.range(n).map((i) => -reach + (2 * reach * i) / (n - 1));
     const ones = new Float32Array(1).fill(1);
     const raw = settings.map((z) => engine.logNormal([z], [0], ones, 1)[0]);
     const logPrior = raw.map((value) => value - engine.logMeanExp(raw) - Math.log(n)); // on the grid it adds up to one
     const tilted = []; // for each tilt what does not depend on the light
     const logJoint = new Float64Array(total);
-    let pair = 0, busy = 0; // pairs of a light angle and a tilt
+    let pair = 0,
+      busy = 0; // pairs of a light angle and a tilt
     stop = ui.slices(view, () => {
       const start = performance.now();
-      const i = Math.floor(pair / n), k = pair % n;
+      const i = Math.floor(pair / n),
+        k = pair % n;
       if (!tilted[k]) {
         const head = axesOf(settings[k], SIZE);
         tilted[k] = { head, darkness: dark(head), smiles: settings.map((smile) => lines(head, smile)) };
       }
-      const { head, darkness, smiles } = tilted[k], light = lit(head, settings[i]);
+      const { head, darkness, smiles } = tilted[k],
+        light = lit(head, settings[i]);
       settings.forEach((intensity, l) => {
         const shade = shadeOf(darkness, light, intensity);
         for (let j = 0; j < n; j++) {
-          logJoint[((i * n + j) * n + k) * n + l] = logLikelihood(photo, smiles[j], shade)
-            + logPrior[i] + logPrior[j] + logPrior[k] + logPrior[l];
+          logJoint[((i * n + j) * n + k) * n + l] =
+            logLikelihood(photo, smiles[j], shade) + logPrior[i] + logPrior[j] + logPrior[k] + logPrior[l];
         }
       });
       busy += performance.now() - start;
@@ -155,8 +223,17 @@ async function renderFaces({ model, el }) {
     let needed = 0;
     for (let sum = 0; sum < 0.9; needed++) sum += sorted[sorted.length - 1 - needed];
     const at = indices(top);
-    found = { n, settings, marginals, needed, busy, log_px, share: posterior[top], z: at.map((index) => settings[index]),
-              best: logJoint[top] - at.reduce((sum, index) => sum + logPrior[index], 0) };
+    found = {
+      n,
+      settings,
+      marginals,
+      needed,
+      busy,
+      log_px,
+      share: posterior[top],
+      z: at.map((index) => settings[index]),
+      best: logJoint[top] - at.reduce((sum, index) => sum + logPrior[index], 0),
+    };
     showFound();
   }
 
@@ -168,28 +245,61 @@ async function renderFaces({ model, el }) {
     best.setAttribute("aria-label", `The most probable face: ${sentence(z)}`);
     numbers.show({ best: found.best, log_px });
     counts.show({
-      n, faces: n ** 4, needed, five: n ** 5, ten: n ** 10, switches: 2 ** 10,
-      time: ui.duration(busy / 1000), wait: ui.duration((busy / 1000) * n ** 6),
+      n,
+      faces: n ** 4,
+      needed,
+      five: n ** 5,
+      ten: n ** 10,
+      switches: 2 ** 10,
+      time: ui.duration(busy / 1000),
+      wait: ui.duration((busy / 1000) * n ** 6),
     });
     // The bars stand over the places that the slider's thumb takes: its range is 200 wide here, bars hang over its ends.
-    const width = 200 / (n - 1), unit = 42 / Math.max(...marginals.map((p) => Math.max(...p)));
+    const width = 200 / (n - 1),
+      unit = 42 / Math.max(...marginals.map((p) => Math.max(...p)));
     marginals.forEach((p, latent) => {
       const truth = model.get("reveal") && 100 * (1 + model.get("truth")[latent] / reach);
       bars[latent].replaceChildren(
-        ...settings.map((_, i) => ui.s("rect", { x: (i - 0.4) * width, width: 0.8 * width, y: 43 - unit * p[i], height: unit * p[i] + 1,
-                                                fill: ui.INK, "fill-opacity": 0.4, "data-value": p[i] })),
-        ...(truth === false ? [] : [ui.s("line", { x1: truth, x2: truth, y1: 0, y2: 44, stroke: ui.INK, "stroke-width": 3,
-                                                  "vector-effect": "non-scaling-stroke" })]));
+        ...settings.map((_, i) =>
+          ui.s("rect", {
+            x: (i - 0.4) * width,
+            width: 0.8 * width,
+            y: 43 - unit * p[i],
+            height: unit * p[i] + 1,
+            fill: ui.INK,
+            "fill-opacity": 0.4,
+            "data-value": p[i],
+          }),
+        ),
+        ...(truth === false
+          ? []
+          : [
+              ui.s("line", {
+                x1: truth,
+                x2: truth,
+                y1: 0,
+                y2: 44,
+                stroke: ui.INK,
+                "stroke-width": 3,
+                "vector-effect": "non-scaling-stroke",
+              }),
+            ]),
+      );
       const likely = p.indexOf(Math.max(...p));
-      bars[latent].setAttribute("aria-label",
-        `${names[latent]}: ${ui.format(settings[likely], 1)} is most probable, with ${ui.format(100 * p[likely], 0)}%`);
+      bars[latent].setAttribute(
+        "aria-label",
+        `${names[latent]}: ${ui.format(settings[likely], 1)} is most probable, with ${ui.format(100 * p[likely], 0)}%`,
+      );
     });
     say();
   }
 
   const sentence = (z) => names.map((name, i) => `${name} ${ui.format(z[i], 1)}`).join(", ");
   function say() {
-    const others = found && model.get("answer") ? ` Of ${(found.n ** 4).toLocaleString("en")} faces the most probable one has ${sentence(found.z)}.` : "";
+    const others =
+      found && model.get("answer")
+        ? ` Of ${(found.n ** 4).toLocaleString("en")} faces the most probable one has ${sentence(found.z)}.`
+        : "";
     view.say(`Your face has ${sentence(model.get("z"))}.${others}`);
   }
 
@@ -203,7 +313,10 @@ async function renderFaces({ model, el }) {
 
   function takePhoto() {
     photo = photograph();
-    ui.paint(photoPicture, photo.map((value) => Math.min(1, Math.max(0, (value + 0.7) / 2.4))));
+    ui.paint(
+      photoPicture,
+      photo.map((value) => Math.min(1, Math.max(0, (value + 0.7) / 2.4))),
+    );
     photoPicture.setAttribute("aria-label", "The photo: a small, noisy face");
   }
 

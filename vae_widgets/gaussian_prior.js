@@ -1,7 +1,8 @@
 // A bivariate normal, and the product of its two marginals.
 
 async function renderGaussianPrior({ model, el }) {
-  const EXTENT = 4, DRAWS = 400;
+  const EXTENT = 4,
+    DRAWS = 400;
   const view = ui.frame(model, el, "A bivariate normal and the product of its marginals");
   const epsilon = engine.normals(1).fill(new Float64Array(2 * DRAWS));
 
@@ -21,27 +22,45 @@ async function renderGaussianPrior({ model, el }) {
     signal: view.signal,
     label: "The plane of two latents",
   });
-  const pair = (trait, name, limits) => [0, 1].map((index) =>
-    ui.slider(view, model, { trait, index, name: name + ui.subscript(index + 1), ...limits }));
+  const pair = (trait, name, limits) =>
+    [0, 1].map((index) => ui.slider(view, model, { trait, index, name: name + ui.subscript(index + 1), ...limits }));
 
   view.body.append(
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow", style: "max-width: 28rem" }, plane.canvas,
-        ui.h("p", { class: "vw-heading" },
-          "Rings hold 50, 80 and 95%. Full ones are the joint’s, dashed ones the product’s. At the edges stands each latent by itself.")),
-      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
+    ui.h(
+      "div",
+      { class: "vw-row" },
+      ui.h(
+        "div",
+        { class: "vw-grow", style: "max-width: 28rem" },
+        plane.canvas,
+        ui.h(
+          "p",
+          { class: "vw-heading" },
+          "Rings hold 50, 80 and 95%. Full ones are the joint’s, dashed ones the product’s. At the edges stands each latent by itself.",
+        ),
+      ),
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
         ui.slider(view, model, { trait: "rho", name: "correlation", min: -0.95, max: 0.95 }),
         pair("m", "mean of z", { min: -2, max: 2 }),
         pair("sd", "spread of z", { min: 0.3, max: 2 }),
         pair("z", "point z", { min: -EXTENT, max: EXTENT }),
-        ui.h("div", {}, numbers.table), verdict)),
+        ui.h("div", {}, numbers.table),
+        verdict,
+      ),
+    ),
   );
 
   const one = (z, m, sd) => engine.logNormal([z], [m], [sd * sd], 1)[0];
 
   function densities() {
-    const [m1, m2] = model.get("m"), [s1, s2] = model.get("sd"), rho = model.get("rho"), [z1, z2] = model.get("z");
-    const log_1 = one(z1, m1, s1), log_2 = one(z2, m2, s2);
+    const [m1, m2] = model.get("m"),
+      [s1, s2] = model.get("sd"),
+      rho = model.get("rho"),
+      [z1, z2] = model.get("z");
+    const log_1 = one(z1, m1, s1),
+      log_2 = one(z2, m2, s2);
     // The chain rule: p(z1) p(z2 | z1), both univariate normals.
     const log_2_given_1 = one(z2, m2 + rho * (s2 / s1) * (z1 - m1), s2 * Math.sqrt(1 - rho * rho));
     return { log_1, log_2, product: log_1 + log_2, joint: log_1 + log_2_given_1, difference: log_2_given_1 - log_2 };
@@ -49,7 +68,8 @@ async function renderGaussianPrior({ model, el }) {
 
   // A standard normal pair turned into one with these means, spreads and correlation.
   function placeOf(e1, e2, rho) {
-    const [m1, m2] = model.get("m"), [s1, s2] = model.get("sd");
+    const [m1, m2] = model.get("m"),
+      [s1, s2] = model.get("sd");
     return [m1 + s1 * e1, m2 + s2 * (rho * e1 + Math.sqrt(1 - rho * rho) * e2)];
   }
 
@@ -66,7 +86,10 @@ async function renderGaussianPrior({ model, el }) {
   }
 
   function draw(context, place, scale) {
-    const rho = model.get("rho"), [m1, m2] = model.get("m"), [s1, s2] = model.get("sd"), [z1, z2] = model.get("z");
+    const rho = model.get("rho"),
+      [m1, m2] = model.get("m"),
+      [s1, s2] = model.get("sd"),
+      [z1, z2] = model.get("z");
     context.lineWidth = 1;
     context.strokeStyle = ui.COLOURS.line;
     context.strokeRect(0.5, 0.5, 2 * EXTENT * scale - 1, 2 * EXTENT * scale - 1);
@@ -96,7 +119,10 @@ async function renderGaussianPrior({ model, el }) {
     context.setLineDash([]);
     // The marginals stand on the edges.
     context.strokeStyle = ui.INK;
-    for (const [m, s, at] of [[m1, s1, (z, p) => place(z, p - EXTENT)], [m2, s2, (z, p) => place(p - EXTENT, z)]]) {
+    for (const [m, s, at] of [
+      [m1, s1, (z, p) => place(z, p - EXTENT)],
+      [m2, s2, (z, p) => place(p - EXTENT, z)],
+    ]) {
       context.beginPath();
       for (let i = 0; i <= 160; i++) {
         const z = EXTENT * (i / 80 - 1);
@@ -107,14 +133,22 @@ async function renderGaussianPrior({ model, el }) {
   }
 
   function update() {
-    const shown = densities(), gap = ui.format(Math.abs(shown.difference));
+    const shown = densities(),
+      gap = ui.format(Math.abs(shown.difference));
     numbers.show(shown);
     plane.redraw();
-    verdict.textContent = model.get("rho") === 0
-      ? "At correlation 0 the latents are independent. The joint is the product at every point."
-      : `The latents are correlated. The product is no longer the joint: at this point it is ${gap} nats too ${shown.difference < 0 ? "high" : "low"}.`;
-    const at = model.get("z").map((value) => ui.format(value)).join(", ");
-    plane.canvas.setAttribute("aria-label", `A bivariate normal with correlation ${ui.format(model.get("rho"))}, and the point (${at})`);
+    verdict.textContent =
+      model.get("rho") === 0
+        ? "At correlation 0 the latents are independent. The joint is the product at every point."
+        : `The latents are correlated. The product is no longer the joint: at this point it is ${gap} nats too ${shown.difference < 0 ? "high" : "low"}.`;
+    const at = model
+      .get("z")
+      .map((value) => ui.format(value))
+      .join(", ");
+    plane.canvas.setAttribute(
+      "aria-label",
+      `A bivariate normal with correlation ${ui.format(model.get("rho"))}, and the point (${at})`,
+    );
     view.say(`At (${at}), log p(z₁, z₂) = ${ui.format(shown.joint)} nats. ${verdict.textContent}`);
   }
 

@@ -7,7 +7,10 @@ async function renderGradientNoise({ model, el }) {
   const variances = model.get("variances");
   const [vMin, vMax] = [variances[0], variances.at(-1)];
   const GRID = ui.range(81).map((i) => vMin * (vMax / vMin) ** (i / 80));
-  const LINES = [["plain", "plain", ui.COLOURS.one], ["dreg", "doubly reparameterised", ui.COLOURS.other]];
+  const LINES = [
+    ["plain", "plain", ui.COLOURS.one],
+    ["dreg", "doubly reparameterised", ui.COLOURS.other],
+  ];
   const view = ui.frame(model, el, "Whose gradient is noisier?");
   const { s } = ui;
 
@@ -15,14 +18,23 @@ async function renderGradientNoise({ model, el }) {
 
   const Z = ui.range(121).map((i) => i / 15 - 4);
   const densities = ui.axes({
-    height: 170, label: "The posterior and q", x: { min: -4, max: 4, label: "z" }, y: { min: 0, max: 0.95, ticks: [0, 0.4, 0.8], label: "density" },
+    height: 170,
+    label: "The posterior and q",
+    x: { min: -4, max: 4, label: "z" },
+    y: { min: 0, max: 0.95, ticks: [0, 0.4, 0.8], label: "density" },
   });
-  const normal = (v) => [...engine.logNormal(Float64Array.from(Z), [0], [v], 1, Z.length)].map((log, i) => [densities.x(Z[i]), densities.y(Math.exp(log))]);
+  const normal = (v) =>
+    [...engine.logNormal(Float64Array.from(Z), [0], [v], 1, Z.length)].map((log, i) => [
+      densities.x(Z[i]),
+      densities.y(Math.exp(log)),
+    ]);
   const q = s("path", { fill: ui.COLOURS.q, "fill-opacity": 0.15, stroke: ui.COLOURS.q, "stroke-width": 2.5 });
   densities.plot.append(s("path", { d: ui.path(normal(1)), fill: ui.INK, "fill-opacity": 0.3 }), q);
 
   const draws = ui.axes({
-    height: 140, label: "Single gradients", x: { min: -5, max: 5, label: "single gradients, and two standard deviations" },
+    height: 140,
+    label: "Single gradients",
+    x: { min: -5, max: 5, label: "single gradients, and two standard deviations" },
     y: { min: 0, max: 2, ticks: [] },
   });
   const rows = LINES.map(([, , colour], i) => {
@@ -33,27 +45,49 @@ async function renderGradientNoise({ model, el }) {
   });
 
   const curves = ui.axes({
-    height: 300, label: "Noise by the variance of q",
+    height: 300,
+    label: "Noise by the variance of q",
     x: { min: vMin, max: vMax, log: true, ticks: [0.2, 0.5, 1, 2, 4], label: "variance of q, v" },
     y: { min: LEAST, max: MOST, log: true, ticks: [0.01, 0.1, 1, 10], label: "noise: variance of a single gradient" },
   });
   const place = (v, noise) => [curves.x(v), curves.y(Math.max(noise, LEAST / 2))]; // what is less is out of sight
-  const now = s("line", { y1: curves.y(LEAST), y2: curves.y(MOST), stroke: ui.COLOURS.muted, "stroke-dasharray": "4 3" });
+  const now = s("line", {
+    y1: curves.y(LEAST),
+    y2: curves.y(MOST),
+    stroke: ui.COLOURS.muted,
+    "stroke-dasharray": "4 3",
+  });
   const lines = LINES.map(([, , colour]) => s("path", { fill: "none", stroke: colour, "stroke-width": 2.5 }));
   const dots = LINES.map(([, , colour]) => s("circle", { r: 5, fill: colour }));
   curves.plot.append(now, ...lines, ...dots);
 
-  const numbers = ui.numbers([
-    ...LINES.map(([key, label, colour]) => [key, `noise, ${label}`, colour]), ["ratio", "second over first"],
-  ], { unit: "" });
+  const numbers = ui.numbers(
+    [...LINES.map(([key, label, colour]) => [key, `noise, ${label}`, colour]), ["ratio", "second over first"]],
+    { unit: "" },
+  );
   view.body.append(
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow", style: "flex-basis: 17rem" },
-        densities.svg, ui.keys([[ui.INK, "posterior"], ["q", "q"]]), draws.svg),
-      ui.h("div", { class: "vw-grow vw-column", style: "flex-basis: 17rem; --vw-label: 6.5rem" }, curves.svg,
+    ui.h(
+      "div",
+      { class: "vw-row" },
+      ui.h(
+        "div",
+        { class: "vw-grow", style: "flex-basis: 17rem" },
+        densities.svg,
+        ui.keys([
+          [ui.INK, "posterior"],
+          ["q", "q"],
+        ]),
+        draws.svg,
+      ),
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column", style: "flex-basis: 17rem; --vw-label: 6.5rem" },
+        curves.svg,
         ui.slider(view, model, { trait: "v", name: "variance of q", values: variances }),
         ui.slider(view, model, { trait: "k", name: "weights k", values: model.get("weights"), show: String }),
-        numbers.table)),
+        numbers.table,
+      ),
+    ),
   );
 
   // --- the gradients: of log (1/k) sum w, with respect to the mean of q ---
@@ -99,7 +133,8 @@ async function renderGradientNoise({ model, el }) {
     e = epsilon(k);
     const all = GRID.map((v) => gradients(e, k, v));
     LINES.forEach(([key], i) =>
-      ui.put(lines[i], { d: ui.path(GRID.map((v, at) => place(v, variance(all[at][key])))) }));
+      ui.put(lines[i], { d: ui.path(GRID.map((v, at) => place(v, variance(all[at][key])))) }),
+    );
   }
 
   function update() {
@@ -113,11 +148,14 @@ async function renderGradientNoise({ model, el }) {
       const [top, bottom, sd] = [draws.y(1.85 - i), draws.y(1.25 - i), Math.sqrt(shown[key])];
       const [cx, cy] = place(v, shown[key]);
       ui.put(dots[i], { cx, cy });
-      ui.put(rows[i].strokes, { d: [...found[key].slice(0, SHOWN)].map((g) => `M${draws.x(g).toFixed(1)} ${top}V${bottom}`).join("") });
+      ui.put(rows[i].strokes, {
+        d: [...found[key].slice(0, SHOWN)].map((g) => `M${draws.x(g).toFixed(1)} ${top}V${bottom}`).join(""),
+      });
       ui.put(rows[i].reach, { x1: draws.x(-2 * sd), x2: draws.x(2 * sd) });
     });
     numbers.show({ ...shown, ratio: shown.dreg / shown.plain });
-    const words = `q with variance ${ui.format(v)}, ${k} ${k === 1 ? "weight" : "weights"}: the plain gradient's noise is ` +
+    const words =
+      `q with variance ${ui.format(v)}, ${k} ${k === 1 ? "weight" : "weights"}: the plain gradient's noise is ` +
       `${ui.format(shown.plain)}, the doubly reparameterised one's ${ui.format(shown.dreg)}`;
     curves.svg.setAttribute("aria-label", `Noise of both gradients by the variance of q. ${words}.`);
     view.say(words);

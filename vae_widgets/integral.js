@@ -2,23 +2,37 @@
 
 async function renderIntegral({ model, el }) {
   const decoder = await ui.network(model, "decoder");
-  const digits = ui.digitsOf(model.get("digits"), model.get("raster")), labels = ui.bytes(model.get("labels"));
-  const exact = model.get("exact"), spots = model.get("spots");
-  const limit = model.get("limit"), sizes = model.get("sizes"), counts = model.get("counts");
-  const FINEST = sizes.at(-1), MOST = counts.at(-1);
+  const digits = ui.digitsOf(model.get("digits"), model.get("raster")),
+    labels = ui.bytes(model.get("labels"));
+  const exact = model.get("exact"),
+    spots = model.get("spots");
+  const limit = model.get("limit"),
+    sizes = model.get("sizes"),
+    counts = model.get("counts");
+  const FINEST = sizes.at(-1),
+    MOST = counts.at(-1);
   const SHOWN = 51; // grid points along a side of the plane's picture; the grids up to it are always computed
   const CLOSE = 41; // and of the close-up's
   const BATCH = 32; // decodes in one slice
   const MARGIN = 100; // nats below the peak: what lies deeper in the grid of SHOWN is not looked at more finely
   // A link may ask for what is not on the sliders.
-  for (const [trait, allowed] of [["n", sizes], ["m", counts], ["method", ["grid", "samples"]]]) {
+  for (const [trait, allowed] of [
+    ["n", sizes],
+    ["m", counts],
+    ["method", ["grid", "samples"]],
+  ]) {
     if (!allowed.includes(model.get(trait))) model.set(trait, model.get("_defaults")[trait]);
   }
   const view = ui.frame(model, el, "The integral behind log p(x)");
 
   // --- what is shown ---
 
-  const wide = ui.plane({ extent: limit, draw: drawPlane, signal: view.signal, label: "The integrand over the latent plane" });
+  const wide = ui.plane({
+    extent: limit,
+    draw: drawPlane,
+    signal: view.signal,
+    label: "The integrand over the latent plane",
+  });
   const near = ui.plane({ extent: 1, draw: drawNear, signal: view.signal, label: "The integrand where it is largest" });
   const numbers = ui.numbers([
     ["exact", "log p(x), exact", "truth"],
@@ -37,47 +51,117 @@ async function renderIntegral({ model, el }) {
   const ticks = [-1000, -100, -10, -1, 0, 1, 10];
   const powers = [1, 10, 100, 1000, 10_000, 100_000];
   const plot = ui.axes({
-    width: 420, height: 250, left: 58, label: "Error of both estimates by the number of decodes",
-    x: { min: 1, max: 200_000, log: true, ticks: powers, label: "decodes", format: (value) => value.toLocaleString("en") },
-    y: { min: bend(-5000), max: bend(30), ticks: ticks.map(bend), label: "error (nats)",
-         format: (value) => String(Math.round(10 * Math.sinh(value)) / 100).replace(/\.\d+/, "").replace("-", "−") },
+    width: 420,
+    height: 250,
+    left: 58,
+    label: "Error of both estimates by the number of decodes",
+    x: {
+      min: 1,
+      max: 200_000,
+      log: true,
+      ticks: powers,
+      label: "decodes",
+      format: (value) => value.toLocaleString("en"),
+    },
+    y: {
+      min: bend(-5000),
+      max: bend(30),
+      ticks: ticks.map(bend),
+      label: "error (nats)",
+      format: (value) =>
+        String(Math.round(10 * Math.sinh(value)) / 100)
+          .replace(/\.\d+/, "")
+          .replace("-", "−"),
+    },
   });
   const curves = ui.s("g");
   plot.plot.append(curves);
 
-  const errors = ui.h("div", { class: "vw-grow" }, plot.svg,
-    ui.keys([["one", "error of each grid"], ["prior", "error of the samples, as they come"]]));
+  const errors = ui.h(
+    "div",
+    { class: "vw-grow" },
+    plot.svg,
+    ui.keys([
+      ["one", "error of each grid"],
+      ["prior", "error of the samples, as they come"],
+    ]),
+  );
   view.body.append(
     ui.digitChoice(view, model, digits, { labels, legend: "The digit x" }),
-    ui.h("div", { class: "vw-row vw-two" },
-      ui.h("div", {}, wide.canvas,
-        ui.h("p", { class: "vw-heading" }, "log p(x | z) p(z) over the plane, down to 60 nats below its peak. The rings are the prior.")),
-      ui.h("div", {}, near.canvas,
-        ui.h("p", { class: "vw-heading" }, "p(x | z) p(z) in the small square. What falls in here makes the sum."))),
-    ui.radio(view, model, { trait: "method", legend: "Show the points of", options: [["grid", "the grid"], ["samples", "the samples"]] }),
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
+    ui.h(
+      "div",
+      { class: "vw-row vw-two" },
+      ui.h(
+        "div",
+        {},
+        wide.canvas,
+        ui.h(
+          "p",
+          { class: "vw-heading" },
+          "log p(x | z) p(z) over the plane, down to 60 nats below its peak. The rings are the prior.",
+        ),
+      ),
+      ui.h(
+        "div",
+        {},
+        near.canvas,
+        ui.h("p", { class: "vw-heading" }, "p(x | z) p(z) in the small square. What falls in here makes the sum."),
+      ),
+    ),
+    ui.radio(view, model, {
+      trait: "method",
+      legend: "Show the points of",
+      options: [
+        ["grid", "the grid"],
+        ["samples", "the samples"],
+      ],
+    }),
+    ui.h(
+      "div",
+      { class: "vw-row" },
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
         ui.slider(view, model, { trait: "n", name: "grid, a side", values: sizes, digits: 0 }),
-        ui.slider(view, model, { trait: "m", name: "samples", values: counts, show: (value) => value.toLocaleString("en") }),
+        ui.slider(view, model, {
+          trait: "m",
+          name: "samples",
+          values: counts,
+          show: (value) => value.toLocaleString("en"),
+        }),
         ui.slider(view, model, { trait: "latents", name: "latents", min: 1, max: 20, step: 1, digits: 0 }),
-        ui.h("div", { class: "vw-buttons" },
+        ui.h(
+          "div",
+          { class: "vw-buttons" },
           ui.button("Other samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
-          ui.answerButton(view, model, "the exact value", [errors, numbers.rows.exact, numbers.rows.grid_error, numbers.rows.samples_error])),
-        ui.h("div", {}, numbers.table)),
-      errors),
+          ui.answerButton(view, model, "the exact value", [
+            errors,
+            numbers.rows.exact,
+            numbers.rows.grid_error,
+            numbers.rows.samples_error,
+          ]),
+        ),
+        ui.h("div", {}, numbers.table),
+      ),
+      errors,
+    ),
     ui.h("div", {}, work.line, more.line, time.line),
   );
 
   // --- the integrand, point by point: every decode serves all digits ---
 
   const standard = [new Float32Array(2), new Float32Array(2).fill(1)];
-  let decoded = 0, busy = 0; // since the page was opened, in points and ms
+  let decoded = 0,
+    busy = 0; // since the page was opened, in points and ms
 
   function logJoints(z, some = digits) {
-    const start = performance.now(), rows = z.length / 2;
+    const start = performance.now(),
+      rows = z.length / 2;
     const logits = engine.forward(decoder, z, rows);
     const log_prior = engine.logNormal(z, ...standard, 2, rows);
-    const joints = some.map((x) => engine.logBernoulli(x, logits, decoder.outputs, rows).map((value, i) => value + log_prior[i]));
+    const joints = some.map((x) =>
+      engine.logBernoulli(x, logits, decoder.outputs, rows).map((value, i) => value + log_prior[i]),
+    );
     decoded += rows;
     busy += performance.now() - start;
     return joints;
@@ -113,7 +197,8 @@ async function renderIntegral({ model, el }) {
   const refined = new Map(); // [digit, n] -> { spacing, todo: indices, isDone }
 
   function neighbours(values, spacing) {
-    const found = new Set(), half = spacing / 2;
+    const found = new Set(),
+      half = spacing / 2;
     let top = -Infinity;
     for (let row = 0; row < FINEST; row += spacing) {
       for (let column = 0; column < FINEST; column += spacing) {
@@ -127,7 +212,8 @@ async function renderIntegral({ model, el }) {
         if (!(values[FINEST * row + column] >= least)) continue;
         for (const r of [row - half, row, row + half]) {
           for (const c of [column - half, column, column + half]) {
-            if (r >= 0 && c >= 0 && r < FINEST && c < FINEST && Number.isNaN(values[FINEST * r + c])) found.add(FINEST * r + c);
+            if (r >= 0 && c >= 0 && r < FINEST && c < FINEST && Number.isNaN(values[FINEST * r + c]))
+              found.add(FINEST * r + c);
           }
         }
       }
@@ -156,20 +242,28 @@ async function renderIntegral({ model, el }) {
     if (!isDone(n, digit)) return { log_px: NaN, count: 0 };
     const key = `${digit} ${n}`;
     if (!sums.has(key)) {
-      const terms = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, i)]).filter((term) => !Number.isNaN(term));
+      const terms = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, i)]).filter(
+        (term) => !Number.isNaN(term),
+      );
       const count = terms.length;
-      sums.set(key, { count, log_px: engine.logMeanExp(terms) + Math.log(count) + 2 * Math.log((2 * limit) / (n - 1)) });
+      sums.set(key, {
+        count,
+        log_px: engine.logMeanExp(terms) + Math.log(count) + 2 * Math.log((2 * limit) / (n - 1)),
+      });
     }
     return sums.get(key);
   }
 
   const closeUps = digits.map(() => ({ values: new Float64Array(CLOSE * CLOSE), filled: 0 }));
   function extendCloseUp(digit) {
-    const { values, filled } = closeUps[digit], [m1, m2, half] = spots[digit];
+    const { values, filled } = closeUps[digit],
+      [m1, m2, half] = spots[digit];
     const rows = Math.min(BATCH, values.length - filled);
     const z = Float32Array.from({ length: 2 * rows }, (_, k) => {
       const i = filled + (k >> 1);
-      return k % 2 ? m2 + half * (1 - (2 * Math.floor(i / CLOSE)) / (CLOSE - 1)) : m1 + half * ((2 * (i % CLOSE)) / (CLOSE - 1) - 1);
+      return k % 2
+        ? m2 + half * (1 - (2 * Math.floor(i / CLOSE)) / (CLOSE - 1))
+        : m1 + half * ((2 * (i % CLOSE)) / (CLOSE - 1) - 1);
     });
     values.set(logJoints(z, [digits[digit]])[0], filled);
     closeUps[digit].filled += rows;
@@ -181,12 +275,13 @@ async function renderIntegral({ model, el }) {
     if (running) return;
     running = true;
     ui.slices(view, () => {
-      const digit = model.get("digit"), n = model.get("n");
+      const digit = model.get("digit"),
+        n = model.get("n");
       const small = sizes.find((size) => size <= SHOWN && !isDone(size, digit));
       if (small < 30) extendGrid(small);
       else if (closeUps[digit].filled < CLOSE * CLOSE) extendCloseUp(digit);
       else if (small) extendGrid(small);
-      else if (!isDone(n)) (isRefined(n) ? refineGrid(digit, n) : extendGrid(n));
+      else if (!isDone(n)) isRefined(n) ? refineGrid(digit, n) : extendGrid(n);
       else running = false;
       redraw(running ? 100 : 0);
       return !running;
@@ -199,33 +294,49 @@ async function renderIntegral({ model, el }) {
   view.signal.addEventListener("abort", () => drawn.job?.cancel());
 
   function sample() {
-    const digit = model.get("digit"), seed = model.get("seed"), m = model.get("m"), key = `${digit} ${seed}`;
+    const digit = model.get("digit"),
+      seed = model.get("seed"),
+      m = model.get("m"),
+      key = `${digit} ${seed}`;
     if (drawn.key !== key) Object.assign(drawn, { key, count: 0, wanted: 0 });
     if (drawn.wanted >= m) return;
     drawn.wanted = m;
-    let done = 0, top = -Infinity, sum = 0; // of the weights so far: their sum is sum * e^top
+    let done = 0,
+      top = -Infinity,
+      sum = 0; // of the weights so far: their sum is sum * e^top
     const q = { m: standard[0], v: standard[1] };
-    drawn.job = engine.boundJob(model.get("_esm"), { dec: decoder }, digits[digit], m, seed, ({ logW, z }) => {
-      drawn.z.set(z, 2 * done);
-      for (const value of logW) {
-        if (value > top) {
-          sum *= Math.exp(top - value);
-          top = value;
+    drawn.job = engine.boundJob(
+      model.get("_esm"),
+      { dec: decoder },
+      digits[digit],
+      m,
+      seed,
+      ({ logW, z }) => {
+        drawn.z.set(z, 2 * done);
+        for (const value of logW) {
+          if (value > top) {
+            sum *= Math.exp(top - value);
+            top = value;
+          }
+          sum += Math.exp(value - top);
+          drawn.estimate[done++] = top + Math.log(sum / done);
         }
-        sum += Math.exp(value - top);
-        drawn.estimate[done++] = top + Math.log(sum / done);
-      }
-      drawn.count = Math.max(drawn.count, done);
-      redraw(100);
-    }, (error) => error && view.say(`No more samples: ${error.message}`), { q, replaces: drawn.job });
+        drawn.count = Math.max(drawn.count, done);
+        redraw(100);
+      },
+      (error) => error && view.say(`No more samples: ${error.message}`),
+      { q, replaces: drawn.job },
+    );
   }
 
   // --- drawing ---
 
   // Values on a grid as a picture, their peak in full ink; rows run down.
   function pictureOf(values, n, opacity) {
-    const canvas = ui.h("canvas", { width: n, height: n }), context = canvas.getContext("2d");
-    const image = context.createImageData(n, n), top = values.reduce((a, b) => Math.max(a, b), -Infinity);
+    const canvas = ui.h("canvas", { width: n, height: n }),
+      context = canvas.getContext("2d");
+    const image = context.createImageData(n, n),
+      top = values.reduce((a, b) => Math.max(a, b), -Infinity);
     image.data.fill(26);
     values.forEach((value, i) => (image.data[4 * i + 3] = 255 * opacity(value - top)));
     context.putImageData(image, 0, 0);
@@ -257,7 +368,8 @@ async function renderIntegral({ model, el }) {
     };
     context.globalAlpha = 0.6;
     if (model.get("method") === "grid" && spacing > 5) {
-      const n = model.get("n"), z = ui.range(n).map((i) => -limit + (2 * limit * i) / (n - 1));
+      const n = model.get("n"),
+        z = ui.range(n).map((i) => -limit + (2 * limit * i) / (n - 1));
       context.fillStyle = ui.COLOURS.one;
       for (const z1 of z) for (const z2 of z) dot(z1, z2);
     } else if (model.get("method") === "samples") {
@@ -269,14 +381,23 @@ async function renderIntegral({ model, el }) {
   }
 
   function drawPlane(context, toPixels, scale) {
-    const digit = model.get("digit"), n = sizes.findLast((size) => size <= SHOWN && isDone(size)), side = 2 * limit * scale;
+    const digit = model.get("digit"),
+      n = sizes.findLast((size) => size <= SHOWN && isDone(size)),
+      side = 2 * limit * scale;
     context.strokeStyle = ui.COLOURS.line;
     context.strokeRect(0.5, 0.5, side - 1, side - 1);
     if (!n) return;
-    drawPicture(context, side, remember(`${digit} ${n}`, () => {
-      const upwards = Float64Array.from({ length: n * n }, (_, i) => lattice[digit][place(n, (n - 1 - Math.floor(i / n)) * n + (i % n))]);
-      return pictureOf(upwards, n, (value) => Math.max(0, 1 + value / 60));
-    }));
+    drawPicture(
+      context,
+      side,
+      remember(`${digit} ${n}`, () => {
+        const upwards = Float64Array.from(
+          { length: n * n },
+          (_, i) => lattice[digit][place(n, (n - 1 - Math.floor(i / n)) * n + (i % n))],
+        );
+        return pictureOf(upwards, n, (value) => Math.max(0, 1 + value / 60));
+      }),
+    );
     context.strokeStyle = ui.COLOURS.prior;
     context.lineWidth = 1.5;
     for (const radius of [1, 2, 3]) {
@@ -285,16 +406,24 @@ async function renderIntegral({ model, el }) {
       context.stroke();
     }
     drawPoints(context, toPixels, side, side / (model.get("n") - 1), 2.5, 3000);
-    const [m1, m2, half] = spots[digit], [x, y] = toPixels(m1 - half, m2 + half);
+    const [m1, m2, half] = spots[digit],
+      [x, y] = toPixels(m1 - half, m2 + half);
     context.strokeStyle = ui.INK;
     context.lineWidth = 2;
     context.strokeRect(x, y, 2 * half * scale, 2 * half * scale);
   }
 
   function drawNear(context, toPixels, scale) {
-    const digit = model.get("digit"), [m1, m2, half] = spots[digit], side = 2 * scale;
+    const digit = model.get("digit"),
+      [m1, m2, half] = spots[digit],
+      side = 2 * scale;
     const { values, filled } = closeUps[digit];
-    if (filled === values.length) drawPicture(context, side, remember(`${digit} close`, () => pictureOf(values, CLOSE, Math.exp)));
+    if (filled === values.length)
+      drawPicture(
+        context,
+        side,
+        remember(`${digit} close`, () => pictureOf(values, CLOSE, Math.exp)),
+      );
     const spacing = ((2 * limit) / (model.get("n") - 1)) * (scale / half);
     drawPoints(context, (z1, z2) => toPixels((z1 - m1) / half, (z2 - m2) / half), side, spacing, 5, MOST);
     context.strokeStyle = ui.INK;
@@ -303,16 +432,26 @@ async function renderIntegral({ model, el }) {
   }
 
   function drawCurves() {
-    const digit = model.get("digit"), n = model.get("n"), truth = exact[digit];
-    const grids = sizes.filter((size) => isDone(size)).map((size) => [size, [plot.x(size * size), plot.y(bend(gridSum(digit, size).log_px - truth))]]);
+    const digit = model.get("digit"),
+      n = model.get("n"),
+      truth = exact[digit];
+    const grids = sizes
+      .filter((size) => isDone(size))
+      .map((size) => [size, [plot.x(size * size), plot.y(bend(gridSum(digit, size).log_px - truth))]]);
     const samples = Math.min(drawn.count, model.get("m"));
-    const steps = [...new Set(ui.range(240).map((i) => Math.floor(samples ** (i / 239))))].filter((step) => step >= 1 && step <= samples);
+    const steps = [...new Set(ui.range(240).map((i) => Math.floor(samples ** (i / 239))))].filter(
+      (step) => step >= 1 && step <= samples,
+    );
     const paths = steps.map((step) => [plot.x(step), plot.y(bend(drawn.estimate[step - 1] - truth))]);
-    const line = (points, colour) => ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 2 });
+    const line = (points, colour) =>
+      ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 2 });
     const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.COLOURS[colour] });
     curves.replaceChildren(
       ui.s("line", { x1: plot.x(1), x2: plot.x(200_000), y1: plot.y(0), y2: plot.y(0), stroke: ui.COLOURS.truth }),
-      line(grids.map(([, point]) => point), "one"),
+      line(
+        grids.map(([, point]) => point),
+        "one",
+      ),
       ...grids.map(([size, point]) => spot(point, "one", size === n ? 6 : 3)),
       line(paths, "prior"),
       ...(paths.length ? [spot(paths.at(-1), "prior", 6)] : []),
@@ -320,8 +459,13 @@ async function renderIntegral({ model, el }) {
   }
 
   function update() {
-    const digit = model.get("digit"), n = model.get("n"), m = model.get("m"), latents = model.get("latents");
-    const truth = exact[digit], { log_px: grid, count: looked } = gridSum(digit, n), count = Math.min(m, drawn.count);
+    const digit = model.get("digit"),
+      n = model.get("n"),
+      m = model.get("m"),
+      latents = model.get("latents");
+    const truth = exact[digit],
+      { log_px: grid, count: looked } = gridSum(digit, n),
+      count = Math.min(m, drawn.count);
     const samples = count ? drawn.estimate[count - 1] : NaN;
     numbers.show({ exact: truth, grid, grid_error: grid - truth, samples, samples_error: samples - truth });
     wide.redraw();
@@ -329,15 +473,20 @@ async function renderIntegral({ model, el }) {
     drawCurves();
     const each = busy / decoded / 1000;
     const few = "of them were decoded. At the others the integrand is too small to count.";
-    const state = !isDone(n) ? "They are being decoded." : looked === n * n ? "All were decoded." : `${looked.toLocaleString("en")} ${few}`;
+    const state = !isDone(n)
+      ? "They are being decoded."
+      : looked === n * n
+        ? "All were decoded."
+        : `${looked.toLocaleString("en")} ${few}`;
     work.show({ n, n2: n, points: n * n, state });
     more.show({ latents, count: ui.grand(n ** latents) });
     time.line.hidden = !decoded;
     if (decoded) time.show({ each: ui.duration(each), wait: ui.duration(each * n ** latents) });
     view.root.setAttribute("aria-busy", running || count < m);
     const by = (value) => (Number.isNaN(value) ? "being computed" : `${ui.format(value)} nats`);
-    const words = `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) ${model.get("answer") ? `is ${by(truth)}; ` : ""}by a grid of ${n} by ${n} points: `
-      + `${by(grid)}, by ${m.toLocaleString("en")} samples from the prior: ${by(samples)}.`;
+    const words =
+      `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) ${model.get("answer") ? `is ${by(truth)}; ` : ""}by a grid of ${n} by ${n} points: ` +
+      `${by(grid)}, by ${m.toLocaleString("en")} samples from the prior: ${by(samples)}.`;
     wide.canvas.setAttribute("aria-label", `The integrand over the latent plane. ${words}`);
     near.canvas.setAttribute("aria-label", `The integrand of test digit ${digit + 1} where it is largest`);
     view.say(words);
@@ -347,10 +496,14 @@ async function renderIntegral({ model, el }) {
   function redraw(delay) {
     if (waiting && delay) return;
     clearTimeout(waiting);
-    waiting = setTimeout(() => requestAnimationFrame(() => {
-      waiting = null;
-      if (!view.signal.aborted) update();
-    }), delay);
+    waiting = setTimeout(
+      () =>
+        requestAnimationFrame(() => {
+          waiting = null;
+          if (!view.signal.aborted) update();
+        }),
+      delay,
+    );
   }
 
   view.watch(["digit", "seed", "m"], sample);

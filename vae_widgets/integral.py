@@ -55,18 +55,33 @@ class Integral(FollowingWidget, script="integral.js"):
 
     def __init__(self, model, x, labels, *, name="integral", **traits):
         if not hasattr(model, "log_joint") or model.takes_label or model.z_dim != 2 or not has_standard_prior(model):
-            raise ValueError("the integral is over the plane of a VAE with two latents; given "
-                             f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}")
+            raise ValueError(
+                "the integral is over the plane of a VAE with two latents; given "
+                f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}"
+            )
         if not 1 <= len(x) <= 10 or len(x) != len(labels):
-            raise ValueError("wanted one to ten digits, one label for each; given "
-                             f"{len(x)} digits and {len(labels)} labels")
+            raise ValueError(
+                f"wanted one to ten digits, one label for each; given {len(x)} digits and {len(labels)} labels"
+            )
         check_model(model)
         check_bernoulli(model)
         self._model, self._x = model, images_of(model, x)
-        limits = {"digit": (0, len(x) - 1), "n": (SIZES[0], FINEST), "m": (1, COUNTS[-1]), "seed": (1, 2**31 - 1),
-                  "latents": (1, 20)}
-        super().__init__(name=name, limits=limits, raster=raster_of(model), digits=pack_images(model, self._x),
-                         labels=pack_labels(labels), **self._packed(), **traits)
+        limits = {
+            "digit": (0, len(x) - 1),
+            "n": (SIZES[0], FINEST),
+            "m": (1, COUNTS[-1]),
+            "seed": (1, 2**31 - 1),
+            "latents": (1, 20),
+        }
+        super().__init__(
+            name=name,
+            limits=limits,
+            raster=raster_of(model),
+            digits=pack_images(model, self._x),
+            labels=pack_labels(labels),
+            **self._packed(),
+            **traits,
+        )
 
     def _packed(self):
         decoder = drawing_of(self._model)
@@ -74,8 +89,11 @@ class Integral(FollowingWidget, script="integral.js"):
         mass = (grid.log_posterior + grid.log_volume).exp()
         middle = mass @ grid.z
         spread = (mass @ grid.z**2 - middle**2).clamp(min=0).sqrt().max(1, keepdim=True).values
-        return dict(decoder=decoder, exact=grid.log_px.tolist(),
-                    spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist())
+        return dict(
+            decoder=decoder,
+            exact=grid.log_px.tolist(),
+            spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(),
+        )
 
     @traitlets.validate("digit", "n", "m", "seed", "latents")
     def _valid(self, proposal):

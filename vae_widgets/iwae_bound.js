@@ -16,34 +16,61 @@ async function renderIwaeBound({ model, el }) {
 
   // --- elements ---
 
-  const numbers = ui.numbers([
-    ["bound", "bound, the mean of the groups", "iwae"],
-    ["spread", "s.d. of the groups"],
-    ["elbo", "ELBO, the mean of log w", "elbo"],
-    exacts.length && ["exact", "log p(x), exact", "truth"],
-    exacts.length && ["gap", "gap, log p(x) − bound", "gap"],
-  ].filter(Boolean));
-  const few = ui.numbers([
-    ["groups", "groups of m weights", null, { digits: 0 }],
-    ["ess", "effective size of the first m", null, { digits: 1 }],
-    ["share", "as a share of m", null, { digits: 1, unit: "%" }],
-  ], { unit: "" });
+  const numbers = ui.numbers(
+    [
+      ["bound", "bound, the mean of the groups", "iwae"],
+      ["spread", "s.d. of the groups"],
+      ["elbo", "ELBO, the mean of log w", "elbo"],
+      exacts.length && ["exact", "log p(x), exact", "truth"],
+      exacts.length && ["gap", "gap, log p(x) − bound", "gap"],
+    ].filter(Boolean),
+  );
+  const few = ui.numbers(
+    [
+      ["groups", "groups of m weights", null, { digits: 0 }],
+      ["ess", "effective size of the first m", null, { digits: 1 }],
+      ["share", "as a share of m", null, { digits: 1, unit: "%" }],
+    ],
+    { unit: "" },
+  );
   const progress = ui.h("progress", { max: WEIGHTS, "aria-label": "weights drawn" });
   const drawnText = ui.h("span", { class: "vw-status" });
   const rise = ui.h("div", { class: "vw-grow" });
   const pile = ui.h("div", { class: "vw-grow" });
-  const key = (colour, words) => ui.h("span", { class: "vw-key" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` }), words);
+  const key = (colour, words) =>
+    ui.h(
+      "span",
+      { class: "vw-key" },
+      ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` }),
+      words,
+    );
 
   view.body.append(
     ui.digitChoice(view, model, digits, { labels }),
-    ui.slider(view, model, { trait: "m", name: "m", label: "m, the weights that are averaged", values: SIZES, show: count }),
+    ui.slider(view, model, {
+      trait: "m",
+      name: "m",
+      label: "m, the weights that are averaged",
+      values: SIZES,
+      show: count,
+    }),
     ui.h("div", { class: "vw-row" }, rise, pile),
-    ui.h("p", { class: "vw-heading vw-keys" },
-      key("iwae", "groups of m: mean ± s.d.; outline: share of the sum of w"), key("muted", "the first m alone"), key("elbo", "log w; their mean, the ELBO"),
-      exacts.length > 0 && key("truth", "exact log p(x)")),
+    ui.h(
+      "p",
+      { class: "vw-heading vw-keys" },
+      key("iwae", "groups of m: mean ± s.d.; outline: share of the sum of w"),
+      key("muted", "the first m alone"),
+      key("elbo", "log w; their mean, the ELBO"),
+      exacts.length > 0 && key("truth", "exact log p(x)"),
+    ),
     ui.h("div", { class: "vw-row" }, numbers.table, few.table),
-    ui.h("div", { class: "vw-row vw-middle" },
-      ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })), progress, drawnText),
+    ui.h(
+      "div",
+      { class: "vw-row vw-middle" },
+      ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      progress,
+      drawnText,
+    ),
   );
 
   // --- the weights ---
@@ -54,14 +81,24 @@ async function renderIwaeBound({ model, el }) {
   let job;
 
   function drawWeights(digit, seed) {
-    const x = digits[digit], known = proposals[digit];
+    const x = digits[digit],
+      known = proposals[digit];
     weights.set(engine.logWeights(parts, x, AT_ONCE, engine.normals(seed), { known }).logW);
     drawn = AT_ONCE;
-    job = engine.boundJob(model.get("_esm"), parts, x, WEIGHTS, seed, ({ logW, done }) => {
-      weights.set(logW, done - logW.length);
-      drawn = Math.max(drawn, done);
-      if (!calm || done === WEIGHTS) drawPool();
-    }, (error) => error && (drawnText.textContent = `No more weights: ${error.message}`), { replaces: job, known });
+    job = engine.boundJob(
+      model.get("_esm"),
+      parts,
+      x,
+      WEIGHTS,
+      seed,
+      ({ logW, done }) => {
+        weights.set(logW, done - logW.length);
+        drawn = Math.max(drawn, done);
+        if (!calm || done === WEIGHTS) drawPool();
+      },
+      (error) => error && (drawnText.textContent = `No more weights: ${error.message}`),
+      { replaces: job, known },
+    );
   }
 
   view.signal.addEventListener("abort", () => job.cancel());
@@ -69,7 +106,9 @@ async function renderIwaeBound({ model, el }) {
   // The weights in groups of m, as far as they are drawn: each group is one draw of the bound.
   function groupsOf(m) {
     const size = Math.min(m, drawn);
-    const bounds = ui.range(Math.floor(drawn / size)).map((g) => engine.logMeanExp(weights.subarray(g * size, (g + 1) * size)));
+    const bounds = ui
+      .range(Math.floor(drawn / size))
+      .map((g) => engine.logMeanExp(weights.subarray(g * size, (g + 1) * size)));
     const mean = bounds.reduce((sum, b) => sum + b, 0) / bounds.length;
     const variance = bounds.reduce((sum, b) => sum + (b - mean) ** 2, 0) / (bounds.length - 1);
     return { m: size, mean, spread: Math.sqrt(variance), groups: bounds.length };
@@ -88,7 +127,8 @@ async function renderIwaeBound({ model, el }) {
     for (let k = 1; k <= drawn; k++) {
       const [low, high] = [Math.min(sum, weights[k - 1]), Math.max(sum, weights[k - 1])];
       sum = high + Math.log1p(Math.exp(low - high));
-      if (k < 20 || Math.floor(40 * Math.log(k)) > Math.floor(40 * Math.log(k - 1)) || k === drawn) points.push([k, sum - Math.log(k)]);
+      if (k < 20 || Math.floor(40 * Math.log(k)) > Math.floor(40 * Math.log(k - 1)) || k === drawn)
+        points.push([k, sum - Math.log(k)]);
     }
     return points;
   }
@@ -97,13 +137,16 @@ async function renderIwaeBound({ model, el }) {
 
   let chart; // the axes of the pictures, and where the chosen m is marked in each
 
-  const line = (x1, y1, x2, y2, colour, more) => ui.s("line", { x1, y1, x2, y2, stroke: ui.COLOURS[colour], "stroke-width": 2, ...more });
-  const across = ({ box, y }, value, colour, dash) => line(box.left, y(value), box.right, y(value), colour, { "stroke-dasharray": dash });
+  const line = (x1, y1, x2, y2, colour, more) =>
+    ui.s("line", { x1, y1, x2, y2, stroke: ui.COLOURS[colour], "stroke-width": 2, ...more });
+  const across = ({ box, y }, value, colour, dash) =>
+    line(box.left, y(value), box.right, y(value), colour, { "stroke-dasharray": dash });
 
   // The axis in nats is of the digit: it grows where a weight needs room, and else stays, so that log p(x) does.
   const rooms = new Map();
   function roomFor(bottom, top) {
-    const digit = model.get("digit"), { min, max } = rooms.get(digit) ?? { min: bottom, max: top };
+    const digit = model.get("digit"),
+      { min, max } = rooms.get(digit) ?? { min: bottom, max: top };
     const above = top > max || !rooms.has(digit) ? top + 0.2 * (top - bottom) : max; // some room, for those still to come
     rooms.set(digit, { min: Math.min(min, bottom), max: above });
     return rooms.get(digit);
@@ -121,18 +164,41 @@ async function renderIwaeBound({ model, el }) {
     const y = { ...roomFor(bottom, top), label: "nats" };
     const frame = { width: 360, height: 280, left: 58, y };
 
-    const left = ui.axes({ ...frame, x: { min: 0.85, max: 6000, log: true, ticks: [1, 10, 100, 1000, 5000], format: count, label: "m, weights averaged" } });
+    const left = ui.axes({
+      ...frame,
+      x: {
+        min: 0.85,
+        max: 6000,
+        log: true,
+        ticks: [1, 10, 100, 1000, 5000],
+        format: count,
+        label: "m, weights averaged",
+      },
+    });
     const band = sizes.filter(({ groups }) => groups > 1);
     const edge = (sign) => band.map(({ m, mean, spread }) => [left.x(m), left.y(mean + sign * spread)]);
     left.plot.append(
       ui.s("path", { d: `${ui.path([...edge(1), ...edge(-1).reverse()])}Z`, fill: ui.COLOURS.iwae, opacity: 0.3 }),
       across(left, elbo, "elbo", "2 4"),
       exact === undefined ? "" : across(left, exact, "truth", "6 4"),
-      ui.s("path", { d: ui.path(firstAlone().map(([k, b]) => [left.x(k), left.y(b)])), fill: "none", stroke: ui.COLOURS.muted, "stroke-width": 1.2 }),
-      ui.s("path", { d: ui.path(sizes.map(({ m, mean }) => [left.x(m), left.y(mean)])), fill: "none", stroke: ui.COLOURS.iwae, "stroke-width": 2.5 }),
+      ui.s("path", {
+        d: ui.path(firstAlone().map(([k, b]) => [left.x(k), left.y(b)])),
+        fill: "none",
+        stroke: ui.COLOURS.muted,
+        "stroke-width": 1.2,
+      }),
+      ui.s("path", {
+        d: ui.path(sizes.map(({ m, mean }) => [left.x(m), left.y(mean)])),
+        fill: "none",
+        stroke: ui.COLOURS.iwae,
+        "stroke-width": 2.5,
+      }),
     );
 
-    const right = ui.axes({ ...frame, x: { min: 0, max: 1.05, ticks: [], label: "how many draws, and their share of the sum" } });
+    const right = ui.axes({
+      ...frame,
+      x: { min: 0, max: 1.05, ticks: [], label: "how many draws, and their share of the sum" },
+    });
     const bin = (y.max - y.min) / BINS;
     const [many, share] = [new Float64Array(BINS), new Float64Array(BINS)];
     for (const w of log_w) {
@@ -144,10 +210,29 @@ async function renderIwaeBound({ model, el }) {
     const [most, largest] = [Math.max(...many), Math.max(...share)];
     const edges = ui.range(BINS).map((i) => [right.y(y.min + (i + 1) * bin), right.y(y.min + i * bin)]);
     right.plot.append(
-      ...edges.map(([from, to], i) => ui.s("rect", { x: right.x(0), y: from, width: right.x(many[i] / most) - right.x(0), height: to - from, fill: ui.COLOURS.elbo, opacity: 0.45 })),
+      ...edges.map(([from, to], i) =>
+        ui.s("rect", {
+          x: right.x(0),
+          y: from,
+          width: right.x(many[i] / most) - right.x(0),
+          height: to - from,
+          fill: ui.COLOURS.elbo,
+          opacity: 0.45,
+        }),
+      ),
       across(right, elbo, "elbo", "2 4"),
       exact === undefined ? "" : across(right, exact, "truth", "6 4"),
-      ui.s("path", { d: ui.path(edges.flatMap(([from, to], i) => [[right.x(share[i] / largest), to], [right.x(share[i] / largest), from]])), fill: "none", stroke: ui.COLOURS.iwae, "stroke-width": 2 }),
+      ui.s("path", {
+        d: ui.path(
+          edges.flatMap(([from, to], i) => [
+            [right.x(share[i] / largest), to],
+            [right.x(share[i] / largest), from],
+          ]),
+        ),
+        fill: "none",
+        stroke: ui.COLOURS.iwae,
+        "stroke-width": 2,
+      }),
     );
 
     const marks = [left, right].map((axes) => axes.plot.appendChild(ui.s("g")));
@@ -156,7 +241,10 @@ async function renderIwaeBound({ model, el }) {
     chart = { left, right, marks, elbo, exact };
     progress.value = drawn;
     view.root.setAttribute("aria-busy", drawn < WEIGHTS);
-    drawnText.replaceChildren(ui.output({ "data-key": "drawn", "data-value": drawn }, count(drawn)), ` of ${count(WEIGHTS)} weights drawn`);
+    drawnText.replaceChildren(
+      ui.output({ "data-key": "drawn", "data-value": drawn }, count(drawn)),
+      ` of ${count(WEIGHTS)} weights drawn`,
+    );
     drawChosen();
   }
 
@@ -175,11 +263,16 @@ async function renderIwaeBound({ model, el }) {
     numbers.show({ bound: mean, spread, elbo, ...(exact !== undefined && { exact, gap: exact - mean }) });
     few.show({ groups, ess, share: (100 * ess) / m });
 
-    const words = `m = ${count(m)}: bound ${ui.format(mean)} nats, mean of ${count(groups)} ${groups === 1 ? "group" : "groups"}`
-      + (groups > 1 ? `, s.d. ${ui.format(spread)}` : "") + (exact === undefined ? "" : `; exact log p(x) ${ui.format(exact)}`)
-      + `; effective sample size ${ui.format(ess, 1)}`;
+    const words =
+      `m = ${count(m)}: bound ${ui.format(mean)} nats, mean of ${count(groups)} ${groups === 1 ? "group" : "groups"}` +
+      (groups > 1 ? `, s.d. ${ui.format(spread)}` : "") +
+      (exact === undefined ? "" : `; exact log p(x) ${ui.format(exact)}`) +
+      `; effective sample size ${ui.format(ess, 1)}`;
     left.svg.setAttribute("aria-label", `The bound against m, for a ${labels[model.get("digit")]}. ${words}`);
-    right.svg.setAttribute("aria-label", `Histogram of ${count(drawn)} log weights, with mean ${ui.format(elbo)} nats, and of their share of the sum`);
+    right.svg.setAttribute(
+      "aria-label",
+      `Histogram of ${count(drawn)} log weights, with mean ${ui.format(elbo)} nats, and of their share of the sum`,
+    );
     view.say(words);
   }
 
@@ -198,7 +291,8 @@ async function renderIwaeBound({ model, el }) {
 // The reader's VAE, with the exact log p(x) of the widget's digits where there is one.
 async function adoptedBound(trained, model) {
   const state = ui.adoptedParts(trained, model);
-  if (state && trained.logMarginal) state.log_px = await trained.logMarginal(ui.digitsOf(model.get("digits"), model.get("raster")));
+  if (state && trained.logMarginal)
+    state.log_px = await trained.logMarginal(ui.digitsOf(model.get("digits"), model.get("raster")));
   return state;
 }
 

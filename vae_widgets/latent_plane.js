@@ -5,19 +5,29 @@ async function renderLatentPlane({ model, el }) {
   const labels = ui.bytes(model.get("labels"));
   const m = ui.floats(model.get("codes_m"));
   const v = ui.floats(model.get("codes_v"));
-  const raster = model.get("raster"), [height, width] = raster, side = model.get("side");
+  const raster = model.get("raster"),
+    [height, width] = raster,
+    side = model.get("side");
   const sheetInk = Float32Array.from(ui.bytes(model.get("sheet")), (grey) => grey / 255);
-  const decoder = await ui.decoderOf(model) ?? { isSheet: true, grey: "identity", ask: () => (z, _, use) => use(nearest(z)) };
+  const decoder = (await ui.decoderOf(model)) ?? {
+    isSheet: true,
+    grey: "identity",
+    ask: () => (z, _, use) => use(nearest(z)),
+  };
   const view = ui.frame(model, el, "The latent plane");
   const decode = decoder.ask(view);
   const densities = model.get("densities");
   const stochastic = densities && v.some((variance) => variance > 0);
 
   const picture = ui.digit("", raster);
-  const numbers = densities && ui.numbers([
-    ["log_p", "density of the prior, log p(z)", "prior"],
-    stochastic && ["log_q", "density of all codes, log q(z)", "q"],
-  ].filter(Boolean));
+  const numbers =
+    densities &&
+    ui.numbers(
+      [
+        ["log_p", "density of the prior, log p(z)", "prior"],
+        stochastic && ["log_q", "density of all codes, log q(z)", "q"],
+      ].filter(Boolean),
+    );
   const plane = ui.plane({
     extent,
     draw,
@@ -29,16 +39,43 @@ async function renderLatentPlane({ model, el }) {
 
   const layer = (trait, label) => ui.checkbox(view, model, { trait, label });
   view.body.append(
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow", style: "max-width: 30rem" }, plane.canvas,
-        ui.h("p", { class: "vw-heading" }, `Drag anywhere.${densities ? " Rings hold 50, 80 and 95% of a density." : ""}`)),
-      ui.h("div", { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
-        ui.captioned(picture, decoder.isSheet ? `what the nearest of ${side * side} places draws; in Jupyter, every place is drawn` : "what this place draws"),
-        ["across, z₁", "up, z₂"].map((name, index) => ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent })),
+    ui.h(
+      "div",
+      { class: "vw-row" },
+      ui.h(
+        "div",
+        { class: "vw-grow", style: "max-width: 30rem" },
+        plane.canvas,
+        ui.h(
+          "p",
+          { class: "vw-heading" },
+          `Drag anywhere.${densities ? " Rings hold 50, 80 and 95% of a density." : ""}`,
+        ),
+      ),
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
+        ui.captioned(
+          picture,
+          decoder.isSheet
+            ? `what the nearest of ${side * side} places draws; in Jupyter, every place is drawn`
+            : "what this place draws",
+        ),
+        ["across, z₁", "up, z₂"].map((name, index) =>
+          ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent }),
+        ),
         numbers && numbers.table,
-        ui.h("fieldset", {}, ui.h("legend", {}, "Show"),
-          labels.length > 0 && layer("points", "test digits"), stochastic && layer("codes", "density of all codes, q(z)"),
-          densities && layer("prior", "the prior, p(z)"), layer("digits", "what each place draws")))),
+        ui.h(
+          "fieldset",
+          {},
+          ui.h("legend", {}, "Show"),
+          labels.length > 0 && layer("points", "test digits"),
+          stochastic && layer("codes", "density of all codes, q(z)"),
+          densities && layer("prior", "the prior, p(z)"),
+          layer("digits", "what each place draws"),
+        ),
+      ),
+    ),
   );
 
   // --- what lies under the pointer ---
@@ -60,7 +97,9 @@ async function renderLatentPlane({ model, el }) {
     if (contours) return contours;
     const n = 71;
     const at = (i) => -extent + (2 * extent * i) / (n - 1);
-    const values = Float64Array.from({ length: n * n }, (_, i) => Math.exp(logDensity(at(i % n), at(Math.floor(i / n)))));
+    const values = Float64Array.from({ length: n * n }, (_, i) =>
+      Math.exp(logDensity(at(i % n), at(Math.floor(i / n)))),
+    );
     const sorted = values.slice().sort().reverse();
     const total = sorted.reduce((sum, value) => sum + value, 0);
     const levels = [0.5, 0.8, 0.95].map((share) => {
@@ -76,7 +115,12 @@ async function renderLatentPlane({ model, el }) {
     const lines = [];
     for (let row = 0; row + 1 < n; row++) {
       for (let column = 0; column + 1 < n; column++) {
-        const corners = [[column, row], [column + 1, row], [column + 1, row + 1], [column, row + 1]];
+        const corners = [
+          [column, row],
+          [column + 1, row],
+          [column + 1, row + 1],
+          [column, row + 1],
+        ];
         const above = corners.map(([x, y]) => values[y * n + x] - level);
         const crossings = corners.flatMap((corner, i) => {
           const j = (i + 1) % 4;
@@ -92,16 +136,25 @@ async function renderLatentPlane({ model, el }) {
 
   // What each of side x side places draws, row by row: Python has drawn it where the page has no network.
   let sheetOf = null;
-  const middle = (i) => [extent * ((2 * (i % side) + 1) / side - 1), extent * (1 - (2 * Math.floor(i / side) + 1) / side)];
+  const middle = (i) => [
+    extent * ((2 * (i % side) + 1) / side - 1),
+    extent * (1 - (2 * Math.floor(i / side) + 1) / side),
+  ];
   function sheetPictures() {
     if (sheetInk.length) return sheetInk;
     let ink;
-    decode(Float32Array.from(ui.range(side * side).flatMap(middle)), side * side, (decoded) => (ink = engine.ink(decoder, decoded)));
+    decode(
+      Float32Array.from(ui.range(side * side).flatMap(middle)),
+      side * side,
+      (decoded) => (ink = engine.ink(decoder, decoded)),
+    );
     return ink;
   }
 
   function nearest([z1, z2]) {
-    const [column, row] = [extent + z1, extent - z2].map((from) => Math.min(side - 1, Math.floor((from / (2 * extent)) * side)));
+    const [column, row] = [extent + z1, extent - z2].map((from) =>
+      Math.min(side - 1, Math.floor((from / (2 * extent)) * side)),
+    );
     return pictureAt(sheetInk, side * row + column);
   }
 
@@ -162,7 +215,9 @@ async function renderLatentPlane({ model, el }) {
     if (densities) numbers.show({ log_p, ...(stochastic && { log_q: logDensity(...z) }) });
     plane.move();
     const at = z.map((value) => ui.format(value)).join(", ");
-    const words = densities ? `z = (${at}), log p(z) = ${ui.format(log_p)} nats` : `The place is ${ui.format(z[0])} across, ${ui.format(z[1])} up`;
+    const words = densities
+      ? `z = (${at}), log p(z) = ${ui.format(log_p)} nats`
+      : `The place is ${ui.format(z[0])} across, ${ui.format(z[1])} up`;
     picture.setAttribute("aria-label", `The digit that z = (${at}) decodes to`);
     plane.canvas.setAttribute("aria-label", `The plane of the two latents with z at (${at})`);
     view.say(words);

@@ -61,8 +61,14 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
             check_posterior(model)
             self._x = images_of(model, x[:POINTS], POINTS)
             traits |= dict(labels=pack_labels(labels[:POINTS]))
-        super().__init__(name=name, extent=extent, raster=raster_of(model), limits={"z": (-extent, extent, 2)},
-                         **self._packed(), **traits)
+        super().__init__(
+            name=name,
+            extent=extent,
+            raster=raster_of(model),
+            limits={"z": (-extent, extent, 2)},
+            **self._packed(),
+            **traits,
+        )
 
     def _packed(self):
         traits = self._pack_decoder(self._precision)

@@ -6,7 +6,9 @@ async function renderLatentTraversal({ model, el }) {
     ["extent", "order", "nats", "has_prior"].map((trait) => [trait, model.get(trait)]),
   );
   const decoder = await ui.decoderOf(model);
-  const raster = model.get("raster"), size = raster[0] * raster[1], blank = new Float32Array(size);
+  const raster = model.get("raster"),
+    size = raster[0] * raster[1],
+    blank = new Float32Array(size);
   const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const dim = order.length;
@@ -21,7 +23,10 @@ async function renderLatentTraversal({ model, el }) {
 
   // The q(z|x) of each digit; of an autoencoder the code alone.
   const [m, v] = ["codes_m", "codes_v"].map((trait) => ui.floats(model.get(trait)));
-  const codes = digits.map((_, i) => ({ m: m.subarray(dim * i, dim * (i + 1)), v: v.length ? v.subarray(dim * i, dim * (i + 1)) : null }));
+  const codes = digits.map((_, i) => ({
+    m: m.subarray(dim * i, dim * (i + 1)),
+    v: v.length ? v.subarray(dim * i, dim * (i + 1)) : null,
+  }));
 
   // --- elements ---
 
@@ -29,19 +34,32 @@ async function renderLatentTraversal({ model, el }) {
   const original = ui.digit("", raster);
   const originalFigure = ui.captioned(original, "original");
   const hasRec = digits.length > 0 && decoder && model.get("has_rec");
-  const numbers = ui.numbers([
-    hasRec && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
-    has_prior && ["log_p", "log p(z)", "prior"],
-  ].filter(Boolean));
+  const numbers = ui.numbers(
+    [
+      hasRec && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
+      has_prior && ["log_p", "log p(z)", "prior"],
+    ].filter(Boolean),
+  );
 
   const group = `vw-latents-${Math.random()}`;
   const rows = order.map((i) => {
-    const radio = ui.h("input", { type: "radio", name: group, ...ui.KEYS, "data-trait": "dimension", value: i,
-                                  "aria-label": `Film strip along ${latent(i)}` });
+    const radio = ui.h("input", {
+      type: "radio",
+      name: group,
+      ...ui.KEYS,
+      "data-trait": "dimension",
+      value: i,
+      "aria-label": `Film strip along ${latent(i)}`,
+    });
     const band = ui.h("span", { class: "vw-band" }, ui.h("span"));
     const slider = ui.slider(view, model, {
-      trait: "z", index: i, label: latent(i), min: -extent, max: extent,
-      step, digits: places,
+      trait: "z",
+      index: i,
+      label: latent(i),
+      min: -extent,
+      max: extent,
+      step,
+      digits: places,
       name: ui.h("span", {}, latent(i), nats.length > 0 && ui.h("small", {}, `${ui.format(nats[i])} nats`)),
     });
     slider.querySelector("input").after(band);
@@ -57,29 +75,78 @@ async function renderLatentTraversal({ model, el }) {
   const frames = stops.map((value) => {
     const canvas = ui.digit("", raster);
     const onclick = () => ui.setAt(model, "z", model.get("dimension"), fit(value));
-    return { canvas, cell: ui.h("span", { onclick }, canvas, ui.h("small", {}, ui.format(value, places).replace(/\.0+$|(?<=\.\d)0$/, ""))) };
+    return {
+      canvas,
+      cell: ui.h(
+        "span",
+        { onclick },
+        canvas,
+        ui.h("small", {}, ui.format(value, places).replace(/\.0+$|(?<=\.\d)0$/, "")),
+      ),
+    };
   });
   const marker = ui.h("span", { class: "vw-marker", "aria-hidden": "true" }, "▲");
-  const strip = ui.h("div", { class: "vw-strip", role: "group" }, frames.map(({ cell }) => cell), marker);
+  const strip = ui.h(
+    "div",
+    { class: "vw-strip", role: "group" },
+    frames.map(({ cell }) => cell),
+    marker,
+  );
 
-  const choice = digits.length > 0 && ui.digitChoice(view, model, digits, { labels, legend: "Start from the code of a test digit" });
+  const choice =
+    digits.length > 0 && ui.digitChoice(view, model, digits, { labels, legend: "Start from the code of a test digit" });
   // A click also when the digit is the chosen one: back to its code.
   if (choice) choice.addEventListener("click", ({ target }) => target.matches("input") && startFrom(+target.value));
 
-  const bandKey = ui.h("span", { class: "vw-nowrap" }, ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }), "q(z|x), ± 2 s.d.");
+  const bandKey = ui.h(
+    "span",
+    { class: "vw-nowrap" },
+    ui.h("span", { class: "swatch", style: `background:${ui.COLOURS.q}` }),
+    "q(z|x), ± 2 s.d.",
+  );
   const heading = nats.length > 0 ? "Most used first, by each latent’s mean KL. " : "The latents. ";
-  if (!decoder) view.body.append(ui.h("p", { class: "vw-note" }, "A page cannot run this decoder. Open the notebook in Jupyter to see what z draws."));
+  if (!decoder)
+    view.body.append(
+      ui.h(
+        "p",
+        { class: "vw-note" },
+        "A page cannot run this decoder. Open the notebook in Jupyter to see what z draws.",
+      ),
+    );
   view.body.append(
-    ui.h("div", { class: "vw-traversal" },
-      ui.h("div", { class: "vw-traversal-picture vw-column" },
-        ui.h("div", { class: "vw-pair" }, decoder && ui.captioned(picture, "what z draws"), digits.length > 0 && originalFigure),
-        numbers.table),
-      ui.h("div", { class: "vw-traversal-start vw-column" }, choice,
-        has_prior && ui.button("Draw z from the prior", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
-      ui.h("div", { class: "vw-traversal-latents" },
+    ui.h(
+      "div",
+      { class: "vw-traversal" },
+      ui.h(
+        "div",
+        { class: "vw-traversal-picture vw-column" },
+        ui.h(
+          "div",
+          { class: "vw-pair" },
+          decoder && ui.captioned(picture, "what z draws"),
+          digits.length > 0 && originalFigure,
+        ),
+        numbers.table,
+      ),
+      ui.h(
+        "div",
+        { class: "vw-traversal-start vw-column" },
+        choice,
+        has_prior &&
+          ui.button("Draw z from the prior", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      ),
+      ui.h(
+        "div",
+        { class: "vw-traversal-latents" },
         ui.h("p", { class: "vw-heading" }, heading, bandKey),
-        ui.h("div", { class: `vw-latents ${dim > 10 ? "compact" : ""}` }, rows.map(({ row }) => row))),
-      decoder && ui.h("div", { class: "vw-traversal-strip" }, stripHeading, strip)),
+        ui.h(
+          "div",
+          { class: `vw-latents ${dim > 10 ? "compact" : ""}` },
+          rows.map(({ row }) => row),
+        ),
+      ),
+      decoder && ui.h("div", { class: "vw-traversal-strip" }, stripHeading, strip),
+    ),
   );
 
   // --- where z comes from ---
@@ -122,7 +189,9 @@ async function renderLatentTraversal({ model, el }) {
     for (const { i, band } of rows) {
       band.hidden = !v;
       if (!v) continue;
-      const [from, to] = [-2, 2].map((n) => 50 + (50 / extent) * Math.min(extent, Math.max(-extent, m[i] + n * Math.sqrt(v[i]))));
+      const [from, to] = [-2, 2].map(
+        (n) => 50 + (50 / extent) * Math.min(extent, Math.max(-extent, m[i] + n * Math.sqrt(v[i]))),
+      );
       band.style.left = `${from}%`;
       band.style.width = `${to - from}%`;
     }
@@ -136,10 +205,14 @@ async function renderLatentTraversal({ model, el }) {
     const at = Float32Array.from(z);
     originalFigure.style.visibility = x ? "visible" : "hidden";
     ui.paint(original, x ?? blank);
-    const log_p = mixture ? engine.logMixture(at, mixture)[0] : engine.logNormal(at, new Float32Array(dim), new Float32Array(dim).fill(1), dim)[0];
+    const log_p = mixture
+      ? engine.logMixture(at, mixture)[0]
+      : engine.logNormal(at, new Float32Array(dim), new Float32Array(dim).fill(1), dim)[0];
     if (has_prior) numbers.show({ log_p });
-    const words = (rec) => `${latent(dimension)} = ${value}` + (x && hasRec ? `, −log p(x|z) = ${ui.format(rec)} nats` : "")
-      + (has_prior ? `, log p(z) = ${ui.format(log_p)} nats` : "");
+    const words = (rec) =>
+      `${latent(dimension)} = ${value}` +
+      (x && hasRec ? `, −log p(x|z) = ${ui.format(rec)} nats` : "") +
+      (has_prior ? `, log p(z) = ${ui.format(log_p)} nats` : "");
     const value = ui.format(z[dimension], places);
     if (!decoder) view.say(words());
     decodeOne?.(at, 1, (decoded) => {
@@ -171,17 +244,26 @@ async function renderLatentTraversal({ model, el }) {
 // The reader's VAE, with the widget's own digits to start from. A GMVAE's or an autoencoder's traversal stays as it is.
 function adoptedTraversal({ enc, dec, digits }, model) {
   if (model.get("mixture") || !model.get("has_prior")) return null;
-  const dim = dec.inputs, own = ui.digitsOf(model.get("digits"));
-  const all = ui.encodeAll(enc, digits), known = own.length ? ui.encodeAll(enc, own) : null, codes = known?.m ?? [];
+  const dim = dec.inputs,
+    own = ui.digitsOf(model.get("digits"));
+  const all = ui.encodeAll(enc, digits),
+    known = own.length ? ui.encodeAll(enc, own) : null,
+    codes = known?.m ?? [];
   const kl = (m, v) => (m * m + v - 1 - Math.log(v)) / 2;
-  const nats = ui.range(dim).map((i) =>
-    digits.reduce((sum, _, n) => sum + kl(all.m[dim * n + i], all.v[dim * n + i]), 0) / digits.length);
+  const nats = ui
+    .range(dim)
+    .map((i) => digits.reduce((sum, _, n) => sum + kl(all.m[dim * n + i], all.v[dim * n + i]), 0) / digits.length);
   const order = ui.range(dim).sort((a, b) => nats[b] - nats[a]);
   const extent = Math.ceil(Math.max(4, ...Array.from(codes, Math.abs)));
   const { digit } = model.get("_defaults");
   const z = ui.range(dim).map((i) => (digit >= 0 && own.length ? Math.round(1000 * codes[dim * digit + i]) / 1000 : 0));
   return {
-    decoder: dec, order, ...(known && { codes_m: known.m, codes_v: known.v }), nats: own.length ? nats : [], extent, defaults: { z, dimension: order[0] },
+    decoder: dec,
+    order,
+    ...(known && { codes_m: known.m, codes_v: known.v }),
+    nats: own.length ? nats : [],
+    extent,
+    defaults: { z, dimension: order[0] },
     limits: { z: [-extent, extent, dim], dimension: [0, dim - 1] },
   };
 }

@@ -74,13 +74,19 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
             traits.setdefault("digit", 0)
         packed, digit = self._packed(), traits.get("digit", -1)
         zero = [0.0] * model.z_dim
-        traits = dict(dimension=packed["order"][0],
-                      z=self._codes[digit] if 0 <= digit < len(self._codes) else zero) | traits
-        super().__init__(name=name, raster=raster_of(model), has_prior=hasattr(model, "log_weight"),
-                         has_rec=is_bernoulli(model),
-                         limits=self._limits_of(packed["extent"]) | {
-                             "dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1),
-                             "seed": (0, 2**31 - 1)}, **packed, **traits)
+        traits = (
+            dict(dimension=packed["order"][0], z=self._codes[digit] if 0 <= digit < len(self._codes) else zero) | traits
+        )
+        super().__init__(
+            name=name,
+            raster=raster_of(model),
+            has_prior=hasattr(model, "log_weight"),
+            has_rec=is_bernoulli(model),
+            limits=self._limits_of(packed["extent"])
+            | {"dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1), "seed": (0, 2**31 - 1)},
+            **packed,
+            **traits,
+        )
         self.observe(self._start_from, "digit")
 
     def _limits_of(self, extent):
@@ -93,8 +99,9 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
         self._codes, spread = [], prior_spread(model)
         if self._x is not None:
             m, v = codes_of(model, self._chosen)
-            traits |= dict(nats=kl_of_latents(model, self._x), codes_m=as_floats(m),
-                           codes_v=b"" if v is None else as_floats(v))
+            traits |= dict(
+                nats=kl_of_latents(model, self._x), codes_m=as_floats(m), codes_v=b"" if v is None else as_floats(v)
+            )
             spread = spread if has_prior else m.std().item()
             self._codes = [[round(c, 3) for c in code] for code in m.tolist()]  # short links; also in the front end
         farthest = max((abs(c) for code in self._codes for c in code), default=0)
@@ -107,8 +114,11 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
         with self.hold_sync():
             super().refresh()
             self._limits = self._limits | {trait: list(wide) for trait, wide in self._limits_of(self.extent).items()}
-            self.z = self._codes[self.digit] if self.digit >= 0 else [
-                min(self.extent, max(-self.extent, value)) for value in self.z]
+            self.z = (
+                self._codes[self.digit]
+                if self.digit >= 0
+                else [min(self.extent, max(-self.extent, value)) for value in self.z]
+            )
 
     @traitlets.validate("z", "dimension", "digit", "seed")
     def _valid(self, proposal):

@@ -38,16 +38,27 @@ class Machine(ModelWidget, script="machine.js"):
     later = ("encoder", "decoder")  # what it shows first is drawn without them
 
     first = traitlets.Bytes(help="the logits that z decodes to as the widget is made").tag(sync=True)
-    links = traitlets.Dict(key_trait=traitlets.Enum(PARTS), value_trait=traitlets.Unicode(),
-                           help="part -> where it is told in full").tag(sync=True)
+    links = traitlets.Dict(
+        key_trait=traitlets.Enum(PARTS), value_trait=traitlets.Unicode(), help="part -> where it is told in full"
+    ).tag(sync=True)
 
-    def __init__(self, model: Any, x: Any, labels: Any, *, links: Mapping[str, str] | None = None,
-                 name: str = "machine", **traits: Any) -> None:
+    def __init__(
+        self,
+        model: Any,
+        x: Any,
+        labels: Any,
+        *,
+        links: Mapping[str, str] | None = None,
+        name: str = "machine",
+        **traits: Any,
+    ) -> None:
         if getattr(model, "shape", None) not in (None, (28, 28)):
             raise ValueError(f"a digit is drawn on 28 x 28 pixels; given a model of {model.shape}")
         if hasattr(model, "log_weight") and (model.z_dim != 2 or not has_standard_prior(model) or model.takes_label):
-            raise ValueError("the machine is a VAE with two latents and the prior N(0, I); given "
-                             f"{type(model).__name__} with z_dim={model.z_dim}")
+            raise ValueError(
+                "the machine is a VAE with two latents and the prior N(0, I); given "
+                f"{type(model).__name__} with z_dim={model.z_dim}"
+            )
         if traits.get("pixels"):
             traits = {"digit": -1} | traits
         limits = {"digit": (-1, len(x) - 1), "eps": (-FARTHEST, FARTHEST, 2), "step": (0, len(STEPS) - 1)}

@@ -59,21 +59,31 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
         check_posterior(model)
         for images, ids, (least, most), what in ((x, labels, CODES, "training"), (x_test, labels_test, TEST, "test")):
             if not least <= len(images) <= most or len(images) != len(ids):
-                raise ValueError(f"wanted {least} to {most} {what} images and a label for each; "
-                                 f"given {len(images)} images and {len(ids)} labels")
+                raise ValueError(
+                    f"wanted {least} to {most} {what} images and a label for each; "
+                    f"given {len(images)} images and {len(ids)} labels"
+                )
         labels, labels_test = torch.as_tensor(labels), torch.as_tensor(labels_test)
         packed, packed_test = pack_labels(labels), pack_labels(labels_test)
         if sorted(set(packed)) != list(range(CLASSES)) or not set(packed_test) <= set(packed):
-            raise ValueError(f"wanted labels 0 to {CLASSES - 1}, each of them among the training images; "
-                             f"given {sorted(set(packed))} and, of test images, {sorted(set(packed_test))}")
+            raise ValueError(
+                f"wanted labels 0 to {CLASSES - 1}, each of them among the training images; "
+                f"given {sorted(set(packed))} and, of test images, {sorted(set(packed_test))}"
+            )
         self._model, self._labels = model, labels
         self._x, self._x_test = torch.as_tensor(x), torch.as_tensor(x_test)
         most = CLASSES * int(labels.bincount().min())
         shown = (self._x_test > 0.5).float() if is_bernoulli(model) else self._x_test
-        super().__init__(name=name, train_labels=packed, test_labels=packed_test, raster=raster_of(model),
-                         test_digits=b"".join(pack_images(model, part) for part in shown.split(100)),
-                         limits={"known": (CLASSES, most), "seed": SEEDS, "steps": (0, STEPS),
-                                 "digit": (0, len(x_test) - 1)}, **self._packed(), **traits)
+        super().__init__(
+            name=name,
+            train_labels=packed,
+            test_labels=packed_test,
+            raster=raster_of(model),
+            test_digits=b"".join(pack_images(model, part) for part in shown.split(100)),
+            limits={"known": (CLASSES, most), "seed": SEEDS, "steps": (0, STEPS), "digit": (0, len(x_test) - 1)},
+            **self._packed(),
+            **traits,
+        )
 
     @torch.no_grad()
     def _packed(self):
@@ -85,8 +95,12 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
         z, z_test = (m + v.sqrt() * noise)[:, active], m_test[:, active]
         scale = z.std(0) / FINE
         train, test = ((part / scale).round().clamp(-127, 127).numpy().astype(np.int8) for part in (z, z_test))
-        return dict(scale=scale.tolist(), axes=plane_of(z, self._labels).flatten().tolist(),
-                    train=train.tobytes(), test=test.tobytes())
+        return dict(
+            scale=scale.tolist(),
+            axes=plane_of(z, self._labels).flatten().tolist(),
+            train=train.tobytes(),
+            test=test.tobytes(),
+        )
 
     @traitlets.validate("known", "seed", "steps", "digit")
     def _valid(self, proposal):

@@ -3,7 +3,9 @@
 try:
     from myst_nb import glue
 except ImportError:
+
     def glue(name, variable, display=True):
         """Keep nothing: the pages alone have a use for the numbers that cells hand to the text."""
+
 
 __all__ = ["glue"]

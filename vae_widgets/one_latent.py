@@ -29,21 +29,30 @@ class OneLatent(BookWidget, script="one_latent.js"):
     def __init__(self, z, log_likelihood, *, extent=2.7, widths=(0.05, 2.0), name="one-latent", **traits):
         z, log_lik = (torch.as_tensor(t).detach().double() for t in (z, log_likelihood))
         if z.dim() != 1 or len(z) < 2 or z.shape != log_lik.shape:
-            raise ValueError("wanted z and log_likelihood of one shape (n,); given "
-                             f"{tuple(z.shape)} and {tuple(log_lik.shape)}")
+            raise ValueError(
+                f"wanted z and log_likelihood of one shape (n,); given {tuple(z.shape)} and {tuple(log_lik.shape)}"
+            )
         if not log_lik.isfinite().all():
             raise ValueError(f"log_likelihood must be finite; given {log_lik.min():g} to {log_lik.max():g}")
         step = z.diff()
         if not torch.allclose(step, step[:1], rtol=1e-3) or not 0 < step[0] <= widths[0]:
-            raise ValueError(f"z must rise in even steps of at most {widths[0]:g}; given steps from {step.min():g} "
-                             f"to {step.max():g}")
+            raise ValueError(
+                f"z must rise in even steps of at most {widths[0]:g}; given steps from {step.min():g} to {step.max():g}"
+            )
         if max(z[0], -z[-1]) > -extent - 4 * widths[1]:
-            raise ValueError(f"z must reach from {-extent - 4 * widths[1]:g} to {extent + 4 * widths[1]:g} or beyond; "
-                             f"given {z[0]:g} to {z[-1]:g}")
+            raise ValueError(
+                f"z must reach from {-extent - 4 * widths[1]:g} to {extent + 4 * widths[1]:g} or beyond; "
+                f"given {z[0]:g} to {z[-1]:g}"
+            )
         self._z, self._step, self._log_lik = z[:, None], step[0], log_lik
         self._log_joint = log_lik + vc.log_normal(self._z, torch.zeros(1), torch.ones(1))
-        super().__init__(name=name, limits={"m": (-extent, extent), "s": widths}, span=[z[0].item(), z[-1].item()],
-                         log_likelihood=log_lik.numpy().astype("<f4").tobytes(), **traits)
+        super().__init__(
+            name=name,
+            limits={"m": (-extent, extent), "s": widths},
+            span=[z[0].item(), z[-1].item()],
+            log_likelihood=log_lik.numpy().astype("<f4").tobytes(),
+            **traits,
+        )
         self.summits = self._climb(extent, widths)
 
     @traitlets.validate("m", "s")

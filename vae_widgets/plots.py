@@ -49,8 +49,9 @@ def digits(images, titles=None, columns=10, ax=None):
     if images.ndim == 2 and math.isqrt(images.shape[1]) ** 2 == images.shape[1]:
         images = images.unflatten(1, [math.isqrt(images.shape[1])] * 2)
     if images.ndim != 3 or not images.numel():
-        raise ValueError("digits wants (n, height, width), or (n, pixels) of squares, with n ≥ 1, not "
-                         f"{tuple(images.shape)}")
+        raise ValueError(
+            f"digits wants (n, height, width), or (n, pixels) of squares, with n ≥ 1, not {tuple(images.shape)}"
+        )
     if titles is not None and (ax is not None or len(titles) != len(images)):
         raise ValueError(f"digits wants {len(images)} titles and no ax with them, not {len(titles)} titles, ax={ax}")
     _, height, width = images.shape

@@ -18,7 +18,12 @@ async function renderPosteriorEllipse({ model, el }) {
     const N = 4 * K + 1;
     const joint = logJoints.subarray(start, (start += N * N));
     return {
-      joint, step, K, N, half: K * step, centre: [middle1, middle2],
+      joint,
+      step,
+      K,
+      N,
+      half: K * step,
+      centre: [middle1, middle2],
       axes: [middle1, middle2].map((middle) => Float64Array.from({ length: N }, (_, i) => middle + (i - 2 * K) * step)),
       logPx: engine.logMeanExp(joint) + 2 * Math.log(N * step),
     };
@@ -49,7 +54,9 @@ async function renderPosteriorEllipse({ model, el }) {
 
   function ofDigit(digit) {
     if (!known.has(digit)) {
-      const [encoder, best] = ["encoder", "best"].map((trait) => bound(windows[digit], ...split(model.get(trait)[digit])));
+      const [encoder, best] = ["encoder", "best"].map((trait) =>
+        bound(windows[digit], ...split(model.get(trait)[digit])),
+      );
       known.set(digit, { encoder, best, shade: shade(windows[digit]) });
     }
     return known.get(digit);
@@ -60,18 +67,28 @@ async function renderPosteriorEllipse({ model, el }) {
     const fine = 8 * K + 1;
     const weights = [0, 1, 2, 3].map((quarter) => {
       const t = quarter / 4;
-      return [-t + 2 * t ** 2 - t ** 3, 2 - 5 * t ** 2 + 3 * t ** 3, t + 4 * t ** 2 - 3 * t ** 3, -(t ** 2) + t ** 3].map((w) => w / 2);
+      return [
+        -t + 2 * t ** 2 - t ** 3,
+        2 - 5 * t ** 2 + 3 * t ** 3,
+        t + 4 * t ** 2 - 3 * t ** 3,
+        -(t ** 2) + t ** 3,
+      ].map((w) => w / 2);
     });
     const along = (value, k) => {
       const at = K + (k >> 2);
       const w = weights[k & 3];
       return w[0] * value(at - 1) + w[1] * value(at) + w[2] * value(at + 1) + w[3] * value(at + 2);
     };
-    const half = ui.range(N).map((i) => Float64Array.from({ length: fine }, (_, k) => along((j) => joint[N * i + j], k)));
-    const values = ui.range(fine).map((k) => Float64Array.from({ length: fine }, (_, l) => along((i) => half[i][l], k)));
+    const half = ui
+      .range(N)
+      .map((i) => Float64Array.from({ length: fine }, (_, k) => along((j) => joint[N * i + j], k)));
+    const values = ui
+      .range(fine)
+      .map((k) => Float64Array.from({ length: fine }, (_, l) => along((i) => half[i][l], k)));
     const top = Math.max(...values.map((row) => Math.max(...row)));
     const ink = new Float32Array(fine * fine);
-    for (let k = 0; k < fine; k++) for (let l = 0; l < fine; l++) ink[fine * (fine - 1 - l) + k] = 0.75 * Math.exp(values[k][l] - top);
+    for (let k = 0; k < fine; k++)
+      for (let l = 0; l < fine; l++) ink[fine * (fine - 1 - l) + k] = 0.75 * Math.exp(values[k][l] - top);
     const canvas = ui.digit("", [fine, fine]);
     ui.paint(canvas, ink);
     return canvas;
@@ -84,7 +101,8 @@ async function renderPosteriorEllipse({ model, el }) {
     const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
     const still = before.digit === model.get("digit") && String(before.m) === String(model.get("m"));
     let sd = model.get("sd").map((value) => clamp(value, FINEST * step, half / REACH));
-    if (still) sd = sd.map((value, j) => clamp(value, FINEST * step, (half - Math.abs(model.get("m")[j] - centre[j])) / REACH));
+    if (still)
+      sd = sd.map((value, j) => clamp(value, FINEST * step, (half - Math.abs(model.get("m")[j] - centre[j])) / REACH));
     const m = model.get("m").map((value, j) => {
       const room = half - REACH * sd[j];
       return clamp(value, centre[j] - room, centre[j] + room);
@@ -108,31 +126,77 @@ async function renderPosteriorEllipse({ model, el }) {
   const digit = ui.digit("small", model.get("raster"));
   const drawn = ui.digit("small", model.get("raster"));
   const here = () => windows[model.get("digit")];
-  const slider = (trait, index, name, label) => ui.slider(view, model, {
-    trait, index, name, label, step: trait === "m" ? 0.01 : 0.002, digits: trait === "m" ? 2 : 3,
-    limits: () => {
-      const { centre, half, step } = here();
-      return trait === "m" ? [centre[index] - half, centre[index] + half] : [FINEST * step, half / REACH];
-    },
-  });
+  const slider = (trait, index, name, label) =>
+    ui.slider(view, model, {
+      trait,
+      index,
+      name,
+      label,
+      step: trait === "m" ? 0.01 : 0.002,
+      digits: trait === "m" ? 2 : 3,
+      limits: () => {
+        const { centre, half, step } = here();
+        return trait === "m" ? [centre[index] - half, centre[index] + half] : [FINEST * step, half / REACH];
+      },
+    });
   const take = (trait) => {
     const [m, sd] = split(model.get(trait)[model.get("digit")]);
     ui.set(model, { m, sd });
   };
   view.body.append(
     ui.digitChoice(view, model, digits, { labels }),
-    ui.h("div", { class: "vw-row" },
-      ui.h("div", { class: "vw-grow vw-column", style: "max-width: 26rem" }, plane.canvas,
-        ui.h("div", { style: "--vw-label: 5rem" },
-          slider("m", 0, "mean, z₁"), slider("m", 1, "mean, z₂"),
-          slider("sd", 0, "width, z₁", "standard deviation of q along z₁"), slider("sd", 1, "width, z₂", "standard deviation of q along z₂")),
-        ui.keys([["truth", "exact posterior p(z∣x)"], ["q", "your q"], ["q", "the encoder’s q", true]]), bestKey,
-        ui.h("p", { class: "vw-heading" }, "Drag the middle, or a square. The ellipses lie 1 and 2 standard deviations out.")),
-      ui.h("div", { class: "vw-grow vw-column" }, bars.svg,
-        ui.h("div", { class: "vw-pair" }, ui.captioned(digit, "the digit, x"), ui.captioned(drawn, "what q’s mean draws")),
-        ui.h("div", { class: "vw-buttons" }, ui.button("The encoder’s q", () => take("encoder")),
-          ui.answerButton(view, model, "the best q", [bestKey, toBest, numbers.rows.approximation, numbers.rows.amortisation]), toBest),
-        numbers.table)),
+    ui.h(
+      "div",
+      { class: "vw-row" },
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column", style: "max-width: 26rem" },
+        plane.canvas,
+        ui.h(
+          "div",
+          { style: "--vw-label: 5rem" },
+          slider("m", 0, "mean, z₁"),
+          slider("m", 1, "mean, z₂"),
+          slider("sd", 0, "width, z₁", "standard deviation of q along z₁"),
+          slider("sd", 1, "width, z₂", "standard deviation of q along z₂"),
+        ),
+        ui.keys([
+          ["truth", "exact posterior p(z∣x)"],
+          ["q", "your q"],
+          ["q", "the encoder’s q", true],
+        ]),
+        bestKey,
+        ui.h(
+          "p",
+          { class: "vw-heading" },
+          "Drag the middle, or a square. The ellipses lie 1 and 2 standard deviations out.",
+        ),
+      ),
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column" },
+        bars.svg,
+        ui.h(
+          "div",
+          { class: "vw-pair" },
+          ui.captioned(digit, "the digit, x"),
+          ui.captioned(drawn, "what q’s mean draws"),
+        ),
+        ui.h(
+          "div",
+          { class: "vw-buttons" },
+          ui.button("The encoder’s q", () => take("encoder")),
+          ui.answerButton(view, model, "the best q", [
+            bestKey,
+            toBest,
+            numbers.rows.approximation,
+            numbers.rows.amortisation,
+          ]),
+          toBest,
+        ),
+        numbers.table,
+      ),
+    ),
   );
 
   // Another digit, and q starts from the encoder's answer.
@@ -167,7 +231,13 @@ async function renderPosteriorEllipse({ model, el }) {
     const side = 2 * scale;
     const spread = 0.5 / (8 * here().K + 1); // the picture's pixels are centred on their points
     context.imageSmoothingEnabled = true;
-    context.drawImage(ofDigit(chosen).shade, -spread * side, -spread * side, side * (1 + 2 * spread), side * (1 + 2 * spread));
+    context.drawImage(
+      ofDigit(chosen).shade,
+      -spread * side,
+      -spread * side,
+      side * (1 + 2 * spread),
+      side * (1 + 2 * spread),
+    );
     context.strokeStyle = ui.COLOURS.line;
     context.lineWidth = 1;
     context.strokeRect(0.5, 0.5, side - 1, side - 1);
@@ -212,7 +282,10 @@ async function renderPosteriorEllipse({ model, el }) {
     outline("encoder", [7, 4]);
     if (model.get("answer")) outline("best", [2, 3]);
     const { m, sd } = inBounds();
-    for (const [width, colour] of [[5, "#fff"], [2.8, ui.COLOURS.q]]) {
+    for (const [width, colour] of [
+      [5, "#fff"],
+      [2.8, ui.COLOURS.q],
+    ]) {
       context.lineWidth = width;
       context.strokeStyle = colour;
       for (const radius of [1, 2]) ellipse([m, sd], radius);
@@ -244,24 +317,39 @@ async function renderPosteriorEllipse({ model, el }) {
     ui.paint(drawn, engine.ink(decoder, engine.forward(decoder, Float32Array.from(m))));
     plane.redraw();
 
-    const f = ui.format, shown = model.get("answer");
+    const f = ui.format,
+      shown = model.get("answer");
     const low = logPx - ui.reach(encoder.kl); // of the digit alone: whatever q is, log p(x) stands still
     const bar = (value) => [low, value, "elbo", `ELBO ${f(value)}`];
-    const lost = shown ? [[encoder.elbo, best.elbo, AMORTISATION], [best.elbo, logPx, "gap"]] : [[encoder.elbo, logPx, "gap"]];
+    const lost = shown
+      ? [
+          [encoder.elbo, best.elbo, AMORTISATION],
+          [best.elbo, logPx, "gap"],
+        ]
+      : [[encoder.elbo, logPx, "gap"]];
     bars.show({
-      low, high: logPx + 0.02 * (logPx - low), mark: [logPx, `log p(x) = ${f(logPx)}`],
+      low,
+      high: logPx + 0.02 * (logPx - low),
+      mark: [logPx, `log p(x) = ${f(logPx)}`],
       rows: [
         { name: "the encoder’s q", parts: [bar(encoder.elbo), ...lost], note: `KL ${f(encoder.kl)}` },
         { name: "your q", parts: [bar(elbo), [elbo, logPx, "gap"]], note: `KL ${f(kl)}` },
-        ...(shown ? [{ name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "gap"]], note: `KL ${f(best.kl)}` }] : []),
+        ...(shown
+          ? [{ name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "gap"]], note: `KL ${f(best.kl)}` }]
+          : []),
       ],
     });
     const at = m.map((value) => f(value)).join(", ");
-    const words = `q with mean (${at}) and standard deviations ${sd.map((value) => f(value, 3)).join(" and ")}: ` +
+    const words =
+      `q with mean (${at}) and standard deviations ${sd.map((value) => f(value, 3)).join(" and ")}: ` +
       `log p(x) ${f(logPx)} = ELBO ${f(elbo)} + KL ${f(kl)} nats`;
     drawn.setAttribute("aria-label", `The digit that z = (${at}) decodes to`);
     plane.canvas.setAttribute("aria-label", `The exact posterior of a ${labels[chosen]}, and ${words}`);
-    bars.svg.setAttribute("aria-label", `Bars: KL ${f(encoder.kl)} for the encoder's q, ${f(kl)} for yours` + (shown ? `, ${f(best.kl)} for the best` : ""));
+    bars.svg.setAttribute(
+      "aria-label",
+      `Bars: KL ${f(encoder.kl)} for the encoder's q, ${f(kl)} for yours` +
+        (shown ? `, ${f(best.kl)} for the best` : ""),
+    );
     view.say(words);
   }
 

@@ -54,12 +54,14 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         if not hasattr(model, "log_weight") or model.takes_label:
             raise ValueError(f"an ellipse needs a VAE or GMVAE; given {type(model).__name__}")
         if not model.z_dim == grid.z.shape[1] == 2:
-            raise ValueError("an ellipse needs a model and a grid of two latents; given "
-                             f"z_dim={model.z_dim} and {grid.z.shape[1]}")
+            raise ValueError(
+                f"an ellipse needs a model and a grid of two latents; given z_dim={model.z_dim} and {grid.z.shape[1]}"
+            )
         check_model(model)
         if len({len(x), len(labels), len(grid.log_px)}) > 1:
-            raise ValueError("x, labels and grid must be of the same digits; given "
-                             f"{len(x)}, {len(labels)} and {len(grid.log_px)}")
+            raise ValueError(
+                f"x, labels and grid must be of the same digits; given {len(x)}, {len(labels)} and {len(grid.log_px)}"
+            )
         check_posterior(model)
         x = images_of(model, x)
         digits = pack_images(model, x)
@@ -75,12 +77,20 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
             raise traitlets.TraitError(f"digit must be a number from 0 to {len(x) - 1}; given {self._start}")
         super().__init__(
             **dict(dict(m=encoder[self._start, :2].tolist(), sd=encoder[self._start, 2:].tolist()), **traits),
-            name=name, limits={"digit": (0, len(x) - 1), "m": (-limit, limit, 2), "sd": (1e-3, limit, 2)},
-            encoder=encoder.tolist(), best=best, digits=digits, labels=[int(label) for label in labels],
-            windows=[[*(z[len(z) // 2].item() for z in axes), (axes[0][1] - axes[0][0]).item(), len(axes[0]) // 4]
-                     for *axes, _ in self._windows],
+            name=name,
+            limits={"digit": (0, len(x) - 1), "m": (-limit, limit, 2), "sd": (1e-3, limit, 2)},
+            encoder=encoder.tolist(),
+            best=best,
+            digits=digits,
+            labels=[int(label) for label in labels],
+            windows=[
+                [*(z[len(z) // 2].item() for z in axes), (axes[0][1] - axes[0][0]).item(), len(axes[0]) // 4]
+                for *axes, _ in self._windows
+            ],
             log_joint=b"".join(joint.numpy().astype("<f4").tobytes() for *_, joint in self._windows),
-            decoder=drawing_of(model, "int8"), raster=raster_of(model))
+            decoder=drawing_of(model, "int8"),
+            raster=raster_of(model),
+        )
 
     @traitlets.validate("digit", "m", "sd")
     def _valid(self, proposal):
@@ -107,8 +117,10 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         axes = axis[rows], axis[columns]
         log_px = (joint.flatten().logsumexp(0) + 2 * (axes[0][1] - axes[0][0]).log()).item()
         if abs(log_px - grid.log_px[i]) > 0.01:  # what the book promises of numbers in nats
-            raise ValueError(f"digit {i} needs more than the {len(rows)} x {len(rows)} points of its window: "
-                             f"log p(x) is {log_px:.3f} on them, and {grid.log_px[i]:.3f} on all of the grid")
+            raise ValueError(
+                f"digit {i} needs more than the {len(rows)} x {len(rows)} points of its window: "
+                f"log p(x) is {log_px:.3f} on them, and {grid.log_px[i]:.3f} on all of the grid"
+            )
         return *axes, joint
 
     def _bound(self, i, m, sd):
@@ -132,8 +144,9 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
             width = (0.5 * encoder[2:]).log().clamp(least + 0.1, most - 0.1)
             place = ((start - middle) / half).clamp(-0.99, 0.99).atanh().requires_grad_()
             scale = ((width - least) / (most - least)).logit().requires_grad_()
-            optimizer = torch.optim.LBFGS([place, scale], max_iter=100, line_search_fn="strong_wolfe",
-                                          tolerance_grad=1e-6)
+            optimizer = torch.optim.LBFGS(
+                [place, scale], max_iter=100, line_search_fn="strong_wolfe", tolerance_grad=1e-6
+            )
 
             def q(place=place, scale=scale):
                 return middle + half * place.tanh(), (least + (most - least) * scale.sigmoid()).exp()

@@ -11,7 +11,8 @@ const coded = (text) => text.split("`").map((part, i) => (i % 2 ? ui.h("code", {
 const promptOf = (text) => ui.h("p", { class: "vw-predict-prompt", id: ui.uniqueName("prompt") }, coded(text));
 
 // The parts of a reply, the first one strong.
-const setReply = (reply, parts) => reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", ui.h(i ? "span" : "strong", {}, coded(part))]));
+const setReply = (reply, parts) =>
+  reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", ui.h(i ? "span" : "strong", {}, coded(part))]));
 
 // question: { choices, replies, truth, values }; mark([index]) is called as the reader chooses; inUnit: a value as text.
 function askChoice({ choices, replies, truth, values }, { prompt, mark, trying = false, inUnit = String }) {
@@ -25,7 +26,11 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
     const part = h("div", { class: "vw-predict-option" }, h("label", {}, input, h("span", {}, coded(text)), said), bar);
     return { input, said, bar, part };
   });
-  const part = h("fieldset", { class: "vw-predict-options", "aria-labelledby": prompt.id }, options.map((option) => option.part));
+  const part = h(
+    "fieldset",
+    { class: "vw-predict-options", "aria-labelledby": prompt.id },
+    options.map((option) => option.part),
+  );
 
   function update(marked, tried, done) {
     part.dataset.value = JSON.stringify([marked, tried]);
@@ -33,7 +38,9 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
       const [mine, right] = [tried.some(([index]) => index === i), done && truth[0] === i];
       input.checked = marked[0] === i;
       input.disabled = done;
-      const words = [mine && (trying ? (right ? "right" : "no") : "you said"), right && !trying && "it is this"].filter(Boolean);
+      const words = [mine && (trying ? (right ? "right" : "no") : "you said"), right && !trying && "it is this"].filter(
+        Boolean,
+      );
       said.textContent = [right ? "✓" : trying && mine && "✗", words.join(", ")].filter(Boolean).join(" ");
       part.classList.toggle("right", right);
       part.classList.toggle("mine", done && mine);
@@ -41,14 +48,24 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
       if (bar.hidden || bar.firstChild) return;
       const share = (value) => (high > low ? value / (high - low) : 0);
       const style = `margin-left:${100 * share(Math.min(0, values[i]) - low)}%;width:${100 * Math.abs(share(values[i]))}%`;
-      bar.append(h("span", {}, h("span", { style })), h("output", { "aria-live": "off", "data-value": values[i] }, inUnit(values[i])));
+      bar.append(
+        h("span", {}, h("span", { style })),
+        h("output", { "aria-live": "off", "data-value": values[i] }, inUnit(values[i])),
+      );
     });
   }
   const quoted = (i) => (/^`[^`]*`$/.test(choices[i]) ? plain(choices[i]) : `“${plain(choices[i])}”`);
   return {
-    part, update, hint: "Choose one first.",
+    part,
+    update,
+    hint: "Choose one first.",
     words: ([i]) => quoted(i),
-    said: ([i]) => (truth.length === 0 ? `You said ${quoted(i)}.` : truth[0] === i ? `You said ${quoted(i)}, and so it is.` : `You said ${quoted(i)}; it is ${quoted(truth[0])}.`),
+    said: ([i]) =>
+      truth.length === 0
+        ? `You said ${quoted(i)}.`
+        : truth[0] === i
+          ? `You said ${quoted(i)}, and so it is.`
+          : `You said ${quoted(i)}; it is ${quoted(truth[0])}.`,
     reply: ([i]) => replies[i],
     right: ([i]) => truth[0] === i,
   };
@@ -56,8 +73,11 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
 
 async function renderPredict({ model, el }) {
   const { h, s } = ui;
-  const [kind, replies, truth, unit, told] = ["kind", "replies", "truth", "unit", "told"].map((trait) => model.get(trait));
-  const tolerance = model.get("tolerance"), trying = tolerance !== null;
+  const [kind, replies, truth, unit, told] = ["kind", "replies", "truth", "unit", "told"].map((trait) =>
+    model.get(trait),
+  );
+  const tolerance = model.get("tolerance"),
+    trying = tolerance !== null;
   const heading = trying ? "Try it" : "Predict";
 
   // --- numbers ---
@@ -66,7 +86,8 @@ async function renderPredict({ model, el }) {
 
   // Four digits, and more only where they are all whole.
   function show(value) {
-    const size = Math.abs(value), power = Math.floor(Math.log10(size));
+    const size = Math.abs(value),
+      power = Math.floor(Math.log10(size));
     if (size && (size < 1e-4 || size >= 1e9)) return `${show(value / 10 ** power)} · 10${superscript(power)}`;
     const rounded = size >= 1e4 ? Math.round(value) : +value.toPrecision(4);
     return rounded.toLocaleString("en", { maximumFractionDigits: 8 }).replace("-", "−");
@@ -84,21 +105,48 @@ async function renderPredict({ model, el }) {
   function axisOf([low, high], log, step = 0) {
     const f = log ? Math.log : (value) => value;
     const place = (value) => (f(value) - f(low)) / (f(high) - f(low));
-    const size = step || [1, 2, 5, 10].map((m) => m * 10 ** Math.floor(Math.log10((high - low) / 100))).find((m) => (high - low) / m <= 100);
+    const size =
+      step ||
+      [1, 2, 5, 10]
+        .map((m) => m * 10 ** Math.floor(Math.log10((high - low) / 100)))
+        .find((m) => (high - low) / m <= 100);
     const even = ui.range(Math.floor((high - low) / size + 1e-9) + 1).map((i) => +(low + i * size).toPrecision(12));
-    const ratios = ui.range(101).map((i) => Math.min(high, Math.max(low, +(low * (high / low) ** (i / 100)).toPrecision(2))));
+    const ratios = ui
+      .range(101)
+      .map((i) => Math.min(high, Math.max(low, +(low * (high / low) ** (i / 100)).toPrecision(2))));
     const stops = log && !step ? [...new Set([...ratios, high])] : even;
-    const nearest = (value) => stops.reduce((best, stop, i) => (Math.abs(place(stop) - place(value)) < Math.abs(place(stops[best]) - place(value)) ? i : best), 0);
-    const powers = ui.range(40).map((i) => +`1e${i - 20}`).filter((t) => t >= low * 0.999 && t <= high * 1.001);
+    const nearest = (value) =>
+      stops.reduce(
+        (best, stop, i) =>
+          Math.abs(place(stop) - place(value)) < Math.abs(place(stops[best]) - place(value)) ? i : best,
+        0,
+      );
+    const powers = ui
+      .range(40)
+      .map((i) => +`1e${i - 20}`)
+      .filter((t) => t >= low * 0.999 && t <= high * 1.001);
     const sparse = powers.filter((_, i) => i % Math.ceil(powers.length / 5) === 0);
     const ticks = log && powers.length > 1 ? sparse : log ? [low, high] : ui.niceTicks(low, high, 5);
-    return { place, stops, nearest, ticks, size, middle: stops[nearest(log ? Math.sqrt(low * high) : (low + high) / 2)] };
+    return {
+      place,
+      stops,
+      nearest,
+      ticks,
+      size,
+      middle: stops[nearest(log ? Math.sqrt(low * high) : (low + high) / 2)],
+    };
   }
 
   // A slider over the stops of an axis; what: for the ear. onmove(value).
   function dial(axis, what, onmove) {
-    const input = h("input", { type: "range", ...ui.KEYS, min: 0, max: axis.stops.length - 1, "aria-label": what,
-                               oninput: () => onmove(axis.stops[+input.value]) });
+    const input = h("input", {
+      type: "range",
+      ...ui.KEYS,
+      min: 0,
+      max: axis.stops.length - 1,
+      "aria-label": what,
+      oninput: () => onmove(axis.stops[+input.value]),
+    });
     const set = (value, text) => {
       input.value = axis.nearest(value ?? axis.middle);
       input.setAttribute("aria-valuetext", value === undefined ? "not answered" : text);
@@ -109,13 +157,20 @@ async function renderPredict({ model, el }) {
   // --- a number, on a slider or typed ---
 
   function askNumber() {
-    const [low, high] = model.get("between"), log = model.get("log").includes("x");
+    const [low, high] = model.get("between"),
+      log = model.get("log").includes("x");
     const axis = axisOf([low, high], log, model.get("step"));
     const slider = dial(axis, "Your number, on a slider", (value) => mark([value]));
-    const typed = h("input", { type: "number", min: low, max: high, step: log ? "any" : axis.size, ...ui.KEYS,
-                               "aria-label": `Your number, from ${show(low)} to ${inUnit(high)}`,
-                               oninput: () => mark(low <= typed.valueAsNumber && typed.valueAsNumber <= high ? [typed.valueAsNumber] : []),
-                               onkeydown: pressed });
+    const typed = h("input", {
+      type: "number",
+      min: low,
+      max: high,
+      step: log ? "any" : axis.size,
+      ...ui.KEYS,
+      "aria-label": `Your number, from ${show(low)} to ${inUnit(high)}`,
+      oninput: () => mark(low <= typed.valueAsNumber && typed.valueAsNumber <= high ? [typed.valueAsNumber] : []),
+      onkeydown: pressed,
+    });
     function pressed(event) {
       const step = log && { ArrowUp: "stepUp", ArrowDown: "stepDown" }[event.key];
       if (event.key === "Enter") given();
@@ -135,14 +190,24 @@ async function renderPredict({ model, el }) {
       element.replaceChildren(element.hidden ? "" : h("span", {}, text));
     };
     const ticks = axis.ticks.map((t) => h("span", { style: at(t) }, show(t)));
-    const part = h("div", { class: "vw-predict-number" },
-      h("div", { class: "vw-predict-line" }, line, slider.input, h("div", { class: "vw-stops", "aria-hidden": "true" }, ticks)),
-      h("label", { class: "vw-predict-typed" }, typed, unit && h("span", {}, unit)));
+    const part = h(
+      "div",
+      { class: "vw-predict-number" },
+      h(
+        "div",
+        { class: "vw-predict-line" },
+        line,
+        slider.input,
+        h("div", { class: "vw-stops", "aria-hidden": "true" }, ticks),
+      ),
+      h("label", { class: "vw-predict-typed" }, typed, unit && h("span", {}, unit)),
+    );
 
     function update([marked], tried, done) {
       slider.set(marked, inUnit(marked ?? 0));
       if (document.activeElement !== typed || typed.valueAsNumber !== marked) {
-        if (marked !== undefined || document.activeElement !== typed) typed.value = marked === undefined ? "" : +marked.toPrecision(12);
+        if (marked !== undefined || document.activeElement !== typed)
+          typed.value = marked === undefined ? "" : +marked.toPrecision(12);
       }
       slider.input.disabled = typed.disabled = done;
       part.classList.toggle("unmarked", marked === undefined);
@@ -152,28 +217,51 @@ async function renderPredict({ model, el }) {
       const [from, to] = [marked ?? 0, truth[0]].sort((a, b) => a - b).map(axis.place);
       if (done) ui.put(gap, { style: `--at:${from};--to:${to}` });
       line.dataset.value = JSON.stringify([marked, tried]);
-      ui.put(line, { "aria-label": `A line from ${show(low)} to ${inUnit(high)}: ${marked === undefined ? "no mark yet" : `your mark at ${inUnit(marked)}`}${done ? `, the answer at ${inUnit(truth[0])}` : ""}` });
+      ui.put(line, {
+        "aria-label": `A line from ${show(low)} to ${inUnit(high)}: ${marked === undefined ? "no mark yet" : `your mark at ${inUnit(marked)}`}${done ? `, the answer at ${inUnit(truth[0])}` : ""}`,
+      });
     }
     const right = ([value]) => Math.abs(value - truth[0]) <= tolerance;
     return {
-      part, update, right, hint: `Give a number from ${show(low)} to ${show(high)} first.`,
+      part,
+      update,
+      right,
+      hint: `Give a number from ${show(low)} to ${show(high)} first.`,
       words: ([value]) => inUnit(value),
-      said: ([value]) => (inUnit(value) === inUnit(truth[0]) ? `You said ${inUnit(value)}, and so it is.` : `You said ${show(value)}; it is ${inUnit(truth[0])}.`),
-      reply: ([value]) => replies.find(([from, to]) => (from ?? -Infinity) <= value && value <= (to ?? Infinity))?.[2]
-        ?? (trying && !right([value]) && `${inUnit(value)} is too ${value < truth[0] ? "low" : "high"}.`),
+      said: ([value]) =>
+        inUnit(value) === inUnit(truth[0])
+          ? `You said ${inUnit(value)}, and so it is.`
+          : `You said ${show(value)}; it is ${inUnit(truth[0])}.`,
+      reply: ([value]) =>
+        replies.find(([from, to]) => (from ?? -Infinity) <= value && value <= (to ?? Infinity))?.[2] ??
+        (trying && !right([value]) && `${inUnit(value)} is too ${value < truth[0] ? "low" : "high"}.`),
     };
   }
 
   // --- a curve: its values at some x, or one point anywhere ---
 
   function askCurve() {
-    const [xs, ys, at, labels, [low, high], log] = ["x", "y", "at", "labels", "between", "log"].map((trait) => model.get(trait));
+    const [xs, ys, at, labels, [low, high], log] = ["x", "y", "at", "labels", "between", "log"].map((trait) =>
+      model.get(trait),
+    );
     const free = !at.length;
     const [alongX, alongY] = [axisOf([xs[0], xs.at(-1)], log.includes("x")), axisOf([low, high], log.includes("y"))];
-    const axis = (along, [min, max], isLog, label) => ({ min, max, log: isLog, label, ticks: along.ticks, format: show });
-    const axes = ui.axes({ width: 440, height: 280, left: 58, label: "",
+    const axis = (along, [min, max], isLog, label) => ({
+      min,
+      max,
+      log: isLog,
+      label,
+      ticks: along.ticks,
+      format: show,
+    });
+    const axes = ui.axes({
+      width: 440,
+      height: 280,
+      left: 58,
+      label: "",
       x: axis(alongX, [xs[0], xs.at(-1)], log.includes("x"), labels[0]),
-      y: axis(alongY, [low, high], log.includes("y"), unit ? `${labels[1]}, ${unit}` : labels[1]) });
+      y: axis(alongY, [low, high], log.includes("y"), unit ? `${labels[1]}, ${unit}` : labels[1]),
+    });
     const start = free ? [alongX.middle, alongY.middle] : at.map(() => alongY.middle);
     const spots = (answer) => (free ? [answer] : answer.map((y, i) => [at[i], y]));
     const now = () => (model.get("mark").length ? model.get("mark") : start);
@@ -188,13 +276,39 @@ async function renderPredict({ model, el }) {
       return log.includes("y") ? ys[i] ** (1 - t) * ys[i + 1] ** t : ys[i] + t * (ys[i + 1] - ys[i]);
     }
 
-    const handles = spots(start).map(() => s("g", { class: "vw-predict-handle" },
-      s("circle", { r: 24, fill: "#fff", "fill-opacity": 0 }),
-      s("circle", { r: 8, fill: ui.COLOURS.elbo, stroke: "#fff", "stroke-width": 2 })));
-    const rails = at.map((x) => s("line", { x1: axes.x(x), x2: axes.x(x), y1: axes.box.top, y2: axes.box.bottom, stroke: ui.COLOURS.line, "stroke-dasharray": "3 4" }));
-    const drawn = s("path", { class: "vw-predict-drawn", fill: "none", stroke: ui.COLOURS.elbo, "stroke-width": 1.5, "stroke-dasharray": "5 4" });
+    const handles = spots(start).map(() =>
+      s(
+        "g",
+        { class: "vw-predict-handle" },
+        s("circle", { r: 24, fill: "#fff", "fill-opacity": 0 }),
+        s("circle", { r: 8, fill: ui.COLOURS.elbo, stroke: "#fff", "stroke-width": 2 }),
+      ),
+    );
+    const rails = at.map((x) =>
+      s("line", {
+        x1: axes.x(x),
+        x2: axes.x(x),
+        y1: axes.box.top,
+        y2: axes.box.bottom,
+        stroke: ui.COLOURS.line,
+        "stroke-dasharray": "3 4",
+      }),
+    );
+    const drawn = s("path", {
+      class: "vw-predict-drawn",
+      fill: "none",
+      stroke: ui.COLOURS.elbo,
+      "stroke-width": 1.5,
+      "stroke-dasharray": "5 4",
+    });
     const gaps = handles.map(() => s("line", { stroke: ui.COLOURS.kl, "stroke-width": 2.5 }));
-    const curve = s("path", { class: "vw-predict-curve", fill: "none", stroke: ui.INK, "stroke-width": 2.5, pathLength: 1 });
+    const curve = s("path", {
+      class: "vw-predict-curve",
+      fill: "none",
+      stroke: ui.INK,
+      "stroke-width": 2.5,
+      pathLength: 1,
+    });
     axes.plot.append(...rails, drawn, ...gaps, curve);
     axes.svg.append(...handles);
 
@@ -207,24 +321,42 @@ async function renderPredict({ model, el }) {
       const value = clamp(snap(alongY, py), low, high);
       mark(free ? [snap(alongX, px), value] : ui.changed(now(), held, value));
     }
-    handles.forEach((handle, i) => handle.addEventListener("pointerdown", (event) => {
-      if (event.button || isDone()) return;
-      held = i;
-      axes.svg.setPointerCapture(event.pointerId);
-      event.preventDefault();
-    }));
-    axes.svg.addEventListener("pointermove", (event) => held !== null && axes.svg.hasPointerCapture(event.pointerId) && drag(event));
+    handles.forEach((handle, i) =>
+      handle.addEventListener("pointerdown", (event) => {
+        if (event.button || isDone()) return;
+        held = i;
+        axes.svg.setPointerCapture(event.pointerId);
+        event.preventDefault();
+      }),
+    );
+    axes.svg.addEventListener(
+      "pointermove",
+      (event) => held !== null && axes.svg.hasPointerCapture(event.pointerId) && drag(event),
+    );
     axes.svg.addEventListener("lostpointercapture", () => (held = null));
 
     const dials = [
       free && { ...dial(alongX, `Your point: ${labels[0]}`, (value) => move(0, value)), name: labels[0], index: 0 },
       ...spots(start).map((_, i) => ({
-        ...dial(alongY, free ? `Your point: ${labels[1]}` : `Your ${labels[1]} at ${show(at[i])}`, (value) => move(yIndex(i), value)),
-        name: free ? labels[1] : `at ${show(at[i])}`, index: yIndex(i),
+        ...dial(alongY, free ? `Your point: ${labels[1]}` : `Your ${labels[1]} at ${show(at[i])}`, (value) =>
+          move(yIndex(i), value),
+        ),
+        name: free ? labels[1] : `at ${show(at[i])}`,
+        index: yIndex(i),
       })),
-    ].filter(Boolean).map((one) => ({ ...one, shown: ui.output() }));
-    const part = h("div", { class: "vw-column vw-predict-plot" }, axes.svg,
-      h("div", { class: "vw-predict-dials" }, dials.map(({ name, input, shown }) => h("label", { class: "vw-slider" }, h("span", {}, name), input, shown))));
+    ]
+      .filter(Boolean)
+      .map((one) => ({ ...one, shown: ui.output() }));
+    const part = h(
+      "div",
+      { class: "vw-column vw-predict-plot" },
+      axes.svg,
+      h(
+        "div",
+        { class: "vw-predict-dials" },
+        dials.map(({ name, input, shown }) => h("label", { class: "vw-slider" }, h("span", {}, name), input, shown)),
+      ),
+    );
 
     function update(marked, tried, done) {
       const places = spots(marked.length ? marked : start).map(([x, y]) => [axes.x(x), axes.y(y)]);
@@ -234,7 +366,13 @@ async function renderPredict({ model, el }) {
       part.classList.toggle("done", done);
       gaps.forEach((gap, i) => {
         gap.style.display = done ? "" : "none";
-        if (done) ui.put(gap, { x1: places[i][0], x2: places[i][0], y1: places[i][1], y2: axes.y(height(spots(marked)[i][0])) });
+        if (done)
+          ui.put(gap, {
+            x1: places[i][0],
+            x2: places[i][0],
+            y1: places[i][1],
+            y2: axes.y(height(spots(marked)[i][0])),
+          });
       });
       curve.setAttribute("d", done ? ui.path(xs.map((x, i) => [axes.x(x), axes.y(ys[i])])) : "");
       for (const { input, set, shown, index } of dials) {
@@ -242,15 +380,26 @@ async function renderPredict({ model, el }) {
         shown.value = marked.length ? show(marked[index]) : "";
         input.disabled = done;
       }
-      const words = marked.length ? `your mark: ${spots(marked).map(([x, y]) => `${show(y)} at ${show(x)}`).join(", ")}` : "no mark yet";
+      const words = marked.length
+        ? `your mark: ${spots(marked)
+            .map(([x, y]) => `${show(y)} at ${show(x)}`)
+            .join(", ")}`
+        : "no mark yet";
       const ends = `; the curve goes from ${show(ys[0])} to ${show(ys.at(-1))}, its lowest value is ${show(Math.min(...ys))}, its highest ${show(Math.max(...ys))}`;
       ui.put(axes.svg, { "aria-label": `${labels[1]} against ${labels[0]}: ${words}${done ? ends : ""}` });
     }
     return {
-      part, update, hint: "Drag the point first, or move it by its slider.",
-      words: (answer) => spots(answer).map(([x, y]) => `${inUnit(y)} at ${show(x)}`).join(", "),
+      part,
+      update,
+      hint: "Drag the point first, or move it by its slider.",
+      words: (answer) =>
+        spots(answer)
+          .map(([x, y]) => `${inUnit(y)} at ${show(x)}`)
+          .join(", "),
       said: (answer) => {
-        const [places, yours, real] = [(x) => x, (x, y) => y, height].map((f) => spots(answer).map(([x, y]) => show(f(x, y))));
+        const [places, yours, real] = [(x) => x, (x, y) => y, height].map((f) =>
+          spots(answer).map(([x, y]) => show(f(x, y))),
+        );
         return `At ${listed(places)} you said ${listed(yours)}; it is ${listed(real)}${unit && ` ${unit}`}.`;
       },
       reply: () => null,
@@ -261,17 +410,27 @@ async function renderPredict({ model, el }) {
   // --- what comes with the answer ---
 
   function pictures() {
-    const bytes = ui.bytes(model.get("images")), captions = model.get("captions"), figure = ui.bytes(model.get("figure"));
+    const bytes = ui.bytes(model.get("images")),
+      captions = model.get("captions"),
+      figure = ui.bytes(model.get("figure"));
     const digits = captions.map((caption, i) => {
       const canvas = ui.digit("small");
-      ui.paint(canvas, Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)), (level) => level / 255));
+      ui.paint(
+        canvas,
+        Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)), (level) => level / 255),
+      );
       canvas.setAttribute("aria-label", caption || `Picture ${i + 1}`);
       return ui.captioned(canvas, caption);
     });
     const source = new TextDecoder().decode(figure);
     return [
       digits.length > 0 && h("div", { class: "vw-predict-images" }, digits),
-      source && h("img", { class: "vw-predict-figure", alt: model.get("figure_text"), src: `data:image/svg+xml,${encodeURIComponent(source)}` }),
+      source &&
+        h("img", {
+          class: "vw-predict-figure",
+          alt: model.get("figure_text"),
+          src: `data:image/svg+xml,${encodeURIComponent(source)}`,
+        }),
     ].filter(Boolean);
   }
 
@@ -316,7 +475,8 @@ async function renderPredict({ model, el }) {
 
   function update() {
     const [marked, tried] = [model.get("mark"), model.get("given")];
-    const done = isDone(), last = tried.at(-1);
+    const done = isDone(),
+      last = tried.at(-1);
     asked.update(marked, tried, done);
     commit.textContent = trying ? (done ? "Checked" : "Check") : done ? "Committed" : "Commit";
     commit.setAttribute("aria-disabled", done || !marked.length);
@@ -340,13 +500,18 @@ async function renderPredict({ model, el }) {
 
 // The section of the page with this heading, whether the book made its name or Jupyter.
 function findSection(heading) {
-  const name = (text) => text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, " ").trim();
+  const name = (text) =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, " ")
+      .trim();
   return [...document.querySelectorAll("[id]")].find(({ id }) => name(id) === name(heading));
 }
 
 async function renderQuiz({ model, el }) {
   const { h } = ui;
-  const questions = model.get("questions"), count = questions.length;
+  const questions = model.get("questions"),
+    count = questions.length;
   const view = ui.frame(model, el, "Quiz");
   const given = (i) => model.get("given")[i];
   const isOpen = (i) => given(i) < 0;
@@ -354,7 +519,8 @@ async function renderQuiz({ model, el }) {
   const firstOpen = () => [...questions.keys(), count].find((i) => i === count || isOpen(i));
 
   const parts = questions.map((question, i) => {
-    const prompt = promptOf(question.prompt), reply = h("p", { class: "vw-predict-reply", hidden: true });
+    const prompt = promptOf(question.prompt),
+      reply = h("p", { class: "vw-predict-reply", hidden: true });
     const mark = ([choice]) => ui.setAt(model, "marks", i, choice);
     const asked = askChoice(question, { prompt, mark });
     return { asked, reply, part: h("div", { class: "vw-column vw-quiz-question" }, prompt, asked.part, reply) };
@@ -362,9 +528,18 @@ async function renderQuiz({ model, el }) {
   const steps = questions.map((_, i) => ui.button("", () => i <= firstOpen() && goTo(i)));
   const kind = h("p", { class: "vw-predict-kind" });
   const result = h("p", { class: "vw-quiz-result", hidden: true });
-  const main = ui.button("", () => (isOpen(model.get("at")) ? answer() : model.get("at") < count - 1 && goTo(model.get("at") + 1)), "primary");
+  const main = ui.button(
+    "",
+    () => (isOpen(model.get("at")) ? answer() : model.get("at") < count - 1 && goTo(model.get("at") + 1)),
+    "primary",
+  );
   view.root.classList.add("vw-predict", "vw-quiz");
-  view.body.append(h("div", { class: "vw-quiz-steps", role: "group", "aria-label": "Questions" }, steps), kind, ...parts.map(({ part }) => part), result);
+  view.body.append(
+    h("div", { class: "vw-quiz-steps", role: "group", "aria-label": "Questions" }, steps),
+    kind,
+    ...parts.map(({ part }) => part),
+    result,
+  );
   view.foot.prepend(main);
 
   let moved = false; // to another question, where the reader goes on
@@ -374,14 +549,16 @@ async function renderQuiz({ model, el }) {
   }
 
   function answer() {
-    const at = model.get("at"), choice = model.get("marks")[at];
+    const at = model.get("at"),
+      choice = model.get("marks")[at];
     if (choice < 0) view.status.textContent = parts[at].asked.hint;
     else ui.setAt(model, "given", at, choice);
   }
 
   // To a wrong answer also what is right, and why.
   function replyTo(i) {
-    const { replies, truth } = questions[i], { asked } = parts[i];
+    const { replies, truth } = questions[i],
+      { asked } = parts[i];
     if (isRight(i)) return ["Right.", replies[given(i)]];
     return ["No.", replies[given(i)], `It is ${asked.words(truth).replace(".”", "”")}.`, replies[truth[0]]];
   }
@@ -397,17 +574,26 @@ async function renderQuiz({ model, el }) {
   }
 
   function update() {
-    const at = model.get("at"), open = firstOpen(), marks = model.get("marks");
+    const at = model.get("at"),
+      open = firstOpen(),
+      marks = model.get("marks");
     kind.textContent = `Question ${at + 1} of ${count}`;
     parts.forEach(({ asked, reply, part }, i) => {
       const [marked, tried] = [marks[i], given(i)].map((choice) => (choice < 0 ? [] : [choice]));
-      asked.update(marked, tried.map((choice) => [choice]), !isOpen(i));
+      asked.update(
+        marked,
+        tried.map((choice) => [choice]),
+        !isOpen(i),
+      );
       reply.hidden = isOpen(i);
       setReply(reply, isOpen(i) ? [] : replyTo(i));
       part.hidden = i !== at;
       steps[i].textContent = `${i + 1}${isOpen(i) ? "" : isRight(i) ? " ✓" : " ✗"}`;
-      ui.put(steps[i], { "aria-label": `Question ${i + 1}: ${isOpen(i) ? "not answered" : isRight(i) ? "right" : "not right"}`,
-                         "aria-current": String(i === at), "aria-disabled": String(i > open) });
+      ui.put(steps[i], {
+        "aria-label": `Question ${i + 1}: ${isOpen(i) ? "not answered" : isRight(i) ? "right" : "not right"}`,
+        "aria-current": String(i === at),
+        "aria-disabled": String(i > open),
+      });
     });
     const ended = !isOpen(at) && at === count - 1;
     main.textContent = isOpen(at) ? "Answer" : ended ? "Answered" : "Next question";

@@ -54,28 +54,48 @@ class Predict(BookWidget, script="predict.js"):
     figure_text = traitlets.Unicode().tag(sync=True)
     images = traitlets.Bytes(help="a byte for each pixel").tag(sync=True)
     captions = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    tolerance = traitlets.Float(None, allow_none=True,
-                                help="how far off a right number may be; None: it is a prediction").tag(sync=True)
+    tolerance = traitlets.Float(
+        None, allow_none=True, help="how far off a right number may be; None: it is a prediction"
+    ).tag(sync=True)
 
     mark = traitlets.List(traitlets.Float(), help="the mark: an index, a number, or y; [] for none").tag(sync=True)
     given = traitlets.List(traitlets.List(traitlets.Float()), help="what was committed, in order").tag(sync=True)
     unshared = ("mark", "given")
 
-    def __init__(self, prompt: str, *, choices: Mapping[str, str] | Sequence[str] = (), right: str | None = None,
-                 values: Sequence[float] = (), number: float | None = None, curve: tuple | None = None,
-                 between: tuple[float, float] | None = None, at: float | Sequence[float] = (), step: float = 0,
-                 replies: Mapping[tuple[float, float], str] | None = None, labels: tuple[str, str] = ("x", "y"),
-                 figure=None, figure_text: str = "", images=None, captions: Sequence[str] = (),
-                 name: str = "predict", **traits):
+    def __init__(
+        self,
+        prompt: str,
+        *,
+        choices: Mapping[str, str] | Sequence[str] = (),
+        right: str | None = None,
+        values: Sequence[float] = (),
+        number: float | None = None,
+        curve: tuple | None = None,
+        between: tuple[float, float] | None = None,
+        at: float | Sequence[float] = (),
+        step: float = 0,
+        replies: Mapping[tuple[float, float], str] | None = None,
+        labels: tuple[str, str] = ("x", "y"),
+        figure=None,
+        figure_text: str = "",
+        images=None,
+        captions: Sequence[str] = (),
+        name: str = "predict",
+        **traits,
+    ):
         kinds = dict(choice=len(choices) > 0, number=number is not None, curve=curve is not None)
         if sum(kinds.values()) != 1:
             asked = ", ".join(kind for kind, given in kinds.items() if given) or "none"
             raise ValueError(f"wanted one of choices, number and curve; given {asked}")
         kind = next(kind for kind, given in kinds.items() if given)
         _text("prompt", prompt)
-        for what, given, of in (("right", right is not None, "choice"), ("values", len(values) > 0, "choice"),
-                                ("replies", bool(replies), "number"), ("step", step != 0, "number"),
-                                ("at", np.size(at) > 0, "curve")):
+        for what, given, of in (
+            ("right", right is not None, "choice"),
+            ("values", len(values) > 0, "choice"),
+            ("replies", bool(replies), "number"),
+            ("step", step != 0, "number"),
+            ("at", np.size(at) > 0, "curve"),
+        ):
             if given and kind != of:
                 raise ValueError(f"{what} goes with a {of}; given a {kind}")
         if kind == "choice":
@@ -89,8 +109,10 @@ class Predict(BookWidget, script="predict.js"):
         if kind == "curve":
             traits |= _curve(curve, at, labels, "x" in traits.get("log", ""))
         if (figure is None) != (not figure_text.strip()):
-            raise ValueError(f"a figure needs figure_text, what it shows in words; given figure={figure!r}, "
-                             f"figure_text={figure_text!r}")
+            raise ValueError(
+                f"a figure needs figure_text, what it shows in words; given figure={figure!r}, "
+                f"figure_text={figure_text!r}"
+            )
         if figure is not None:
             traits |= dict(figure=_svg(figure), figure_text=figure_text)
         if images is not None:
@@ -249,22 +271,26 @@ def _curve(curve, at, labels, log):
     x, y = (np.asarray(part, float) for part in curve)
     fits = x.ndim == 1 and x.shape == y.shape and 2 <= len(x) <= MOST_POINTS
     if not fits or not np.isfinite([x, y]).all():
-        raise ValueError(f"a curve is x and y, finite, of one shape (n,) with n from 2 to {MOST_POINTS}; "
-                         f"given {x.shape} and {y.shape}")
+        raise ValueError(
+            f"a curve is x and y, finite, of one shape (n,) with n from 2 to {MOST_POINTS}; "
+            f"given {x.shape} and {y.shape}"
+        )
     if not (np.diff(x) > 0).all() or (log and x[0] <= 0):
         raise ValueError(f"x must rise{', from above 0' if log else ''}; given {x[0]:g} to {x[-1]:g}")
     at = np.atleast_1d(np.asarray(at, float))
     if len(at) > MOST_MARKS or not all(x[0] <= a <= x[-1] for a in at) or not (np.diff(at) > 0).all():
-        raise ValueError(f"at must be up to {MOST_MARKS} values of x that rise, from {x[0]:g} to {x[-1]:g}; "
-                         f"given {at.tolist()}")
+        raise ValueError(
+            f"at must be up to {MOST_MARKS} values of x that rise, from {x[0]:g} to {x[-1]:g}; given {at.tolist()}"
+        )
     return dict(x=x.tolist(), y=y.tolist(), at=at.tolist(), labels=list(labels))
 
 
 def _images(images, captions):
     images = torch.as_tensor(images).detach().cpu().float()
     if images.ndim not in (2, 3) or images[0:1].numel() != 784 or not 1 <= len(images) <= MOST_IMAGES:
-        raise ValueError(f"images must be 1 to {MOST_IMAGES} digits (n, 784) or (n, 28, 28); "
-                         f"given {tuple(images.shape)}")
+        raise ValueError(
+            f"images must be 1 to {MOST_IMAGES} digits (n, 784) or (n, 28, 28); given {tuple(images.shape)}"
+        )
     if not ((images >= 0) & (images <= 1)).all():
         raise ValueError(f"images must be ink from 0 to 1; given {images.min():g} to {images.max():g}")
     if len(captions) != len(images):

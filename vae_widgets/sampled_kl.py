@@ -64,17 +64,29 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
         if len(x) != len(labels):
             raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
         super().__init__(
-            name=name, names=list(models), raster=raster_of(self._models[0]),
-            digits=pack_images(self._models[0], self._x), labels=pack_labels(labels),
+            name=name,
+            names=list(models),
+            raster=raster_of(self._models[0]),
+            digits=pack_images(self._models[0], self._x),
+            labels=pack_labels(labels),
             z_dims=[m.z_dim for m in self._models],
-            limits={"prior": (0, len(models) - 1), "digit": (0, len(labels) - 1), "samples": (1, SAMPLES[-1]),
-                    "seed": SEEDS}, **self._packed(), **traits)
+            limits={
+                "prior": (0, len(models) - 1),
+                "digit": (0, len(labels) - 1),
+                "samples": (1, SAMPLES[-1]),
+                "seed": SEEDS,
+            },
+            **self._packed(),
+            **traits,
+        )
 
     @torch.no_grad()
     def _packed(self):
         self._codes = [model.encode(self._x) for model in self._models]
-        return dict(mixtures=[pack_prior(m) for m in self._models],
-                    codes=b"".join(as_floats(part) for code in self._codes for part in code))
+        return dict(
+            mixtures=[pack_prior(m) for m in self._models],
+            codes=b"".join(as_floats(part) for code in self._codes for part in code),
+        )
 
     @traitlets.validate("prior", "digit", "samples", "seed")
     def _valid(self, proposal):

@@ -4,7 +4,9 @@ async function renderStyleContent({ model, el }) {
   const dec = await ui.network(model, "decoder");
   const dim = dec.inputs;
   const classes = ui.range(dec.y_dim);
-  const raster = model.get("raster"), size = dec.outputs, blank = new Float32Array(size);
+  const raster = model.get("raster"),
+    size = dec.outputs,
+    blank = new Float32Array(size);
   const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const styles = ui.floats(model.get("codes"));
@@ -16,10 +18,12 @@ async function renderStyleContent({ model, el }) {
   const picture = ui.digit("", raster);
   const original = ui.digit("", raster);
   const source = ui.captioned(original, "the style’s own digit");
-  const numbers = ui.numbers([
-    ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
-    model.get("has_rec") && ["rec", "−log p(x|y, z), against the original", "rec"],
-  ].filter(Boolean));
+  const numbers = ui.numbers(
+    [
+      ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
+      model.get("has_rec") && ["rec", "−log p(x|y, z), against the original", "rec"],
+    ].filter(Boolean),
+  );
 
   const missing = ui.h("p", { class: "vw-note", role: "status" });
 
@@ -27,14 +31,22 @@ async function renderStyleContent({ model, el }) {
   function row(count, onclick, caption) {
     const cells = ui.range(count).map((i) => {
       const canvas = ui.digit("", raster);
-      return { canvas, cell: ui.h("span", { onclick: () => onclick(i) }, canvas, caption && ui.h("small", {}, caption(i))) };
+      return {
+        canvas,
+        cell: ui.h("span", { onclick: () => onclick(i) }, canvas, caption && ui.h("small", {}, caption(i))),
+      };
     });
-    const strip = ui.h("div", { class: "vw-strip vw-choices", role: "group" }, cells.map(({ cell }) => cell));
-    const show = (ink, chosen, words) => cells.forEach(({ canvas, cell }, i) => {
-      ui.paint(canvas, ink.subarray(size * i, size * (i + 1)));
-      canvas.setAttribute("aria-label", words(i));
-      cell.classList.toggle("chosen", i === chosen);
-    });
+    const strip = ui.h(
+      "div",
+      { class: "vw-strip vw-choices", role: "group" },
+      cells.map(({ cell }) => cell),
+    );
+    const show = (ink, chosen, words) =>
+      cells.forEach(({ canvas, cell }, i) => {
+        ui.paint(canvas, ink.subarray(size * i, size * (i + 1)));
+        canvas.setAttribute("aria-label", words(i));
+        cell.classList.toggle("chosen", i === chosen);
+      });
     return { strip, show };
   }
 
@@ -46,12 +58,33 @@ async function renderStyleContent({ model, el }) {
 
   view.body.append(
     choice,
-    ui.h("div", { class: "vw-row" },
+    ui.h(
+      "div",
+      { class: "vw-row" },
       ui.h("div", { class: "vw-pair" }, ui.captioned(picture, "z and y, decoded"), source),
-      ui.h("div", { class: "vw-grow vw-column" },
-        ui.slider(view, model, { trait: "y", name: "y", label: "class y", min: 0, max: classes.length - 1, step: 1, digits: 0 }),
-        numbers.table, missing,
-        ui.h("div", {}, ui.button("Draw z from the prior", () => ui.set(model, { digit: -1, seed: (model.get("seed") + 1) % 2 ** 31 }))))),
+      ui.h(
+        "div",
+        { class: "vw-grow vw-column" },
+        ui.slider(view, model, {
+          trait: "y",
+          name: "y",
+          label: "class y",
+          min: 0,
+          max: classes.length - 1,
+          step: 1,
+          digits: 0,
+        }),
+        numbers.table,
+        missing,
+        ui.h(
+          "div",
+          {},
+          ui.button("Draw z from the prior", () =>
+            ui.set(model, { digit: -1, seed: (model.get("seed") + 1) % 2 ** 31 }),
+          ),
+        ),
+      ),
+    ),
     ui.h("div", {}, classTitle, byClass.strip),
     ui.h("div", {}, styleTitle, byStyle.strip),
   );
@@ -83,7 +116,12 @@ async function renderStyleContent({ model, el }) {
     source.style.visibility = x ? "visible" : "hidden";
     numbers.show({ read, ...(model.get("has_rec") && { rec }) });
     byClass.show(engine.ink(dec, logits), y, (i) => `This style as a ${i}`);
-    const all = engine.forward(dec, styles, digits.length, digits.map(() => y));
+    const all = engine.forward(
+      dec,
+      styles,
+      digits.length,
+      digits.map(() => y),
+    );
     byStyle.show(engine.ink(dec, all), digit, (i) => `A ${y} in the style of test digit ${i + 1}`);
 
     const whose = x ? `of test digit ${digit + 1}, a ${labels[digit]}` : "drawn from the prior";
@@ -93,16 +131,25 @@ async function renderStyleContent({ model, el }) {
     byStyle.strip.setAttribute("aria-label", `A ${y} in each style`);
     picture.setAttribute("aria-label", `A ${y} in the style ${whose}`);
     original.setAttribute("aria-label", x ? `The original, a ${labels[digit]}` : "No original");
-    view.say(`A ${y} in the style ${whose}${cls ? `; the classifier reads it as a ${y} with probability ${ui.format(read)}` : ""}`);
+    view.say(
+      `A ${y} in the style ${whose}${cls ? `; the classifier reads it as a ${y} with probability ${ui.format(read)}` : ""}`,
+    );
   }
 
   view.watch(["y", "digit", "seed"], update);
   view.root.setAttribute("aria-busy", "true");
-  ui.network(model, "classifier").then((network) => {
-    cls = network;
-    if (!view.signal.aborted) update();
-  }, (error) => missing.replaceChildren(`The classifier could not be loaded (${error.message ?? error}): the pictures need none.`),
-  ).finally(() => view.root.setAttribute("aria-busy", "false"));
+  ui.network(model, "classifier")
+    .then(
+      (network) => {
+        cls = network;
+        if (!view.signal.aborted) update();
+      },
+      (error) =>
+        missing.replaceChildren(
+          `The classifier could not be loaded (${error.message ?? error}): the pictures need none.`,
+        ),
+    )
+    .finally(() => view.root.setAttribute("aria-busy", "false"));
   return view.stop;
 }
 

@@ -31,10 +31,16 @@ class StyleContent(ModelWidget, script="style_content.js"):
     def __init__(self, model, x, labels, *, name="style", **traits):
         if not getattr(model, "takes_label", False) or not hasattr(model, "cls"):
             raise ValueError(f"wanted an SSVAE, which tells class and style apart; given {type(model).__name__}")
-        super().__init__(model, x, labels, name=name, has_rec=is_bernoulli(model),
-                         **dict(y=int(labels[0])) | traits, limits={
-                             "y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS})
-        self.z = np.frombuffer(self.codes, "<f4")[:model.z_dim].tolist()
+        super().__init__(
+            model,
+            x,
+            labels,
+            name=name,
+            has_rec=is_bernoulli(model),
+            **dict(y=int(labels[0])) | traits,
+            limits={"y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS},
+        )
+        self.z = np.frombuffer(self.codes, "<f4")[: model.z_dim].tolist()
 
     def _packed(self):
         return super()._packed() | dict(classifier=Network.of(self._model.cls))

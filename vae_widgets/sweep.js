@@ -6,7 +6,8 @@ async function renderSweep({ model, el }) {
   const REBUILT = 7; // and of q(z|x)
   const names = model.get("names");
   const measured = model.get("measured");
-  const raster = model.get("raster"), size = raster[0] * raster[1];
+  const raster = model.get("raster"),
+    size = raster[0] * raster[1];
   const digits = ui.digitsOf(model.get("digits"), raster);
   const labels = ui.bytes(model.get("labels"));
   const codes = readCodes(ui.floats(model.get("codes_m")), ui.floats(model.get("codes_v")));
@@ -16,10 +17,12 @@ async function renderSweep({ model, el }) {
   // The q(z|x) of each model and digit.
   function readCodes(m, v) {
     let at = 0;
-    return measured.map(({ z_dim }) => digits.map(() => {
-      at += z_dim;
-      return { m: m.subarray(at - z_dim, at), v: v.subarray(at - z_dim, at) };
-    }));
+    return measured.map(({ z_dim }) =>
+      digits.map(() => {
+        at += z_dim;
+        return { m: m.subarray(at - z_dim, at), v: v.subarray(at - z_dim, at) };
+      }),
+    );
   }
 
   // --- elements ---
@@ -31,35 +34,57 @@ async function renderSweep({ model, el }) {
   const waiting = ui.h("p", { class: "vw-sweep-waiting", hidden: true });
   const active = ui.h("span");
   const tight = measured.every(({ niwae }) => niwae["5000"] !== undefined);
-  const numbers = ui.numbers([
-    ["rate", "rate, the KL to the prior", "kl"],
-    ["distortion", "distortion, mean −log p(x|z)", "rec"],
-    ["nelbo", "their sum, the NELBO", "elbo"],
-    tight && ["tight", "−log p(x), from 5,000 samples", "iwae"],
-    ["active", active, null, { digits: 0, unit: null }],
-  ].filter(Boolean));
+  const numbers = ui.numbers(
+    [
+      ["rate", "rate, the KL to the prior", "kl"],
+      ["distortion", "distortion, mean −log p(x|z)", "rec"],
+      ["nelbo", "their sum, the NELBO", "elbo"],
+      tight && ["tight", "−log p(x), from 5,000 samples", "iwae"],
+      ["active", active, null, { digits: 0, unit: null }],
+    ].filter(Boolean),
+  );
   const bars = latentBars();
   const plot = model.get("plot") === "bounds" ? boundsPlot() : ratePlot();
-  const slider = ui.slider(view, model, { trait: "index", name: model.get("what"), min: 0, max: names.length - 1, step: 1, show: (i) => names[i] });
+  const slider = ui.slider(view, model, {
+    trait: "index",
+    name: model.get("what"),
+    min: 0,
+    max: names.length - 1,
+    step: 1,
+    show: (i) => names[i],
+  });
   const stops = names.map((name, i) =>
-    ui.h("span", { style: `--at:${i / (names.length - 1)}`, onclick: () => ui.set(model, { index: i }) }, name));
+    ui.h("span", { style: `--at:${i / (names.length - 1)}`, onclick: () => ui.set(model, { index: i }) }, name),
+  );
   slider.append(ui.h("div", { class: "vw-stops", "aria-hidden": "true" }, stops));
-  const strip = (heading, ...canvases) => ui.h("div", {}, ui.h("p", { class: "vw-heading" }, heading), ui.h("div", { class: "vw-sweep-draws" }, canvases));
+  const strip = (heading, ...canvases) =>
+    ui.h("div", {}, ui.h("p", { class: "vw-heading" }, heading), ui.h("div", { class: "vw-sweep-draws" }, canvases));
   const grow = (...children) => ui.h("div", { class: "vw-grow vw-column" }, children);
 
   view.root.classList.add("vw-sweep");
   view.body.append(
     slider,
-    ui.h("div", { class: "vw-row" },
+    ui.h(
+      "div",
+      { class: "vw-row" },
       grow(
-        ui.h("div", { class: "vw-sweep-pictures vw-column" },
+        ui.h(
+          "div",
+          { class: "vw-sweep-pictures vw-column" },
           strip("Sixteen draws from the prior: the same noise at each stop", prior),
-          strip(`A digit, and ${REBUILT} draws of q(z|x) decoded`, original, rebuilt), waiting),
-        bars.part),
-      grow(plot.svg, ui.h("p", { class: "vw-heading" }, plot.words), numbers.table)),
-    ui.h("div", { class: "vw-row vw-end" },
+          strip(`A digit, and ${REBUILT} draws of q(z|x) decoded`, original, rebuilt),
+          waiting,
+        ),
+        bars.part,
+      ),
+      grow(plot.svg, ui.h("p", { class: "vw-heading" }, plot.words), numbers.table),
+    ),
+    ui.h(
+      "div",
+      { class: "vw-row vw-end" },
       ui.digitChoice(view, model, digits, { labels }),
-      ui.button("New noise", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }))),
+      ui.button("New noise", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+    ),
   );
 
   // --- what each latent carries ---
@@ -72,9 +97,19 @@ async function renderSweep({ model, el }) {
     const most = Math.max(...measured.map(({ z_dim }) => z_dim));
     const highest = Math.max(...measured.map(({ nats }) => Math.max(...nats)));
     const ticks = [1, 10, 20, 30, 40, 50].filter((tick) => most > 10 && tick <= most);
-    const axes = ui.axes({ width: 400, height: 170, left: 34, label: "",
-      x: { min: 0.4, max: most + 0.6, label: "latents, in order of their nats", ticks: ticks.length ? ticks : ui.range(most).map((i) => i + 1) },
-      y: { min: 0, max: 1.06 * highest, label: "nats", ticks: 4 } });
+    const axes = ui.axes({
+      width: 400,
+      height: 170,
+      left: 34,
+      label: "",
+      x: {
+        min: 0.4,
+        max: most + 0.6,
+        label: "latents, in order of their nats",
+        ticks: ticks.length ? ticks : ui.range(most).map((i) => i + 1),
+      },
+      y: { min: 0, max: 1.06 * highest, label: "nats", ticks: 4 },
+    });
     const wide = Math.min(24, 0.76 * (axes.x(1) - axes.x(0)));
     const rects = ui.range(most).map((i) => ui.s("rect", { x: axes.x(i + 1) - wide / 2, width: wide }));
     axes.plot.append(...rects);
@@ -83,9 +118,16 @@ async function renderSweep({ model, el }) {
       const count = used.filter(Boolean).length;
       rects.forEach((rect, i) => {
         const height = i < z_dim ? Math.max(2, axes.y(0) - axes.y(nats[i])) : 0; // one that is idle is there all the same
-        ui.put(rect, { y: axes.y(0) - height, height, fill: used[i] ? ui.COLOURS.kl : ui.COLOURS.line, "data-nats": nats[i] ?? "" });
+        ui.put(rect, {
+          y: axes.y(0) - height,
+          height,
+          fill: used[i] ? ui.COLOURS.kl : ui.COLOURS.line,
+          "data-nats": nats[i] ?? "",
+        });
       });
-      ui.put(axes.svg, { "aria-label": `What each of ${z_dim} latents carries: from ${ui.format(nats[0])} down to ${ui.format(nats.at(-1))} nats; ${count} in use` });
+      ui.put(axes.svg, {
+        "aria-label": `What each of ${z_dim} latents carries: from ${ui.format(nats[0])} down to ${ui.format(nats.at(-1))} nats; ${count} in use`,
+      });
     };
     const heading = ui.h("p", { class: "vw-heading" }, "What each latent carries (grey: not in use)");
     return { part: ui.h("div", {}, heading, axes.svg), show };
@@ -97,12 +139,19 @@ async function renderSweep({ model, el }) {
   function nameAt(axes, tags, places, index) {
     const taken = [];
     for (const i of [index, ...ui.range(names.length).filter((i) => i !== index)]) {
-      const [x, y] = places[i], length = 8 * names[i].length;
+      const [x, y] = places[i],
+        length = 8 * names[i].length;
       const from = x + 9 + length > axes.box.right ? x - 9 - length : x + 9; // to the left where there is no room
       const free = taken.every(([a, b, c]) => Math.abs(c - y) > 15 || a > from + length || from > b);
       if (free) taken.push([from, from + length, y]);
-      ui.put(tags[i], { x: from < x ? x - 9 : x + 9, y, "text-anchor": from < x ? "end" : "start", visibility: free ? "visible" : "hidden",
-                        fill: i === index ? ui.INK : ui.COLOURS.muted, "font-weight": i === index ? 700 : 400 });
+      ui.put(tags[i], {
+        x: from < x ? x - 9 : x + 9,
+        y,
+        "text-anchor": from < x ? "end" : "start",
+        visibility: free ? "visible" : "hidden",
+        fill: i === index ? ui.INK : ui.COLOURS.muted,
+        "font-weight": i === index ? 700 : 400,
+      });
     }
   }
 
@@ -117,45 +166,102 @@ async function renderSweep({ model, el }) {
       const pad = Math.max(1, 0.14 * (high - low));
       return { min: Math.max(0, low - pad), max: high + room * pad, label };
     };
-    const x = axis(measured.map(({ rate }) => rate), "rate (nats)", 1.4);
-    const y = axis(measured.map(({ distortion }) => distortion), "distortion (nats)");
+    const x = axis(
+      measured.map(({ rate }) => rate),
+      "rate (nats)",
+      1.4,
+    );
+    const y = axis(
+      measured.map(({ distortion }) => distortion),
+      "distortion (nats)",
+    );
     const axes = ui.axes({ width: 400, height: 280, x, y, label: "" });
     const step = [5, 10, 20, 50, 100].find((size) => (x.max - x.min + y.max - y.min) / size < 12) ?? 200;
-    const totals = ui.range(200).map((n) => n * step).filter((total) => total > x.min + y.min && total < x.max + y.max);
+    const totals = ui
+      .range(200)
+      .map((n) => n * step)
+      .filter((total) => total > x.min + y.min && total < x.max + y.max);
     const grey = { stroke: ui.COLOURS.line, "stroke-width": 1 };
     const rise = (16 * (axes.y(0) - axes.y(1))) / (axes.x(1) - axes.x(0)); // how far a grey line falls to the middle of its label
     const places = measured.map(({ rate, distortion }) => [axes.x(rate), axes.y(distortion)]);
     const current = ui.s("circle", { r: 9, fill: "none", stroke: ui.INK, "stroke-width": 2.5 });
     const tags = names.map((name) => text(name));
     axes.plot.append(
-      ...totals.map((total) => ui.s("line", { ...grey, x1: axes.x(x.min), y1: axes.y(total - x.min), x2: axes.x(x.max), y2: axes.y(total - x.max) })),
-      ...totals.filter((total) => axes.y(total - x.min) + rise > axes.box.top + 8).map((total) =>
-        text(total, { "font-size": 12, x: axes.x(x.min) + 16, y: axes.y(total - x.min) + rise + 4, "text-anchor": "middle", fill: ui.COLOURS.elbo })),
+      ...totals.map((total) =>
+        ui.s("line", {
+          ...grey,
+          x1: axes.x(x.min),
+          y1: axes.y(total - x.min),
+          x2: axes.x(x.max),
+          y2: axes.y(total - x.max),
+        }),
+      ),
+      ...totals
+        .filter((total) => axes.y(total - x.min) + rise > axes.box.top + 8)
+        .map((total) =>
+          text(total, {
+            "font-size": 12,
+            x: axes.x(x.min) + 16,
+            y: axes.y(total - x.min) + rise + 4,
+            "text-anchor": "middle",
+            fill: ui.COLOURS.elbo,
+          }),
+        ),
       ui.s("path", { d: ui.path(places), fill: "none", stroke: ui.COLOURS.elbo, "stroke-width": 1.5 }),
       ...places.map(([cx, cy]) => ui.s("circle", { cx, cy, r: 4.5, fill: ui.COLOURS.elbo })),
-      ...tags, current,
+      ...tags,
+      current,
     );
     const show = (index) => {
       const [cx, cy] = places[index];
       ui.put(current, { cx, cy });
-      nameAt(axes, tags, places.map(([x, y]) => [x, y - 8]), index);
+      nameAt(
+        axes,
+        tags,
+        places.map(([x, y]) => [x, y - 8]),
+        index,
+      );
       const { rate, distortion } = measured[index];
-      ui.put(axes.svg, { "aria-label": `Distortion against rate of ${names.length} models; ${called(index)} has rate ${ui.format(rate)} and distortion ${ui.format(distortion)} nats` });
+      ui.put(axes.svg, {
+        "aria-label": `Distortion against rate of ${names.length} models; ${called(index)} has rate ${ui.format(rate)} and distortion ${ui.format(distortion)} nats`,
+      });
     };
-    return { svg: axes.svg, show, words: `Each point is a model, and a mean over ${model.get("measured_on")}. Along a grey line the NELBO, in blue, is the same.` };
+    return {
+      svg: axes.svg,
+      show,
+      words: `Each point is a model, and a mean over ${model.get("measured_on")}. Along a grey line the NELBO, in blue, is the same.`,
+    };
   }
 
   function boundsPlot() {
-    const counts = Object.keys(measured[0].niwae).map(Number).sort((a, b) => a - b);
+    const counts = Object.keys(measured[0].niwae)
+      .map(Number)
+      .sort((a, b) => a - b);
     const bounds = measured.map(({ niwae }) => counts.map((m) => niwae[m]));
     const most = Math.max(...names.map((name) => name.length)); // letters, for which there is room to the left
-    const all = bounds.flat(), pad = 0.06 * (Math.max(...all) - Math.min(...all));
-    const axes = ui.axes({ width: 400, height: 280, label: "",
-      x: { min: counts[0] / 2.5, max: counts.at(-1) * 1.6, log: true, ticks: counts, label: "samples that it is measured with", format: (m) => m.toLocaleString("en") },
-      y: { min: Math.min(...all) - pad, max: Math.max(...all) + pad, label: "bound on −log p(x) (nats)" } });
+    const all = bounds.flat(),
+      pad = 0.06 * (Math.max(...all) - Math.min(...all));
+    const axes = ui.axes({
+      width: 400,
+      height: 280,
+      label: "",
+      x: {
+        min: counts[0] / 2.5,
+        max: counts.at(-1) * 1.6,
+        log: true,
+        ticks: counts,
+        label: "samples that it is measured with",
+        format: (m) => m.toLocaleString("en"),
+      },
+      y: { min: Math.min(...all) - pad, max: Math.max(...all) + pad, label: "bound on −log p(x) (nats)" },
+    });
     const lines = bounds.map((nats) => {
       const places = nats.map((value, i) => [axes.x(counts[i]), axes.y(value)]);
-      return { places, line: ui.s("path", { d: ui.path(places), fill: "none" }), dots: places.map(([cx, cy]) => ui.s("circle", { cx, cy, r: 3.5 })) };
+      return {
+        places,
+        line: ui.s("path", { d: ui.path(places), fill: "none" }),
+        dots: places.map(([cx, cy]) => ui.s("circle", { cx, cy, r: 3.5 })),
+      };
     });
     const tags = names.map((name) => text(name));
     axes.plot.append(...lines.flatMap(({ line, dots }) => [line, ...dots]), ...tags);
@@ -165,11 +271,24 @@ async function renderSweep({ model, el }) {
         ui.put(line, { stroke: colour, "stroke-width": i === index ? 3 : 1 });
         dots.forEach((dot) => ui.put(dot, { fill: colour }));
       });
-      nameAt(axes, tags, lines.map(({ places: [[x, y]] }) => [x - 8 * most - 14, y + 4]), index);
-      const said = bounds[index].map((nats, i) => `${ui.format(nats)} with ${counts[i].toLocaleString("en")}`).join(", ");
-      ui.put(axes.svg, { "aria-label": `Bounds on −log p(x) of ${names.length} models by the number of samples; that of ${called(index)}, in nats: ${said}` });
+      nameAt(
+        axes,
+        tags,
+        lines.map(({ places: [[x, y]] }) => [x - 8 * most - 14, y + 4]),
+        index,
+      );
+      const said = bounds[index]
+        .map((nats, i) => `${ui.format(nats)} with ${counts[i].toLocaleString("en")}`)
+        .join(", ");
+      ui.put(axes.svg, {
+        "aria-label": `Bounds on −log p(x) of ${names.length} models by the number of samples; that of ${called(index)}, in nats: ${said}`,
+      });
     };
-    return { svg: axes.svg, show, words: `Each line is a model, and each point a mean over ${model.get("measured_on")}.` };
+    return {
+      svg: axes.svg,
+      show,
+      words: `Each line is a model, and each point a mean over ${model.get("measured_on")}.`,
+    };
   }
 
   // --- networks, and what they draw ---
@@ -180,12 +299,16 @@ async function renderSweep({ model, el }) {
   function fetchNetwork(index) {
     if (!fetched.has(index)) {
       const parts = [ui.network(model, "decoders", index), ui.mixture(model, "mixtures", index)];
-      fetched.set(index, Promise.all(parts).then(
-        ([decoder, mixture]) => void networks.set(index, { decoder, mixture }),
-        (error) => {
-          fetched.delete(index); // the next time, it is tried again
-          throw error;
-        }));
+      fetched.set(
+        index,
+        Promise.all(parts).then(
+          ([decoder, mixture]) => void networks.set(index, { decoder, mixture }),
+          (error) => {
+            fetched.delete(index); // the next time, it is tried again
+            throw error;
+          },
+        ),
+      );
     }
     return fetched.get(index);
   }
@@ -215,14 +338,18 @@ async function renderSweep({ model, el }) {
   }
 
   function draw(index, digit, seed) {
-    const source = engine.normals(seed), { decoder, mixture } = networks.get(index), n = decoder.inputs;
+    const source = engine.normals(seed),
+      { decoder, mixture } = networks.get(index),
+      n = decoder.inputs;
     const longest = Math.max(...measured.map(({ z_dim }) => z_dim));
     const noise = ui.range(PRIOR + REBUILT).map(() => source.fill(new Float32Array(longest))); // a model takes the first of each
     const u = ui.range(PRIOR).map(() => source.uniform());
     const { m, v } = codes[index][digit];
     const fromPrior = (eps, i) => (mixture ? engine.mixtureSample(mixture, eps, u[i]) : eps.subarray(0, n));
     const z = new Float32Array((PRIOR + REBUILT) * n);
-    noise.forEach((eps, i) => z.set(i < PRIOR ? fromPrior(eps, i) : m.map((mean, j) => mean + Math.sqrt(v[j]) * eps[j]), i * n));
+    noise.forEach((eps, i) =>
+      z.set(i < PRIOR ? fromPrior(eps, i) : m.map((mean, j) => mean + Math.sqrt(v[j]) * eps[j]), i * n),
+    );
     const ink = engine.ink(decoder, engine.forward(decoder, z, PRIOR + REBUILT));
     return ui.range(PRIOR + REBUILT).map((i) => ink.subarray(size * i, size * (i + 1)));
   }
@@ -236,15 +363,19 @@ async function renderSweep({ model, el }) {
     const there = networks.has(index);
     waiting.hidden = there;
     if (!there) {
-      waiting.textContent = failure?.[0] === index
-        ? `The network of ${called(index)} could not be loaded (${failure[1]}). Its numbers are right; for its pictures, leave this stop and come back.`
-        : `The network of ${called(index)} is being loaded. Its numbers are here already.`;
+      waiting.textContent =
+        failure?.[0] === index
+          ? `The network of ${called(index)} could not be loaded (${failure[1]}). Its numbers are right; for its pictures, leave this stop and come back.`
+          : `The network of ${called(index)} is being loaded. Its numbers are here already.`;
     }
     if (there) failure = null;
     const inks = there ? inksOf(index, digit, seed) : null;
     [...prior, ...rebuilt].forEach((canvas, i) => {
       ui.paint(canvas, inks ? inks[i] : blank);
-      const what = i < PRIOR ? `Draw ${i + 1} from the prior of ${called(index)}` : `The ${labels[digit]} rebuilt by ${called(index)}, draw ${i - PRIOR + 1}`;
+      const what =
+        i < PRIOR
+          ? `Draw ${i + 1} from the prior of ${called(index)}`
+          : `The ${labels[digit]} rebuilt by ${called(index)}, draw ${i - PRIOR + 1}`;
       canvas.setAttribute("aria-label", inks ? what : "Not loaded yet");
     });
     ui.paint(original, digits[digit]);
@@ -256,7 +387,9 @@ async function renderSweep({ model, el }) {
     bars.show(index);
     plot.show(index);
     const estimate = tight ? `, −log p(x) about ${ui.format(niwae["5000"])}` : "";
-    view.say(`${called(index)}: rate ${ui.format(rate)}, distortion ${ui.format(distortion)}, NELBO ${ui.format(nelbo)}${estimate} nats; ${count} of ${z_dim} latents in use`);
+    view.say(
+      `${called(index)}: rate ${ui.format(rate)}, distortion ${ui.format(distortion)}, NELBO ${ui.format(nelbo)}${estimate} nats; ${count} of ${z_dim} latents in use`,
+    );
     return there;
   }
 

@@ -61,8 +61,17 @@ class Sweep(FollowingWidget, script="sweep.js"):
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, models: Mapping, x: torch.Tensor, labels: torch.Tensor, *, what: str = "model",
-                 plot: str = "rate", name: str = "sweep", **traits):
+    def __init__(
+        self,
+        models: Mapping,
+        x: torch.Tensor,
+        labels: torch.Tensor,
+        *,
+        what: str = "model",
+        plot: str = "rate",
+        name: str = "sweep",
+        **traits,
+    ):
         if len(models) < 2:
             raise ValueError(f"wanted at least two models to step through; given {len(models)}")
         for label, model in models.items():
@@ -83,12 +92,18 @@ class Sweep(FollowingWidget, script="sweep.js"):
         if plot not in ("rate", "bounds") or (plot == "bounds" and not all(one["niwae"] for one in measured)):
             raise ValueError(f'plot must be "rate", or "bounds" for models whose bounds are stored; given {plot!r}')
         super().__init__(
-            name=name, what=what, plot=plot, names=[str(label) for label in models],
-            raster=raster_of(self._models[0]), digits=pack_images(self._models[0], self._chosen),
+            name=name,
+            what=what,
+            plot=plot,
+            names=[str(label) for label in models],
+            raster=raster_of(self._models[0]),
+            digits=pack_images(self._models[0], self._chosen),
             labels=pack_labels(labels[chosen]),
             measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
-            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)}, **packed,
-            **traits)
+            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)},
+            **packed,
+            **traits,
+        )
 
     def _stored(self):
         return all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
@@ -97,9 +112,13 @@ class Sweep(FollowingWidget, script="sweep.js"):
     def _packed(self):
         codes = [model.encode(self._chosen) for model in self._models]
         m, v = (b"".join(as_floats(code[part]) for code in codes) for part in range(2))
-        return dict(codes_m=m, codes_v=v, measured=[measure(model, self._x, self._stored()) for model in self._models],
-                    decoders=[drawing_of(model, "int8") for model in self._models],
-                    mixtures=[pack_prior(model) for model in self._models])
+        return dict(
+            codes_m=m,
+            codes_v=v,
+            measured=[measure(model, self._x, self._stored()) for model in self._models],
+            decoders=[drawing_of(model, "int8") for model in self._models],
+            mixtures=[pack_prior(model) for model in self._models],
+        )
 
     @traitlets.validate("index", "digit", "seed")
     def _valid(self, proposal):
@@ -127,6 +146,13 @@ def measure(model, x, stored):
         m, v = (part.unsqueeze(-1) for part in model.encode(x))
         nats, order = vc.kl_normal(m, v, torch.zeros(1), torch.ones(1)).mean(0).sort(descending=True)
     test = results["test"]
-    return dict(rate=test["kl"], distortion=test["rec"], nelbo=test["nelbo"], niwae=results.get("niwae", {}),
-                active=int(active.sum()), z_dim=model.z_dim, nats=None if nats is None else nats.tolist(),
-                used=active[order].tolist() if nats is not None else [])
+    return dict(
+        rate=test["kl"],
+        distortion=test["rec"],
+        nelbo=test["nelbo"],
+        niwae=results.get("niwae", {}),
+        active=int(active.sum()),
+        z_dim=model.z_dim,
+        nats=None if nats is None else nats.tolist(),
+        used=active[order].tolist() if nats is not None else [],
+    )

@@ -24,8 +24,16 @@ from .base import (
 IMAGES = 10_000  # training digits that a page carries, 0.95 MB deflated
 TEST = 1000  # test digits whose codes are shown
 UNITS = (1, 512)  # of a hidden layer
-LIMITS = {"beta": (0, 100), "learning_rate": (1e-6, 1), "m": (1, 20), "batch": (16, 256), "seed": (0, 2**31 - 1),
-          "digit": (0, 9), "z": (-4, 4, 2), "z_dim": (2, 50)}
+LIMITS = {
+    "beta": (0, 100),
+    "learning_rate": (1e-6, 1),
+    "m": (1, 20),
+    "batch": (16, 256),
+    "seed": (0, 2**31 - 1),
+    "digit": (0, 9),
+    "z": (-4, 4, 2),
+    "z_dim": (2, 50),
+}
 
 
 class TrainingDigits(ipywidgets.Widget):
@@ -54,8 +62,11 @@ def packed_digits():
     data = vc.load_mnist()
     levels = (data.train_images[:IMAGES].numpy().astype(np.uint16) + 8) // 17  # 0 to 15
     images = (levels[:, ::2] << 4 | levels[:, 1::2]).astype(np.uint8).tobytes()
-    return dict(images=images, test=np.packbits(shown_digits().numpy().astype(np.uint8), axis=1).tobytes(),
-                labels=bytes(data.test_labels[:TEST].tolist()))
+    return dict(
+        images=images,
+        test=np.packbits(shown_digits().numpy().astype(np.uint8), axis=1).tobytes(),
+        labels=bytes(data.test_labels[:TEST].tolist()),
+    )
 
 
 def shown_digits():
@@ -89,8 +100,9 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
     slow = traitlets.Bool(False, help="a few steps a second").tag(sync=True)
     z = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
     digit = traitlets.Int(2, help="the class of the digit in slow motion").tag(sync=True)
-    preset = traitlets.Enum(["none", "collapse", "rate", "samples", "autoencoder", "units"], "none",
-                            help="the set piece that is open").tag(sync=True)
+    preset = traitlets.Enum(
+        ["none", "collapse", "rate", "samples", "autoencoder", "units"], "none", help="the set piece that is open"
+    ).tag(sync=True)
     state = ("beta", "learning_rate", "m", "dreg", "batch", "hidden", "z_dim", "seed", "slow", "z", "digit", "preset")
 
     activation = traitlets.Enum(list(vc.ACTIVATIONS), "elu").tag(sync=True)
@@ -98,7 +110,8 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
     later = ("data",)
     start = traitlets.Bytes(help="the given model's weights in float32, or nothing").tag(sync=True)
     weights = traitlets.Bytes(help="the browser's weights as of the last pause").tag(
-        sync=True, from_json=lambda held, _: bytes(held))  # a browser's bytes come as a memoryview
+        sync=True, from_json=lambda held, _: bytes(held)
+    )  # a browser's bytes come as a memoryview
     trained = traitlets.Dict(help="of these weights: hidden, z_dim").tag(sync=True)
     steps = traitlets.Int(0, help="steps of training as of the last pause").tag(sync=True)
 
@@ -129,8 +142,17 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
         if len(hidden) not in (1, 2):
             raise ValueError(f"wanted one or two hidden layers; given {len(hidden)}")
         limits = LIMITS | {"hidden": (*UNITS, len(hidden)), "z_dim": latents}
-        super().__init__(name=name, hidden=hidden, z_dim=z_dim, activation=activation, preset=preset or "none",
-                         start=start, data=TrainingDigits.of(), limits=limits, **traits)
+        super().__init__(
+            name=name,
+            hidden=hidden,
+            z_dim=z_dim,
+            activation=activation,
+            preset=preset or "none",
+            start=start,
+            data=TrainingDigits.of(),
+            limits=limits,
+            **traits,
+        )
 
     @traitlets.validate(*LIMITS, "hidden")
     def _valid(self, proposal):

@@ -6,11 +6,36 @@ const ui = (() => {
   // One colour for each quantity, as in vae_widgets.plots. A canvas takes them as they are, and a dark theme turns it as a
   // whole (widgets.css); elements take the custom properties of colours.css, which have the theme's own values.
   const COLOURS = {
-    truth: INK, elbo: "#4870d3", kl: "#b3601d", gap: "#7a2b48", rec: "#2c8458", q: "#813799", prior: "#6c4502", iwae: "#177e9a",
-    one: "#bd535f", other: "#2f4605", third: "#6e5c9c", muted: "#5a626b", line: "#c4c4c4",
+    truth: INK,
+    elbo: "#4870d3",
+    kl: "#b3601d",
+    gap: "#7a2b48",
+    rec: "#2c8458",
+    q: "#813799",
+    prior: "#6c4502",
+    iwae: "#177e9a",
+    one: "#bd535f",
+    other: "#2f4605",
+    third: "#6e5c9c",
+    muted: "#5a626b",
+    line: "#c4c4c4",
   };
-  const PROPERTIES = new Map(Object.entries(COLOURS).map(([name, colour]) => [colour, `var(--vae-${name})`])).set("#fff", "var(--vw-paper)");
-  const CLASSES = ["#332288", "#117733", "#999933", "#CC6677", "#AA4499", "#5588BB", "#DD6622", "#44AA99", "#B02060", "#555555"];
+  const PROPERTIES = new Map(Object.entries(COLOURS).map(([name, colour]) => [colour, `var(--vae-${name})`])).set(
+    "#fff",
+    "var(--vw-paper)",
+  );
+  const CLASSES = [
+    "#332288",
+    "#117733",
+    "#999933",
+    "#CC6677",
+    "#AA4499",
+    "#5588BB",
+    "#DD6622",
+    "#44AA99",
+    "#B02060",
+    "#555555",
+  ];
   const SVG = "http://www.w3.org/2000/svg";
 
   // --- elements ---
@@ -21,7 +46,9 @@ const ui = (() => {
       if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
       else element.setAttribute(name, value === true ? "" : themed(value));
     }
-    element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+    element.append(
+      ...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false),
+    );
     return element;
   }
 
@@ -51,7 +78,10 @@ const ui = (() => {
   // Another model by the reference that a trait holds, or null; for a list of references, a list of models, or the one
   // at an index.
   async function follow(model, trait, index) {
-    const find = (reference) => (typeof reference === "string" ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", "")) : reference ?? null);
+    const find = (reference) =>
+      typeof reference === "string"
+        ? model.widget_manager.get_model(reference.replace("IPY_MODEL_", ""))
+        : (reference ?? null);
     const held = index === undefined ? model.get(trait) : model.get(trait)[index];
     return Array.isArray(held) ? Promise.all(held.map(find)) : find(held);
   }
@@ -74,15 +104,23 @@ const ui = (() => {
 
   const network = async (model, trait, index) => each(await follow(model, trait, index), decoded);
 
-  const mixture = async (model, trait, index) => each(await follow(model, trait, index), (source) =>
-    engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }));
+  const mixture = async (model, trait, index) =>
+    each(await follow(model, trait, index), (source) =>
+      engine.mixture({ k: source.get("k"), z_dim: source.get("z_dim"), weights: source.get("weights") }),
+    );
 
   // engine.proposal of each test digit of a ModelWidget, as its trait `codes` has it.
   function proposals(model, { inputs, y_dim }) {
-    const all = floats(model.get("codes")), rows = y_dim || 1, size = rows * inputs;
+    const all = floats(model.get("codes")),
+      rows = y_dim || 1,
+      size = rows * inputs;
     const stride = 2 * size + y_dim;
     return range(all.length / stride).map((i) => {
-      const [m, v, logits] = [[0, size], [size, 2 * size], [2 * size, stride]].map(([from, to]) => all.subarray(i * stride + from, i * stride + to));
+      const [m, v, logits] = [
+        [0, size],
+        [size, 2 * size],
+        [2 * size, stride],
+      ].map(([from, to]) => all.subarray(i * stride + from, i * stride + to));
       return { m, v, ...(y_dim ? { labels: range(y_dim), log_q: engine.logSoftmax(logits) } : { labels: null }) };
     });
   }
@@ -110,8 +148,11 @@ const ui = (() => {
   // Images as vae_widgets.base.pack_images has them: an array of Float32Array(height * width), ink from 0 to 1. raster:
   // height, width, and the bits of a pixel, 1 or 8.
   function digitsOf(view, [height, width, bits] = MNIST) {
-    const packed = bytes(view), length = height * width, size = Math.ceil((length * bits) / 8);
-    const pixel = bits === 8 ? (n, i) => packed[size * n + i] / 255 : (n, i) => (packed[size * n + (i >> 3)] >> (7 - (i & 7))) & 1;
+    const packed = bytes(view),
+      length = height * width,
+      size = Math.ceil((length * bits) / 8);
+    const pixel =
+      bits === 8 ? (n, i) => packed[size * n + i] / 255 : (n, i) => (packed[size * n + (i >> 3)] >> (7 - (i & 7))) & 1;
     return range(packed.length / size).map((n) => Float32Array.from({ length }, (_, i) => pixel(n, i)));
   }
 
@@ -125,7 +166,9 @@ const ui = (() => {
     if (net) return { grey: net.grey, ask: () => (z, rows, use) => use(engine.forward(net, z, rows)) };
     if (model.link) return null; // a page without Python
     const ask = (view) => {
-      let id = null, take, next = null; // of what is asked, and what comes next
+      let id = null,
+        take,
+        next = null; // of what is asked, and what comes next
       const send = (z, rows, use) => {
         [id, take] = [uniqueName("decode"), use];
         model.send({ decode: id }, undefined, [Float32Array.from(z).buffer]);
@@ -178,13 +221,18 @@ const ui = (() => {
   // { defaults, limits } of its state where those differ too; or null for a widget that keeps the book's model; or a promise.
   function adoptable(render, stateOf) {
     return async ({ model, el }) => {
-      let shown, version, stop, closed = false;
+      let shown,
+        version,
+        stop,
+        closed = false;
       async function show() {
-        const trained = String(model.get("raster")) === String(MNIST) ? globalThis[ADOPTED] ?? null : null;
+        const trained = String(model.get("raster")) === String(MNIST) ? (globalThis[ADOPTED] ?? null) : null;
         const renewed = stop && version !== model.get("version");
         if (closed || (stop && trained === shown && !renewed)) return;
         version = model.get("version");
-        const state = trained && await stateOf({ ...trained, enc: engine.network(trained.enc), dec: engine.network(trained.dec) }, model);
+        const state =
+          trained &&
+          (await stateOf({ ...trained, enc: engine.network(trained.enc), dec: engine.network(trained.dec) }, model));
         const before = stop;
         shown = trained;
         if (before && !state && !before.local && !renewed) return;
@@ -217,7 +265,8 @@ const ui = (() => {
   function local(model, { defaults, limits, ...traits }, words) {
     const own = { ...structuredClone(model.get("_defaults")), ...structuredClone(defaults ?? {}) };
     const state = { ...own, text: "", _defaults: own, _limits: { ...model.get("_limits"), ...limits }, ...traits };
-    const listeners = new EventTarget(), held = new Map();
+    const listeners = new EventTarget(),
+      held = new Map();
     return {
       adopted: words,
       widget_manager: model.widget_manager,
@@ -247,8 +296,12 @@ const ui = (() => {
   // mixture or its classes, of which a VAE has none.
   function adoptedParts({ enc, dec }, model) {
     if (model.get("mixture") || model.get("classifier")) return null;
-    const digits = digitsOf(model.get("digits")), { m, v } = encodeAll(enc, digits), dim = dec.inputs;
-    const codes = Float32Array.from(range(digits.length).flatMap((i) => [m, v].flatMap((all) => [...all.subarray(dim * i, dim * (i + 1))])));
+    const digits = digitsOf(model.get("digits")),
+      { m, v } = encodeAll(enc, digits),
+      dim = dec.inputs;
+    const codes = Float32Array.from(
+      range(digits.length).flatMap((i) => [m, v].flatMap((all) => [...all.subarray(dim * i, dim * (i + 1))])),
+    );
     return { encoder: enc, decoder: dec, codes, log_px: [] };
   }
 
@@ -256,27 +309,42 @@ const ui = (() => {
 
   // The bits of the half float nearest to a number, of two the even one.
   function toHalf(value) {
-    const bits = new Uint32Array(Float32Array.of(value).buffer)[0], sign = (bits >>> 16) & 0x8000, size = bits & 0x7fffffff;
+    const bits = new Uint32Array(Float32Array.of(value).buffer)[0],
+      sign = (bits >>> 16) & 0x8000,
+      size = bits & 0x7fffffff;
     if (size >= 0x477ff000) throw new Error(`float16 ends at 65504, and a weight is ${value}`);
     if (size >= 0x38800000) return sign | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13);
-    const units = Math.abs(value) * 2 ** 24, floor = Math.floor(units), rest = units - floor; // below 2^-14
+    const units = Math.abs(value) * 2 ** 24,
+      floor = Math.floor(units),
+      rest = units - floor; // below 2^-14
     return sign | (floor + (rest > 0.5 || (rest === 0.5 && floor % 2) ? 1 : 0));
   }
 
   // As Python's json.dumps writes a text.
-  const ascii = (json) => json.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const ascii = (json) =>
+    json.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
   // weights: all of a VAE's in PyTorch's order, encoder first. description: { arguments: { z_dim, hidden, ... }, recipe, ... }.
   // Rejects where the page may not hash (plain http), and for weights that do not fit or that float16 cannot hold.
   async function safetensors(weights, description) {
-    if (!globalThis.crypto?.subtle) throw new Error("A browser computes the file's hash on pages from https, localhost or disk only.");
+    if (!globalThis.crypto?.subtle)
+      throw new Error("A browser computes the file's hash on pages from https, localhost or disk only.");
     const { hidden, z_dim } = description.arguments;
     let at = 0;
-    const tensors = [["enc", [784, ...hidden, 2 * z_dim]], ["dec", [z_dim, ...[...hidden].reverse(), 784]]].flatMap(([part, sizes]) =>
-      sizes.slice(1).flatMap((out, i) => [["weight", [out, sizes[i]]], ["bias", [out]]].map(([kind, shape]) => {
-        const data = Uint16Array.from(weights.subarray(at, (at += shape.reduce((a, b) => a * b))), toHalf);
-        return { name: `${part}.${i ? `rest.${2 * i - 1}` : "first"}.${kind}`, shape, data };
-      })));
+    const tensors = [
+      ["enc", [784, ...hidden, 2 * z_dim]],
+      ["dec", [z_dim, ...[...hidden].reverse(), 784]],
+    ].flatMap(([part, sizes]) =>
+      sizes.slice(1).flatMap((out, i) =>
+        [
+          ["weight", [out, sizes[i]]],
+          ["bias", [out]],
+        ].map(([kind, shape]) => {
+          const data = Uint16Array.from(weights.subarray(at, (at += shape.reduce((a, b) => a * b))), toHalf);
+          return { name: `${part}.${i ? `rest.${2 * i - 1}` : "first"}.${kind}`, shape, data };
+        }),
+      ),
+    );
     if (at !== weights.length) throw new Error(`a VAE of this shape has ${at} weights; given ${weights.length}`);
     tensors.sort((a, b) => (a.name < b.name ? -1 : 1));
     const { sha256, ...rest } = description;
@@ -288,8 +356,10 @@ const ui = (() => {
     const hash = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     const header = { __metadata__: { description: `${text.slice(0, -2)}${hash}"}` } };
     let end = 0;
-    for (const { name, shape, data } of tensors) header[name] = { dtype: "F16", shape, data_offsets: [end, (end += data.byteLength)] };
-    const head = JSON.stringify(header), padded = head.padEnd(8 * Math.ceil(head.length / 8));
+    for (const { name, shape, data } of tensors)
+      header[name] = { dtype: "F16", shape, data_offsets: [end, (end += data.byteLength)] };
+    const head = JSON.stringify(header),
+      padded = head.padEnd(8 * Math.ceil(head.length / 8));
     const length = new DataView(new ArrayBuffer(8));
     length.setUint32(0, padded.length, true);
     return new Blob([length, padded, ...data], { type: "application/octet-stream" });
@@ -313,13 +383,30 @@ const ui = (() => {
     const status = h("span", { class: "vw-status", role: "status" });
     const body = h("div", { class: "vw-body vw-column" });
     const foot = h("div", { class: "vw-foot" }, h("button", { type: "button", onclick: reset }, "Reset"));
-    if (model.link && model.get("_shared").length) foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
+    if (model.link && model.get("_shared").length)
+      foot.append(h("button", { type: "button", onclick: copyLink }, "Copy link to this state"));
     foot.append(status);
     const heading = title && h("p", { class: "vw-title" }, title);
-    const adopted = model.adopted && h("p", { class: "vw-note vw-adopted" }, `This is ${model.adopted}. `, button("The book’s model again", () => useModel(null)));
-    const root = h("section", { class: "vw", role: "group", "aria-label": title ? `${label}: ${title}` : label }, heading, adopted, body, foot, live);
+    const adopted =
+      model.adopted &&
+      h(
+        "p",
+        { class: "vw-note vw-adopted" },
+        `This is ${model.adopted}. `,
+        button("The book’s model again", () => useModel(null)),
+      );
+    const root = h(
+      "section",
+      { class: "vw", role: "group", "aria-label": title ? `${label}: ${title}` : label },
+      heading,
+      adopted,
+      body,
+      foot,
+      live,
+    );
     el.append(root);
-    for (const trait of Object.keys(model.get("_defaults"))) bind(model, trait, () => status.replaceChildren(), controller.signal);
+    for (const trait of Object.keys(model.get("_defaults")))
+      bind(model, trait, () => status.replaceChildren(), controller.signal);
 
     function reset() {
       set(model, structuredClone(model.get("_defaults")));
@@ -361,7 +448,9 @@ const ui = (() => {
         });
       };
       for (const trait of traits) model.on(`change:${trait}`, change);
-      controller.signal.addEventListener("abort", () => traits.forEach((trait) => model.off(`change:${trait}`, change)));
+      controller.signal.addEventListener("abort", () =>
+        traits.forEach((trait) => model.off(`change:${trait}`, change)),
+      );
       draw();
     }
 
@@ -387,24 +476,42 @@ const ui = (() => {
 
   // A slider for a number, or for one entry (index) of a list. `values`: slide over these values (a log scale, say).
   // `name` labels it for the eye, `label` (if more is needed) for the ear. `limits()`: [min, max] that change with the state.
-  function slider(view, model, { trait, index, name, label, min, max, limits, step = 0.05, digits = 2, values, show = format }) {
-    const input = h("input", { type: "range", ...KEYS, min: values ? 0 : min, max: values ? values.length - 1 : max,
-                               step: values ? 1 : step, "aria-label": label ?? name, "data-trait": trait, "data-index": index });
+  function slider(
+    view,
+    model,
+    { trait, index, name, label, min, max, limits, step = 0.05, digits = 2, values, show = format },
+  ) {
+    const input = h("input", {
+      type: "range",
+      ...KEYS,
+      min: values ? 0 : min,
+      max: values ? values.length - 1 : max,
+      step: values ? 1 : step,
+      "aria-label": label ?? name,
+      "data-trait": trait,
+      "data-index": index,
+    });
     const shown = output();
     const get = () => (index === undefined ? model.get(trait) : model.get(trait)[index]);
-    const nearest = (value) => values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
+    const nearest = (value) =>
+      values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
     input.addEventListener("input", () => {
       const value = values ? values[+input.value] : +input.value;
       if (index === undefined) set(model, { [trait]: value });
       else setAt(model, trait, index, value);
     });
-    bind(model, trait, () => {
-      const value = get();
-      if (limits) [input.min, input.max] = limits();
-      input.value = values ? nearest(value) : value;
-      shown.value = show(value, digits);
-      input.setAttribute("aria-valuetext", shown.value);
-    }, view.signal);
+    bind(
+      model,
+      trait,
+      () => {
+        const value = get();
+        if (limits) [input.min, input.max] = limits();
+        input.value = values ? nearest(value) : value;
+        shown.value = show(value, digits);
+        input.setAttribute("aria-valuetext", shown.value);
+      },
+      view.signal,
+    );
     return h("label", { class: "vw-slider" }, h("span", {}, name), input, shown);
   }
 
@@ -423,11 +530,22 @@ const ui = (() => {
   // One of several: options are [value, label]; labels may be elements.
   function radio(view, model, { trait, legend, options, className = "" }) {
     const group = uniqueName(trait); // radio buttons that share a name are one group
-    const inputs = options.map(([value]) => h("input", { type: "radio", name: group, value, ...KEYS, "data-trait": trait }));
+    const inputs = options.map(([value]) =>
+      h("input", { type: "radio", name: group, value, ...KEYS, "data-trait": trait }),
+    );
     inputs.forEach((input, i) => input.addEventListener("change", () => set(model, { [trait]: options[i][0] })));
-    bind(model, trait, () => inputs.forEach((input, i) => (input.checked = options[i][0] === model.get(trait))), view.signal);
-    return h("fieldset", { class: className }, h("legend", {}, legend),
-             options.map(([, label], i) => h("label", { class: "vw-choice" }, inputs[i], label)));
+    bind(
+      model,
+      trait,
+      () => inputs.forEach((input, i) => (input.checked = options[i][0] === model.get(trait))),
+      view.signal,
+    );
+    return h(
+      "fieldset",
+      { class: className },
+      h("legend", {}, legend),
+      options.map(([, label], i) => h("label", { class: "vw-choice" }, inputs[i], label)),
+    );
   }
 
   // The row of test digits, to choose one by its index.
@@ -447,19 +565,25 @@ const ui = (() => {
   // `answer`: elements are hidden until then, and `name` says what comes. What is drawn asks the trait itself.
   function answerButton(view, model, name, covered = []) {
     const show = button("", () => set(model, { answer: !model.get("answer") }));
-    bind(model, "answer", () => {
-      const open = model.get("answer");
-      show.textContent = `${open ? "Hide" : "Show"} ${name}`;
-      show.setAttribute("aria-expanded", open);
-      covered.forEach((element) => element.toggleAttribute("hidden", !open)); // an <svg> has no property of that name
-    }, view.signal);
+    bind(
+      model,
+      "answer",
+      () => {
+        const open = model.get("answer");
+        show.textContent = `${open ? "Hide" : "Show"} ${name}`;
+        show.setAttribute("aria-expanded", open);
+        covered.forEach((element) => element.toggleAttribute("hidden", !open)); // an <svg> has no property of that name
+      },
+      view.signal,
+    );
     return show;
   }
 
   // --- pictures ---
 
   // A picture of so many pixels. size: "", "small" or "tiny".
-  const digit = (size = "", [height, width] = MNIST) => h("canvas", { class: `vw-digit ${size}`, width, height, role: "img", "aria-label": "nothing yet" });
+  const digit = (size = "", [height, width] = MNIST) =>
+    h("canvas", { class: `vw-digit ${size}`, width, height, role: "img", "aria-label": "nothing yet" });
 
   // Ink from 0 to 1, pixel by pixel.
   function paint(canvas, ink) {
@@ -476,13 +600,27 @@ const ui = (() => {
   // { table, show, rows }, and show takes { key: number } and puts each number in an <output data-key> whose data-value
   // has all its digits; rows: { key: its <tr> }.
   function numbers(rows, { digits = 2, unit = "nats" } = {}) {
-    const outputs = {}, lines = {};
-    const table = h("table", { class: "vw-numbers" }, h("tbody", {}, rows.map(([key, label, colour, own]) => {
-      const kind = { digits, unit, ...own };
-      outputs[key] = { element: output({ "data-key": key }), digits: kind.digits };
-      const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
-      return (lines[key] = h("tr", {}, h("th", { scope: "row" }, swatch, label), h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`)));
-    })));
+    const outputs = {},
+      lines = {};
+    const table = h(
+      "table",
+      { class: "vw-numbers" },
+      h(
+        "tbody",
+        {},
+        rows.map(([key, label, colour, own]) => {
+          const kind = { digits, unit, ...own };
+          outputs[key] = { element: output({ "data-key": key }), digits: kind.digits };
+          const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
+          return (lines[key] = h(
+            "tr",
+            {},
+            h("th", { scope: "row" }, swatch, label),
+            h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`),
+          ));
+        }),
+      ),
+    );
     const show = (values) => {
       for (const [key, value] of Object.entries(values)) {
         outputs[key].element.value = format(value, outputs[key].digits);
@@ -493,14 +631,29 @@ const ui = (() => {
   }
 
   // What each colour is: entries are [colour, words], or [colour, words, true] for a dashed line.
-  const keys = (entries) => h("p", { class: "vw-heading vw-keys" }, entries.map(([colour, words, dashed]) =>
-    h("span", {}, h("span", { class: dashed ? "swatch dash" : "swatch", style: `--colour:${COLOURS[colour] ?? colour}` }), words)));
+  const keys = (entries) =>
+    h(
+      "p",
+      { class: "vw-heading vw-keys" },
+      entries.map(([colour, words, dashed]) =>
+        h(
+          "span",
+          {},
+          h("span", { class: dashed ? "swatch dash" : "swatch", style: `--colour:${COLOURS[colour] ?? colour}` }),
+          words,
+        ),
+      ),
+    );
 
   // A sentence with numbers in it: sentence("{n} of {all}") -> { line, show }; show({ n: 3, all: "ten" }) fills them in.
   // Numbers are whole; what is given as text, such as a time that was measured, has no data-key.
   function sentence(text) {
     const outputs = {};
-    const line = h("p", { class: "vw-note" }, text.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? (outputs[part] = output()) : part)));
+    const line = h(
+      "p",
+      { class: "vw-note" },
+      text.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? (outputs[part] = output()) : part)),
+    );
     const show = (values) => {
       for (const [key, value] of Object.entries(values)) {
         const isNumber = typeof value === "number";
@@ -511,7 +664,16 @@ const ui = (() => {
     return { line, show };
   }
 
-  const UNITS = [[1e6 * 31557600, "million years"], [31557600, "years"], [86400, "days"], [3600, "hours"], [60, "minutes"], [1, "s"], [1e-3, "ms"], [0, "µs"]];
+  const UNITS = [
+    [1e6 * 31557600, "million years"],
+    [31557600, "years"],
+    [86400, "days"],
+    [3600, "hours"],
+    [60, "minutes"],
+    [1, "s"],
+    [1e-3, "ms"],
+    [0, "µs"],
+  ];
 
   // A large count for people: "14,641", "1.7 × 10¹³".
   function grand(count) {
@@ -544,8 +706,14 @@ const ui = (() => {
     const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
     const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
     const show = (axis) => axis.format ?? ((value) => String(+value.toPrecision(6)).replace("-", "−"));
-    const svg = s("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` },
-      s("clipPath", { id }, s("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top })),
+    const svg = s(
+      "svg",
+      { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` },
+      s(
+        "clipPath",
+        { id },
+        s("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }),
+      ),
       ticks(x).map((t) => [
         s("line", { x1: sx(t), x2: sx(t), y1: box.bottom, y2: box.bottom + 4, stroke: COLOURS.muted }),
         text(show(x)(t), { x: sx(t), y: box.bottom + 17, "text-anchor": "middle" }),
@@ -556,9 +724,14 @@ const ui = (() => {
       ]),
       s("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: COLOURS.muted }),
       text(x.label ?? "", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }),
-      text(y.label ?? "", { x: 12, y: (box.top + box.bottom) / 2, "text-anchor": "middle",
-                            transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})` }),
-      plot);
+      text(y.label ?? "", {
+        x: 12,
+        y: (box.top + box.bottom) / 2,
+        "text-anchor": "middle",
+        transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})`,
+      }),
+      plot,
+    );
     return { svg, plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
   }
 
@@ -579,7 +752,16 @@ const ui = (() => {
     const [width, left, right, top, pitch, thick] = [440, 6, 356, 26, 54, 26];
     const bottom = top + pitch * count + 4;
     const picture = s("g");
-    const svg = s("svg", { viewBox: `0 0 ${width} ${bottom + 38}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` }, picture);
+    const svg = s(
+      "svg",
+      {
+        viewBox: `0 0 ${width} ${bottom + 38}`,
+        role: "img",
+        "aria-label": label,
+        style: `max-width:${width * 1.25}px`,
+      },
+      picture,
+    );
     const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
 
     function show({ low, high, mark, rows }) {
@@ -590,27 +772,53 @@ const ui = (() => {
           parts.map(([from, to, colour, content = ""]) => {
             const length = x(to) - x(from);
             return [
-              s("rect", { x: x(from), y: y + 21, width: Math.max(0, length), height: thick, fill: COLOURS[colour] ?? colour }),
+              s("rect", {
+                x: x(from),
+                y: y + 21,
+                width: Math.max(0, length),
+                height: thick,
+                fill: COLOURS[colour] ?? colour,
+              }),
               content.length * 9 + 8 < length &&
                 text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
               from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
             ];
           }),
-          note && text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
+          note &&
+            text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
         ];
       };
-      picture.replaceChildren(...[
-        niceTicks(low, high, 5).map((t) => [
-          s("line", { x1: x(t), x2: x(t), y1: bottom, y2: bottom + 4, stroke: COLOURS.muted }),
-          text(String(+t.toPrecision(6)).replace("-", "−"), { x: x(t), y: bottom + 17, "text-anchor": "middle" }),
-        ]),
-        s("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: COLOURS.muted }),
-        text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
-        rows.map(row),
-        s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
-        rows.map(({ name }, i) => text(name, { x: left, y: top + pitch * i + 15, fill: INK, stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" })),
-        text(mark[1], { x: Math.min(x(mark[0]), width - 62), y: 13, fill: INK, "font-weight": 600, "text-anchor": "middle" }),
-      ].flat(Infinity).filter(Boolean));
+      picture.replaceChildren(
+        ...[
+          niceTicks(low, high, 5).map((t) => [
+            s("line", { x1: x(t), x2: x(t), y1: bottom, y2: bottom + 4, stroke: COLOURS.muted }),
+            text(String(+t.toPrecision(6)).replace("-", "−"), { x: x(t), y: bottom + 17, "text-anchor": "middle" }),
+          ]),
+          s("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: COLOURS.muted }),
+          text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
+          rows.map(row),
+          s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
+          rows.map(({ name }, i) =>
+            text(name, {
+              x: left,
+              y: top + pitch * i + 15,
+              fill: INK,
+              stroke: "#fff",
+              "stroke-width": 4,
+              style: "paint-order: stroke",
+            }),
+          ),
+          text(mark[1], {
+            x: Math.min(x(mark[0]), width - 62),
+            y: 13,
+            fill: INK,
+            "font-weight": 600,
+            "text-anchor": "middle",
+          }),
+        ]
+          .flat(Infinity)
+          .filter(Boolean),
+      );
     }
     return { svg, show };
   }
@@ -629,13 +837,19 @@ const ui = (() => {
       onDrag(x, y, started);
     };
     svg.classList.add("vw-sideways");
-    svg.addEventListener("pointerdown", (event) => {
-      if (event.button) return;
-      svg.setPointerCapture(event.pointerId);
-      at(event, true);
-      event.preventDefault();
-    }, { signal });
-    svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && at(event, false), { signal });
+    svg.addEventListener(
+      "pointerdown",
+      (event) => {
+        if (event.button) return;
+        svg.setPointerCapture(event.pointerId);
+        at(event, true);
+        event.preventDefault();
+      },
+      { signal },
+    );
+    svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && at(event, false), {
+      signal,
+    });
   }
 
   // --- paper to draw a digit on: from ink on a large canvas to what the model sees ---
@@ -664,7 +878,8 @@ const ui = (() => {
     }
     const small = new Float32Array(columns * rows);
     for (const { to, from, share } of overlaps(h, rows)) {
-      for (let column = 0; column < columns; column++) small[to * columns + column] += share * narrow[from * columns + column];
+      for (let column = 0; column < columns; column++)
+        small[to * columns + column] += share * narrow[from * columns + column];
     }
 
     let [mass, across, down] = [0, 0, 0];
@@ -696,12 +911,17 @@ const ui = (() => {
   function imageText(image) {
     const packed = new Uint8Array(98);
     image.forEach((on, i) => on && (packed[i >> 3] |= 128 >> (i & 7)));
-    return btoa(String.fromCharCode(...packed)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+    return btoa(String.fromCharCode(...packed))
+      .replaceAll("+", "-")
+      .replaceAll("/", "_")
+      .replace(/=+$/, "");
   }
 
   function imageOf(text) {
     try {
-      const packed = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) => letter.charCodeAt(0));
+      const packed = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) =>
+        letter.charCodeAt(0),
+      );
       return packed.length === 98 ? digitsOf(packed)[0] : null;
     } catch {
       return null;
@@ -710,8 +930,18 @@ const ui = (() => {
 
   // One or the other: a test digit, or the pixels of a drawing, which come first where a link has both.
   function digitOrDrawing(view, model) {
-    bind(model, "pixels", () => model.get("pixels") && model.get("digit") >= 0 && set(model, { digit: -1 }), view.signal);
-    bind(model, "digit", () => model.get("digit") >= 0 && model.get("pixels") && set(model, { pixels: "" }), view.signal);
+    bind(
+      model,
+      "pixels",
+      () => model.get("pixels") && model.get("digit") >= 0 && set(model, { digit: -1 }),
+      view.signal,
+    );
+    bind(
+      model,
+      "digit",
+      () => model.get("digit") >= 0 && model.get("pixels") && set(model, { pixels: "" }),
+      view.signal,
+    );
   }
 
   // Paper to draw a digit on, at one's own pace. Returns { canvas, show, take, forget, count }: show(x) draws the strokes,
@@ -728,7 +958,8 @@ const ui = (() => {
     function smooth(points) {
       const line = [points[0]];
       points.slice(1, -1).forEach(([x, y], i) => {
-        const [x0, y0] = line.at(-1), [x1, y1] = [0, 1].map((k) => (points[i + 1][k] + points[i + 2][k]) / 2);
+        const [x0, y0] = line.at(-1),
+          [x1, y1] = [0, 1].map((k) => (points[i + 1][k] + points[i + 2][k]) / 2);
         for (const t of [0.25, 0.5, 0.75, 1]) {
           const [a, b, c] = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2];
           line.push([a * x0 + b * x + c * x1, a * y0 + b * y + c * y1]);
@@ -754,14 +985,21 @@ const ui = (() => {
     // The ink of the strokes, side x side numbers from 0 to 1, `scale` pixels a unit and shifted by `shift`. It is computed
     // and not read from a canvas, which not every browser lets a page read.
     function inkOf(side, scale, shift, pen) {
-      const ink = new Float32Array(side * side), reach = pen / 2 + 0.5;
+      const ink = new Float32Array(side * side),
+        reach = pen / 2 + 0.5;
       for (const line of strokes.map(smooth)) {
         line.forEach(([x, y], i) => {
           const [ax, ay] = [x * scale + shift, y * scale + shift];
           const [bx, by] = (line[i + 1] ?? line[i]).map((value) => value * scale + shift);
           const squared = (bx - ax) ** 2 + (by - ay) ** 2;
-          const [left, right] = [Math.max(0, Math.floor(Math.min(ax, bx) - reach)), Math.min(side - 1, Math.ceil(Math.max(ax, bx) + reach))];
-          const [top, bottom] = [Math.max(0, Math.floor(Math.min(ay, by) - reach)), Math.min(side - 1, Math.ceil(Math.max(ay, by) + reach))];
+          const [left, right] = [
+            Math.max(0, Math.floor(Math.min(ax, bx) - reach)),
+            Math.min(side - 1, Math.ceil(Math.max(ax, bx) + reach)),
+          ];
+          const [top, bottom] = [
+            Math.max(0, Math.floor(Math.min(ay, by) - reach)),
+            Math.min(side - 1, Math.ceil(Math.max(ay, by) + reach)),
+          ];
           for (let row = top; row <= bottom; row++) {
             for (let column = left; column <= right; column++) {
               const [dx, dy] = [column + 0.5 - ax, row + 0.5 - ay];
@@ -778,9 +1016,13 @@ const ui = (() => {
     // What the model sees of the strokes. The pen is as wide as MNIST's however large the drawing is.
     function normalised() {
       const side = 1.2 * FINE;
-      const extent = [0, 1].map((i) => strokes.flat().map((point) => point[i])).map((all) => Math.max(...all) - Math.min(...all));
+      const extent = [0, 1]
+        .map((i) => strokes.flat().map((point) => point[i]))
+        .map((all) => Math.max(...all) - Math.min(...all));
       const longer = Math.max(LEAST, ...extent) * FINE;
-      return centreDigit(inkOf(side, FINE, 0.1 * FINE, (PEN * longer) / (1 - PEN)), side, side, LEAST * FINE).map((value) => (value >= 0.5 ? 1 : 0));
+      return centreDigit(inkOf(side, FINE, 0.1 * FINE, (PEN * longer) / (1 - PEN)), side, side, LEAST * FINE).map(
+        (value) => (value >= 0.5 ? 1 : 0),
+      );
     }
 
     function keep(next) {
@@ -792,7 +1034,10 @@ const ui = (() => {
       const box = canvas.getBoundingClientRect();
       const inside = (value) => Math.min(1, Math.max(0, value));
       const events = event.getCoalescedEvents?.() ?? [];
-      return (events.length ? events : [event]).map((e) => [inside((e.clientX - box.left) / box.width), inside((e.clientY - box.top) / box.height)]);
+      return (events.length ? events : [event]).map((e) => [
+        inside((e.clientX - box.left) / box.width),
+        inside((e.clientY - box.top) / box.height),
+      ]);
     }
 
     canvas.addEventListener("pointerdown", (event) => {
@@ -828,7 +1073,13 @@ const ui = (() => {
       context.fillText("Draw a digit here", side / 2, 26);
     }
 
-    return { canvas, show, take: (n) => n !== strokes.length && keep(strokes.slice(0, n)), forget: () => (strokes = []), count: () => strokes.length };
+    return {
+      canvas,
+      show,
+      take: (n) => n !== strokes.length && keep(strokes.slice(0, n)),
+      forget: () => (strokes = []),
+      count: () => strokes.length,
+    };
   }
 
   // --- a plane of two latents: a canvas to draw on, with a pointer that drags a point ---
@@ -843,8 +1094,10 @@ const ui = (() => {
   function plane({ extent, draw, mark, onDrag, signal, label }) {
     const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
     const ground = mark ? h("canvas") : canvas;
-    let side = 0, width = 0; // of the picture; of the canvas as the page has laid it out last
-    let marks = 1, zoom = 1;
+    let side = 0,
+      width = 0; // of the picture; of the canvas as the page has laid it out last
+    let marks = 1,
+      zoom = 1;
     const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
     const clamp = (value) => Math.min(extent, Math.max(-extent, value));
 
@@ -856,7 +1109,9 @@ const ui = (() => {
 
     // The context of a canvas, empty and in CSS pixels.
     function start(sheet) {
-      const context = sheet.getContext("2d"), ratio = marks * zoom * (window.devicePixelRatio || 1), pixels = Math.round(side * ratio);
+      const context = sheet.getContext("2d"),
+        ratio = marks * zoom * (window.devicePixelRatio || 1),
+        pixels = Math.round(side * ratio);
       if (sheet.width !== pixels) sheet.width = sheet.height = pixels;
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, side, side);
@@ -864,7 +1119,8 @@ const ui = (() => {
     }
 
     function move() {
-      const context = start(canvas), [x, y] = place(...mark());
+      const context = start(canvas),
+        [x, y] = place(...mark());
       context.drawImage(ground, 0, 0, side, side);
       ring(context, x, y);
     }
@@ -872,7 +1128,13 @@ const ui = (() => {
     function drag(event, started) {
       const box = canvas.getBoundingClientRect();
       const at = (offset, length) => (2 * offset) / length - 1;
-      onDrag([clamp(extent * at(event.clientX - box.left, box.width)), clamp(-extent * at(event.clientY - box.top, box.height))], started);
+      onDrag(
+        [
+          clamp(extent * at(event.clientX - box.left, box.width)),
+          clamp(-extent * at(event.clientY - box.top, box.height)),
+        ],
+        started,
+      );
     }
 
     if (onDrag) {
@@ -882,7 +1144,10 @@ const ui = (() => {
         drag(event, true);
         event.preventDefault();
       });
-      canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event, false));
+      canvas.addEventListener(
+        "pointermove",
+        (event) => canvas.hasPointerCapture(event.pointerId) && drag(event, false),
+      );
     } else {
       canvas.style = "cursor: auto; touch-action: auto"; // to look at only
     }
@@ -899,7 +1164,10 @@ const ui = (() => {
 
   // The point that is dragged.
   function ring(context, x, y) {
-    for (const [width, colour] of [[6, "#fff"], [2.5, INK]]) {
+    for (const [width, colour] of [
+      [6, "#fff"],
+      [2.5, INK],
+    ]) {
       context.lineWidth = width;
       context.strokeStyle = colour;
       context.beginPath();
@@ -957,8 +1225,70 @@ const ui = (() => {
   }
 
   return {
-    COLOURS, CLASSES, INK, h, s, put, format, subscript, range, follow, network, mixture, proposals, onceSeen, turn, idle, bytes, digitsOf, floats, set, setAt, changed,
-    frame, slider, checkbox, radio, digitChoice, button, answerButton, digit, paint, captioned, numbers, output, keys, sentence, grand, duration, axes, bars, reach, path, niceTicks, dragSideways, enlarged, plane, ring, cross, priorCircles, slices, KEYS, uniqueName,
-    digitOrDrawing, paper, centreDigit, imageText, imageOf, decoderOf, useModel, following, adoptable, adoptedParts, encodeAll, safetensors, download,
+    COLOURS,
+    CLASSES,
+    INK,
+    h,
+    s,
+    put,
+    format,
+    subscript,
+    range,
+    follow,
+    network,
+    mixture,
+    proposals,
+    onceSeen,
+    turn,
+    idle,
+    bytes,
+    digitsOf,
+    floats,
+    set,
+    setAt,
+    changed,
+    frame,
+    slider,
+    checkbox,
+    radio,
+    digitChoice,
+    button,
+    answerButton,
+    digit,
+    paint,
+    captioned,
+    numbers,
+    output,
+    keys,
+    sentence,
+    grand,
+    duration,
+    axes,
+    bars,
+    reach,
+    path,
+    niceTicks,
+    dragSideways,
+    enlarged,
+    plane,
+    ring,
+    cross,
+    priorCircles,
+    slices,
+    KEYS,
+    uniqueName,
+    digitOrDrawing,
+    paper,
+    centreDigit,
+    imageText,
+    imageOf,
+    decoderOf,
+    useModel,
+    following,
+    adoptable,
+    adoptedParts,
+    encodeAll,
+    safetensors,
+    download,
   };
 })();

@@ -43,7 +43,8 @@
     }
     const target = name && document.getElementById(name);
     if (!target) return;
-    const section = target.closest("section"), heads = target === section || !target.textContent; // a second label is empty
+    const section = target.closest("section"),
+      heads = target === section || !target.textContent; // a second label is empty
     const inside = heads ? section?.querySelector(":scope > details.exact") : null;
     for (let node = inside ?? target; node; node = node.parentElement) if (node.matches("details")) node.open = true;
     if (inside || target.closest("details")) target.scrollIntoView();
@@ -99,7 +100,8 @@
   const fetchSearch = ({ target }) => {
     if (!target.matches?.(".bd-search input")) return;
     removeEventListener("focusin", fetchSearch);
-    const folder = `${document.documentElement.dataset.content_root}_static/`, make = (tag) => document.createElement(tag);
+    const folder = `${document.documentElement.dataset.content_root}_static/`,
+      make = (tag) => document.createElement(tag);
     document.head.append(Object.assign(make("link"), { rel: "stylesheet", href: `${folder}search.css` }));
     for (const name of ["stemmer", "search_index", "search"]) {
       document.head.append(Object.assign(make("script"), { src: `${folder}${name}.js`, async: false }));
@@ -116,13 +118,21 @@
     teaching = true;
     const named = (file) => new URL(file, here).href;
     const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: named("present.css") });
-    style.onload = () => document.head.append(Object.assign(document.createElement("script"), { src: named("present.js") }));
+    style.onload = () =>
+      document.head.append(Object.assign(document.createElement("script"), { src: named("present.js") }));
     document.head.append(style);
   };
   if (new URLSearchParams(location.search).has("present")) present();
   addEventListener("keydown", (event) => {
     const { key, target, ctrlKey, altKey, metaKey } = event;
-    if (key === "p" && !ctrlKey && !altKey && !metaKey && !target.closest?.("input, select, textarea, [contenteditable]")) present();
+    if (
+      key === "p" &&
+      !ctrlKey &&
+      !altKey &&
+      !metaKey &&
+      !target.closest?.("input, select, textarea, [contenteditable]")
+    )
+      present();
   });
   document.querySelector(".present-page")?.addEventListener("click", present);
 

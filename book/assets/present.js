@@ -8,12 +8,20 @@
 "use strict"; // so that a function of this file is none of the page's
 
 {
-  const root = document.documentElement, article = document.querySelector("article.bd-article");
+  const root = document.documentElement,
+    article = document.querySelector("article.bd-article");
   const stage = article.parentElement;
   const { searchParams: query } = new URL(location.href);
   // Widths to lay the article out at, and columns for a widget's parts; what shows most of it in the largest type is taken.
   const TEXT = [500, 560, 620, 680].map((width) => [width, 1]);
-  const WIDGET = [[560, 1], [640, 1], [720, 1], [800, 1], ...[760, 860, 960, 1060].map((width) => [width, 2]), ...[900, 1050, 1200].map((width) => [width, 3])];
+  const WIDGET = [
+    [560, 1],
+    [640, 1],
+    [720, 1],
+    [800, 1],
+    ...[760, 860, 960, 1060].map((width) => [width, 2]),
+    ...[900, 1050, 1200].map((width) => [width, 3]),
+  ];
   // A slide that could be seen whole only in smaller type than this is scrolled, in a larger one.
   const LINES = 680; // pixels of layout from top to bottom
   const SCROLLED = 1060;
@@ -23,14 +31,16 @@
   const isHead = (node) => node.matches("h1, h2, h3, h4, summary, span[id]:empty");
   const isWhole = (node) => node.matches("figure") || node.querySelector(".widget, .cell_output img");
   // What has no place on a slide: code, checks, and the lines that are for reading.
-  const isLeftOut = (node) => node.matches(".reading, .tag_check, script, style, .cell:not(:has(> .cell_output)), .toctree-wrapper");
+  const isLeftOut = (node) =>
+    node.matches(".reading, .tag_check, script, style, .cell:not(:has(> .cell_output)), .toctree-wrapper");
 
   function slidesOf(article) {
     const slides = [];
     function walk(section, aside) {
       const box = section.querySelector(":scope > details.exact");
       const apart = aside || Boolean(box) || section.matches("#exercises");
-      let nodes = [], count = 0;
+      let nodes = [],
+        count = 0;
       const add = (nodes, whole) => {
         const id = nodes[0] === section.children[0] || isHead(nodes[0]) ? section.id : `${section.id}-${++count}`;
         slides.push({ nodes, whole, aside: apart, id });
@@ -58,12 +68,14 @@
 
   // The first slide that shows something of an element, or of what it is in.
   const withElement = (element) =>
-    element && (all.find(({ nodes }) => nodes.some((node) => node.contains(element)))
-      ?? all.find(({ nodes }) => element.contains(nodes[0])));
+    element &&
+    (all.find(({ nodes }) => nodes.some((node) => node.contains(element))) ??
+      all.find(({ nodes }) => element.contains(nodes[0])));
 
   // How the address names a slide: a widget by what its links say.
   function nameOf({ nodes, id }) {
-    const [first] = nodes, named = first.querySelector(".widget")?.id || first.id || first.querySelector(".widget [id]")?.id;
+    const [first] = nodes,
+      named = first.querySelector(".widget")?.id || first.id || first.querySelector(".widget [id]")?.id;
     if (!named && !document.getElementById(id)) first.id = id;
     return named || id;
   }
@@ -78,7 +90,10 @@
 
   // --- what is shown ---
 
-  let all = [], slide = null, lesson = null, step = 0;
+  let all = [],
+    slide = null,
+    lesson = null,
+    step = 0;
 
   const walked = () => all.filter((one) => !one.aside || one === slide);
 
@@ -93,7 +108,8 @@
       }
     };
     hide(article);
-    for (let node = slide.nodes[0]; node !== article; node = node.parentElement) if (node.matches("details")) node.open = true;
+    for (let node = slide.nodes[0]; node !== article; node = node.parentElement)
+      if (node.matches("details")) node.open = true;
     root.classList.toggle("presenting-whole", slide.whole);
     fit();
     stage.focus({ preventScroll: true });
@@ -101,7 +117,8 @@
   }
 
   function count() {
-    const list = lesson ?? walked(), at = lesson ? step - 1 : list.indexOf(slide);
+    const list = lesson ?? walked(),
+      at = lesson ? step - 1 : list.indexOf(slide);
     number.textContent = `${at + 1} / ${list.length}`;
     number.setAttribute("aria-label", `slide ${at + 1} of ${list.length}`);
     back.disabled = at <= 0;
@@ -111,7 +128,9 @@
   // --- scale ---
 
   function fit() {
-    const width = stage.clientWidth, height = stage.clientHeight, room = 0.96 * width;
+    const width = stage.clientWidth,
+      height = stage.clientHeight,
+      room = 0.96 * width;
     const heightAt = (wide, columns, loose) => {
       article.style.width = `${wide}px`;
       article.style.setProperty("--columns", columns);
@@ -120,19 +139,31 @@
     };
     // How small a picture gets, and the letters in it, where it has not the width that it was drawn for.
     const share = (element, wanted) => (element.clientWidth ? element.clientWidth / wanted : 1);
-    const letters = () => Math.min(1, ...[...article.querySelectorAll(".vw svg[viewBox]")].map((svg) => share(svg, 0.8 * svg.viewBox.baseVal.width)),
-      ...[...article.querySelectorAll(".vw-plane")].map((plane) => share(plane, 320)));
+    const letters = () =>
+      Math.min(
+        1,
+        ...[...article.querySelectorAll(".vw svg[viewBox]")].map((svg) => share(svg, 0.8 * svg.viewBox.baseVal.width)),
+        ...[...article.querySelectorAll(".vw-plane")].map((plane) => share(plane, 320)),
+      );
     const least = slide.whole ? height / LINES : room / TEXT.at(-1)[0];
     const [best] = (slide.whole ? WIDGET : TEXT)
-      .flatMap(([wide, columns]) => [false, columns > 1].map((loose) =>
-        ({ wide, columns, loose, scale: Math.min(room / wide, height / heightAt(wide, columns, loose)), letters: letters() })))
+      .flatMap(([wide, columns]) =>
+        [false, columns > 1].map((loose) => ({
+          wide,
+          columns,
+          loose,
+          scale: Math.min(room / wide, height / heightAt(wide, columns, loose)),
+          letters: letters(),
+        })),
+      )
       .filter(({ scale }) => scale >= 0.98 * least)
       .sort((a, b) => b.scale * b.letters - a.scale * a.letters);
     const wide = slide.whole ? Math.min(SCROLLED, room / least) : TEXT[2][0];
     place(best ?? { wide, columns: 1, loose: false, scale: room / wide });
   }
 
-  let tall = 0, whole = false; // how high the article is laid out, and whether the screen has all of it
+  let tall = 0,
+    whole = false; // how high the article is laid out, and whether the screen has all of it
 
   function place({ wide, columns, loose, scale }) {
     root.classList.toggle("presenting-loose", loose);
@@ -140,7 +171,8 @@
     article.style.setProperty("--columns", columns);
     article.style.transform = `scale(${scale})`;
     tall = article.offsetHeight;
-    const left = (stage.clientWidth - scale * wide) / 2, free = stage.clientHeight - scale * tall;
+    const left = (stage.clientWidth - scale * wide) / 2,
+      free = stage.clientHeight - scale * tall;
     whole = free > -2;
     article.style.left = `${Math.max(0, left)}px`;
     article.style.top = `${Math.max(0, free / 2)}px`;
@@ -151,7 +183,8 @@
 
   function go(by) {
     if (lesson) return open(step + by);
-    const list = walked(), next = list[list.indexOf(slide) + by];
+    const list = walked(),
+      next = list[list.indexOf(slide) + by];
     if (next) {
       show(next);
       remember();
@@ -179,7 +212,8 @@
 
   // A screen further down, or up, if there is more of the slide; else the next slide, or the one before.
   function scrollOr(by, share) {
-    const before = stage.scrollTop, most = stage.scrollHeight - stage.clientHeight;
+    const before = stage.scrollTop,
+      most = stage.scrollHeight - stage.clientHeight;
     if (by > 0 ? before >= most - 2 : before <= 2) go(by);
     else stage.scrollTop = before + by * share * stage.clientHeight;
   }
@@ -200,9 +234,20 @@
 
   function keys(event) {
     if (event.key === "Tab") byTab = true;
-    const { key, target } = event, isRemote = key.startsWith("Page") && !byTab;
-    if ((event.defaultPrevented && key !== "Escape") || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !KEYS[key]) return;
-    const own = target.closest('input:not([type="checkbox"]), select, textarea, [contenteditable], [role="slider"], .vw [tabindex]');
+    const { key, target } = event,
+      isRemote = key.startsWith("Page") && !byTab;
+    if (
+      (event.defaultPrevented && key !== "Escape") ||
+      event.altKey ||
+      event.ctrlKey ||
+      event.metaKey ||
+      event.shiftKey ||
+      !KEYS[key]
+    )
+      return;
+    const own = target.closest(
+      'input:not([type="checkbox"]), select, textarea, [contenteditable], [role="slider"], .vw [tabindex]',
+    );
     if (own && key !== "Escape" && !isRemote) return;
     event.preventDefault();
     KEYS[key]();
@@ -211,15 +256,27 @@
   // --- in and out ---
 
   const button = (words, sign, onclick) => {
-    const made = Object.assign(document.createElement("button"), { type: "button", textContent: sign, title: words, onclick });
+    const made = Object.assign(document.createElement("button"), {
+      type: "button",
+      textContent: sign,
+      title: words,
+      onclick,
+    });
     made.setAttribute("aria-label", words);
     return made;
   };
   const number = Object.assign(document.createElement("span"), { role: "status" });
-  const back = button("The slide before", "‹", () => go(-1)), on = button("The next slide", "›", () => go(1));
+  const back = button("The slide before", "‹", () => go(-1)),
+    on = button("The next slide", "›", () => go(1));
   const bar = Object.assign(document.createElement("div"), { className: "presenting-bar" });
-  bar.append(back, number, on, button("Leave (Escape)", "×", () => leave()));
-  let signal = null, controller = null;
+  bar.append(
+    back,
+    number,
+    on,
+    button("Leave (Escape)", "×", () => leave()),
+  );
+  let signal = null,
+    controller = null;
 
   // At the element that the address names, else at what the reader sees.
   function enter() {
@@ -234,7 +291,8 @@
     addEventListener("pointerdown", () => (byTab = false), { signal });
     addEventListener("resize", fit, { signal });
     addEventListener("hashchange", () => show(withElement(document.getElementById(fragment())) ?? slide), { signal });
-    for (const event of ["widget-drawn", "toggle"]) addEventListener(event, () => article.offsetHeight !== tall && fit(), { signal, capture: true });
+    for (const event of ["widget-drawn", "toggle"])
+      addEventListener(event, () => article.offsetHeight !== tall && fit(), { signal, capture: true });
     // What has outgrown the screen, such as a question with its answer, is fitted anew; what has shrunk stays as it is.
     const growing = new ResizeObserver(() => whole && article.offsetHeight > 1.01 * tall && fit());
     growing.observe(article);
@@ -275,7 +333,9 @@
     if (name) {
       const list = (await lessons())[name];
       if (list) {
-        lesson = Object.assign([...list], { base: new URL("../book/", new URL(".", document.querySelector('script[src*="/later.js"]').src)) });
+        lesson = Object.assign([...list], {
+          base: new URL("../book/", new URL(".", document.querySelector('script[src*="/later.js"]').src)),
+        });
         step = Math.min(Math.max(1, Math.trunc(+query.get("step")) || 1), list.length);
       }
     }

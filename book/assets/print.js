@@ -50,11 +50,15 @@
   }
 
   // The theme's button, the keys, and the address of a page with ?print.
-  addEventListener("click", (event) => {
-    if (!event.target.closest?.('[data-calls="window.print"]')) return;
-    event.stopImmediatePropagation();
-    printWhole();
-  }, { capture: true });
+  addEventListener(
+    "click",
+    (event) => {
+      if (!event.target.closest?.('[data-calls="window.print"]')) return;
+      event.stopImmediatePropagation();
+      printWhole();
+    },
+    { capture: true },
+  );
 
   addEventListener("keydown", (event) => {
     if (event.key !== "p" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey || isReady()) return;

@@ -44,7 +44,8 @@
   const words = (text) => {
     const found = [];
     for (const { 0: word, index } of text.matchAll(WORD)) {
-      const last = found.at(-1), tied = last && /^[-‑–_]$/.test(text.slice(last.end, index));
+      const last = found.at(-1),
+        tied = last && /^[-‑–_]$/.test(text.slice(last.end, index));
       for (const part of plain(word)) found.push({ word: part, at: index, end: index + word.length, tied: !!tied });
     }
     return found;
@@ -56,7 +57,8 @@
   const numberOf = (name) => numbers.get(name) ?? (numbers.set(name, numbers.size + 1), numbers.size);
   // The numbers of a text's words. Between two parts stands a 0; tied words stand at the end once more, as one.
   const encode = (text) => {
-    const found = words(text), joined = [];
+    const found = words(text),
+      joined = [];
     for (let i = 1, whole = ""; i < found.length; i++) {
       whole = found[i].tied ? (whole || found[i - 1].word) + found[i].word : "";
       if (whole) joined.push(-1, numberOf(stem(whole)));
@@ -64,18 +66,34 @@
     return [...found.filter(({ word }) => !ignored.has(word)).map(({ word }) => numberOf(stem(word))), ...joined];
   };
   // The parts of an entry: what a word in it is worth, and by how much less in a long one.
-  const FIELDS = [["title", 9, 0.6], ["terms", 2, 0], ["text", 1, 0.5], ["code", 0.2, 0.2], ["above", 0.6, 0]];
+  const FIELDS = [
+    ["title", 9, 0.6],
+    ["terms", 2, 0],
+    ["text", 1, 0.5],
+    ["code", 0.2, 0.2],
+    ["above", 0.6, 0],
+  ];
   const PREFIX = /^To be exact: |^\d+\. |^Exercise [\d.]+ /;
   const entries = sections.map(([page, anchor, title, above, share, text, terms, code]) => {
     const path = [];
     for (let up = above; up >= 0; up = sections[up][3]) path.unshift(sections[up][2]);
     const [address, weight] = pages[page];
     return {
-      href: `${root}${address}#${anchor}`, title, path, text, code, share: share * weight,
+      href: `${root}${address}#${anchor}`,
+      title,
+      path,
+      text,
+      code,
+      share: share * weight,
       fields: {
         title: [0, ...encode(title.replace(PREFIX, "")), 0],
-        terms: terms.split(" · ").flatMap((term) => [0, ...encode(term)]).concat(0),
-        text: encode(text), code: encode(code), above: path.flatMap((part) => [0, ...encode(part)]),
+        terms: terms
+          .split(" · ")
+          .flatMap((term) => [0, ...encode(term)])
+          .concat(0),
+        text: encode(text),
+        code: encode(code),
+        above: path.flatMap((part) => [0, ...encode(part)]),
       },
     };
   });
@@ -90,7 +108,10 @@
     }
   });
   const spellings = [...known.keys()];
-  const contentOf = (text) => words(text).map(({ word }) => word).filter((word) => !ignored.has(word));
+  const contentOf = (text) =>
+    words(text)
+      .map(({ word }) => word)
+      .filter((word) => !ignored.has(word));
   const groups = synonyms.map((group) => group.map(contentOf));
 
   // --- what is asked for ---
@@ -98,12 +119,16 @@
   const loose = (word) => word.replaceAll("z", "s"); // normalis is the beginning of normalize
   const oneSlip = (a, b) => {
     if (Math.abs(a.length - b.length) > 1 || a === b) return a === b;
-    let i = 0, j = 0;
+    let i = 0,
+      j = 0;
     while (i < a.length && a[i] === b[i]) i++;
     while (j < Math.min(a.length, b.length) - i && a.at(-1 - j) === b.at(-1 - j)) j++;
     const [left, other] = [a.slice(i, a.length - j), b.slice(i, b.length - j)];
-    return left.length + other.length <= 1 || (left.length === 1 && other.length === 1) ||
-      (left.length === 2 && left[0] === other[1] && left[1] === other[0]);
+    return (
+      left.length + other.length <= 1 ||
+      (left.length === 1 && other.length === 1) ||
+      (left.length === 2 && left[0] === other[1] && left[1] === other[0])
+    );
   };
   // The numbers that a typed word may mean, with what each is worth.
   const meanings = (word, unfinished) => {
@@ -120,17 +145,24 @@
   };
   const same = (phrase, part, unfinished = false) =>
     phrase.join("") === part.join("") ||
-    (phrase.length === part.length && phrase.every((word, i) => stem(word) === stem(part[i]) ||
-      (unfinished && i === part.length - 1 && part[i].length > 3 && loose(word).startsWith(loose(part[i])))));
+    (phrase.length === part.length &&
+      phrase.every(
+        (word, i) =>
+          stem(word) === stem(part[i]) ||
+          (unfinished && i === part.length - 1 && part[i].length > 3 && loose(word).startsWith(loose(part[i]))),
+      ));
   // A question as slots, each with the phrases that answer it: lists of meanings, word by word.
   const read = (query) => {
-    const typed = contentOf(query), unfinished = /[\p{L}\p{N}]$/u.test(query);
+    const typed = contentOf(query),
+      unfinished = /[\p{L}\p{N}]$/u.test(query);
     const sense = typed.map((word, i) => meanings(word, unfinished && i === typed.length - 1));
     const slots = [];
     for (let i = 0; i < typed.length; ) {
-      let length = 1, phrases = [];
+      let length = 1,
+        phrases = [];
       for (let n = Math.min(6, typed.length - i); n > 0 && !phrases.length; n--) {
-        const part = typed.slice(i, i + n), last = unfinished && i + n === typed.length;
+        const part = typed.slice(i, i + n),
+          last = unfinished && i + n === typed.length;
         for (const group of groups) {
           if (!group.some((phrase) => same(phrase, part, last))) continue;
           for (const phrase of group) if (!same(phrase, part)) phrases.push(phrase.map((word) => meanings(word)));
@@ -178,15 +210,18 @@
   };
   const CODE = /[_.(]|[a-z][A-Z]/;
   const find = (query) => {
-    const slots = read(query), typed = slots.flatMap(({ own }) => own);
+    const slots = read(query),
+      typed = slots.flatMap(({ own }) => own);
     const ranks = entries.map((entry, i) => ({ entry, i, score: 0, covered: 0, inTitle: 0, named: 0 }));
     let all = 0;
     for (const { own, phrases } of slots) {
-      const { rarity, scores } = weigh(phrases), apart = own.length > 1 ? own.map((meaning) => weigh([[meaning]])) : [];
+      const { rarity, scores } = weigh(phrases),
+        apart = own.length > 1 ? own.map((meaning) => weigh([[meaning]])) : [];
       all += rarity;
       ranks.forEach((rank, i) => {
         // Words that belong together count half where they stand apart.
-        const parts = apart.map(({ scores }) => scores[i]), sum = parts.reduce((a, b) => a + b, 0);
+        const parts = apart.map(({ scores }) => scores[i]),
+          sum = parts.reduce((a, b) => a + b, 0);
         const best = Math.max(scores[i], parts.every(Boolean) ? sum / (2 * parts.length || 1) : 0);
         if (!best) return;
         rank.score += best;
@@ -221,7 +256,8 @@
   // The places in a text that answer a question, as [from, to, which slot].
   const matches = (text, slots) => {
     const found = words(text).map((word) => ({ ...word, number: numbers.get(stem(word.word)) ?? -1 }));
-    const content = found.filter(({ word }) => !ignored.has(word)), places = [];
+    const content = found.filter(({ word }) => !ignored.has(word)),
+      places = [];
     slots.forEach(({ own, phrases }, slot) => {
       for (const phrase of [...phrases, ...own.map((meaning) => [meaning])]) {
         for (let i = 0; i <= content.length - phrase.length; i++) {
@@ -245,14 +281,17 @@
   // The stretch of a text that has most of what is asked for, from the beginning of a sentence if one is near.
   const LENGTH = 190;
   const stretch = (text, places) => {
-    let best = 0, from = 0;
+    let best = 0,
+      from = 0;
     for (const [start] of places) {
       const near = places.filter(([at, end]) => at >= start && end <= start + LENGTH * 0.75);
-      const met = new Set(near.map(([, , slot]) => slot)).size, longest = Math.max(...near.map((place) => place[3]));
+      const met = new Set(near.map(([, , slot]) => slot)).size,
+        longest = Math.max(...near.map((place) => place[3]));
       const worth = 10 * met + 5 * longest + Math.min(near.length, 4);
       if (worth > best) [best, from] = [worth, start];
     }
-    const before = text.slice(0, from), sentence = before.search(/(?<=[.?!:] )[^.?!:]*$/);
+    const before = text.slice(0, from),
+      sentence = before.search(/(?<=[.?!:] )[^.?!:]*$/);
     if (from < 70) from = 0;
     else if (sentence >= 0 && from - sentence < 90) from = sentence;
     else from = text.indexOf(" ", from - 50) + 1;
@@ -261,7 +300,8 @@
     return [from, to];
   };
   const shown = ({ href, title, path, text, code, slots }) => {
-    const snippet = make("p", "found-text"), places = matches(text, slots);
+    const snippet = make("p", "found-text"),
+      places = matches(text, slots);
     const line = places.length ? "" : code.split("\n").find((line) => matches(line, slots).length);
     if (line) {
       snippet.append(mark(make("code", ""), line.trim(), matches(line.trim(), slots)));
@@ -285,7 +325,8 @@
     results.replaceChildren(said, list);
     const address = () => `${root}search.html?q=${encodeURIComponent(field.value.trim())}`;
     const show = () => {
-      const query = field.value.trim(), found = query ? find(field.value) : [];
+      const query = field.value.trim(),
+        found = query ? find(field.value) : [];
       const first = found.length > most ? `, the first ${most}` : "";
       said.textContent = !query ? "" : `${found.length || "No"} section${found.length === 1 ? "" : "s"}${first}`;
       list.replaceChildren(...found.slice(0, most).map(shown));
@@ -297,7 +338,8 @@
     // Arrows go from the field through the results, and back.
     const box = form.parentElement;
     box.addEventListener("keydown", (event) => {
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key], stops = [field, ...results.querySelectorAll("a")];
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key],
+        stops = [field, ...results.querySelectorAll("a")];
       const next = step && stops[stops.indexOf(document.activeElement) + step];
       if (!next) return;
       event.preventDefault();
@@ -314,7 +356,8 @@
     show();
     results.addEventListener("click", () => history.replaceState(null, "", address())); // where a reader comes back to
   } else {
-    const dialog = document.querySelector("#pst-search-dialog"), results = make("div", "found-box");
+    const dialog = document.querySelector("#pst-search-dialog"),
+      results = make("div", "found-box");
     dialog.append(results);
     set(dialog.querySelector("form"), results, 8).show();
     results.addEventListener("click", () => dialog.close()); // a link may lead to this very page

@@ -38,7 +38,10 @@
       const share = `${10 * Math.floor(10 * (1 - left / size))}%`;
       if (left) line.textContent = `Keeping the book: ${share}`;
       else if (left === 0) say("The whole book is kept on this device, and opens offline.");
-      else say("Not all of the book could be kept: the network is gone, or there is no room.", "Try again", () => keepWhole(size));
+      else
+        say("Not all of the book could be kept: the network is gone, or there is no room.", "Try again", () =>
+          keepWhole(size),
+        );
     });
   }
 
@@ -53,8 +56,11 @@
     tell(active, { wish: "size" }, (left) => {
       if (!left) return say("The whole book is kept on this device, and opens offline.");
       const megabytes = `${Math.ceil(left / 1e6)} MB`;
-      say("The pages are kept on this device, and open offline.", `Keep all models and figures, too (${megabytes})`,
-        () => keepWhole(left));
+      say(
+        "The pages are kept on this device, and open offline.",
+        `Keep all models and figures, too (${megabytes})`,
+        () => keepWhole(left),
+      );
     });
   }
 

@@ -123,7 +123,8 @@ function settle(model) {
 
 // What the URL, or how it was left, says of a widget's state.
 function asked(model, left = {}) {
-  const query = new URLSearchParams(location.search), values = {};
+  const query = new URLSearchParams(location.search),
+    values = {};
   for (const trait of model.get("_shared")) {
     const text = left[trait] === undefined ? query.get(`${model.address}.${trait}`) : write(left[trait]);
     const value = text === null ? undefined : read(text, model.get(trait));
@@ -218,7 +219,11 @@ async function readModels() {
     for (const [id, { model_name, state, buffers = [] }] of Object.entries(specs)) {
       if (state._css !== undefined) state._css = texts[state._css];
       const isLarge = ({ data }) => typeof data === "string";
-      const model = new Model(model_name, state, buffers.filter(isLarge).map(({ path, data }) => [path, data]));
+      const model = new Model(
+        model_name,
+        state,
+        buffers.filter(isLarge).map(({ path, data }) => [path, data]),
+      );
       for (const { path, data } of buffers.filter((buffer) => !isLarge(buffer))) model.put(path, value(data));
       models.set(id, model);
     }
@@ -269,7 +274,10 @@ async function workerSource(addresses) {
 async function prepare(model) {
   const isReference = (value) => typeof value === "string" && value.startsWith(REFERENCE);
   const now = Object.entries(model.state).filter(([name]) => !model.get("_later")?.includes(name));
-  const others = now.flatMap(([, value]) => value).filter(isReference).map(resolve);
+  const others = now
+    .flatMap(([, value]) => value)
+    .filter(isReference)
+    .map(resolve);
   const source = model.get("_esm");
   const [widget] = await Promise.all([frontEnd(source), ...[model, ...others].map((one) => one.complete())]);
   if (Array.isArray(source)) model.state._esm = await workerSource(source);
@@ -308,22 +316,28 @@ async function mountBox(model, place) {
 const isBox = (model) => model.name === "HBoxModel" || model.name === "VBoxModel";
 
 // Is there anything in this box that lives without Python?
-const isAlive = (model) => (isBox(model) ? model.get("children").some((child) => isAlive(resolve(child))) : model.name === "AnyModel");
+const isAlive = (model) =>
+  isBox(model) ? model.get("children").some((child) => isAlive(resolve(child))) : model.name === "AnyModel";
 
 function notice(place, text, kind) {
-  const paragraph = Object.assign(document.createElement("p"), { className: `widget-notice ${kind}`, textContent: text });
+  const paragraph = Object.assign(document.createElement("p"), {
+    className: `widget-notice ${kind}`,
+    textContent: text,
+  });
   place.replaceChildren(paragraph);
 }
 
 const MODERN = globalThis.DecompressionStream && globalThis.structuredClone && Array.prototype.at;
-const TOO_OLD = "This browser is too old for the interactive figures. Chrome and Edge from version 98 on show them, Firefox from 113, Safari from 16.4.";
+const TOO_OLD =
+  "This browser is too old for the interactive figures. Chrome and Edge from version 98 on show them, Firefox from 113, Safari from 16.4.";
 
 // A widget that fails says so in its own place; the others on the page live on.
 async function mount(reference, place) {
   try {
     await reading; // or why it failed
     const model = resolve(reference);
-    if (!isAlive(model)) notice(place, "This part runs Python: open the chapter in Jupyter to use it.", "needs-jupyter");
+    if (!isAlive(model))
+      notice(place, "This part runs Python: open the chapter in Jupyter to use it.", "needs-jupyter");
     else if (isBox(model)) await mountBox(model, place);
     else await mountAny(model, place);
   } catch (error) {

@@ -122,8 +122,14 @@ def others(ax: Axes) -> None:
 
 
 CARDS: dict[str, Callable[[Axes], None]] = {
-    "1_marginal_likelihood": causes, "2_jensen_elbo": chord, "3_vae": rebuilt, "4_beta": knobs, "5_gmvae": mixture,
-    "6_iwae": tighter, "7_ssvae": styles, "8_your_own": others,
+    "1_marginal_likelihood": causes,
+    "2_jensen_elbo": chord,
+    "3_vae": rebuilt,
+    "4_beta": knobs,
+    "5_gmvae": mixture,
+    "6_iwae": tighter,
+    "7_ssvae": styles,
+    "8_your_own": others,
 }
 
 

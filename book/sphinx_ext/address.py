@@ -42,8 +42,17 @@ def with_first_cell(notebook, address):
     if address:
         source = SOURCE.format(address=address).rstrip().splitlines(keepends=True)
         first = next(i for i, cell in enumerate(cells) if cell["cell_type"] == "code")
-        cells.insert(first, {"cell_type": "code", "execution_count": None, "id": CELL,
-                             "metadata": {"tags": ["remove-cell"]}, "outputs": [], "source": source})
+        cells.insert(
+            first,
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": CELL,
+                "metadata": {"tags": ["remove-cell"]},
+                "outputs": [],
+                "source": source,
+            },
+        )
     return notebook | {"cells": cells}
 
 

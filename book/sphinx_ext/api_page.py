@@ -14,8 +14,13 @@ from sphinx.util.docutils import SphinxDirective
 import vae_core as vc
 
 PAGE = "book/api"
-CHAPTERS = dict(zip("12345678", ("1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae",
-                                "7_ssvae", "8_your_own"), strict=True))
+CHAPTERS = dict(
+    zip(
+        "12345678",
+        ("1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae", "8_your_own"),
+        strict=True,
+    )
+)
 
 
 def _entries():
@@ -25,8 +30,11 @@ def _entries():
         if callable(member):
             yield name, member
         for method, inside in vars(member).items() if inspect.isclass(member) else ():
-            if not method.startswith("_") and inside.__doc__ and (
-                    inspect.isfunction(inside) or isinstance(inside, property)):
+            if (
+                not method.startswith("_")
+                and inside.__doc__
+                and (inspect.isfunction(inside) or isinstance(inside, property))
+            ):
                 yield f"{name}.{method}", inside
 
 
@@ -52,6 +60,7 @@ def signature_of(member):
 
 def markdown(docstring):
     """A docstring as MyST has it, its chapters and the notes' page linked."""
+
     def chapters(match):
         return re.sub(r"\d", lambda n: f"{{doc}}`{n[0]} </book/{CHAPTERS[n[0]]}>`", match[0])
 
@@ -62,13 +71,28 @@ def markdown(docstring):
 def described(name, fence="::::"):
     """An entry, and those of a class's methods in it."""
     member = _ENTRIES[name]
-    kind = ("class" if inspect.isclass(member) else "property" if isinstance(member, property)
-            else "method" if "." in name else "function")
+    kind = (
+        "class"
+        if inspect.isclass(member)
+        else "property"
+        if isinstance(member, property)
+        else "method"
+        if "." in name
+        else "function"
+    )
     inner = [described(method, fence[:-1]) for method in _ENTRIES if method.startswith(f"{name}.")]
     short = name.rpartition(".")[2]
-    lines = [f"{fence}{{py:{kind}}} {short if '.' in name else f'vae_core.{name}'}{signature_of(member)}", "",
-             markdown(inspect.cleandoc(member.__doc__)), "",
-             *(() if "." in name else (f"{fence[:-1]}{{mentions}} {name}", fence[:-1])), "", *inner, fence, ""]
+    lines = [
+        f"{fence}{{py:{kind}}} {short if '.' in name else f'vae_core.{name}'}{signature_of(member)}",
+        "",
+        markdown(inspect.cleandoc(member.__doc__)),
+        "",
+        *(() if "." in name else (f"{fence[:-1]}{{mentions}} {name}", fence[:-1])),
+        "",
+        *inner,
+        fence,
+        "",
+    ]
     return "\n".join(lines)
 
 

@@ -92,15 +92,18 @@ def draw_twice(app, exception):
             width, height = (round(float(side) / POINTS_PER_INCH * PIXELS_PER_INCH) for side in box.groups())
             rest = re.sub(r' (class|src)="[^"]*"', "", attributes)
             room = f'width="{width}" height="{height}" loading="lazy"'
-            return link + "".join(f'<img class="in-{theme}" {room} src="{source[1]}{end}.svg"{rest}>'
-                                  for theme, end in (("light", ""), ("dark", "-dark")))
+            return link + "".join(
+                f'<img class="in-{theme}" {room} src="{source[1]}{end}.svg"{rest}>'
+                for theme, end in (("light", ""), ("dark", "-dark"))
+            )
 
         def with_caption_beside(start):
             return f'{start[1]} narrow"{start[2]}' if int(start[3]) <= NARROW else start[0]
 
         text = re.sub(r"(<a [^>]*>)?<img((?: [^>]*)?)>", both, page.read_text(encoding="utf-8"))
-        text = re.sub(r'(<figure class="[^"]*)"([^>]*>\s*<a [^>]*><img class="in-light" width="(\d+)")',
-                      with_caption_beside, text)
+        text = re.sub(
+            r'(<figure class="[^"]*)"([^>]*>\s*<a [^>]*><img class="in-light" width="(\d+)")', with_caption_beside, text
+        )
         page.write_text(text, encoding="utf-8")
 
 

@@ -131,8 +131,9 @@ def show(app, doctree, docname):
     if cells(doctree) and docname != app.config.root_doc:  # the first page begins with a picture
         n = app.env.minutes[docname]
         time = f'<span class="reading-time" data-minutes="{n}">{n} minutes, without boxes and exercises</span>'
-        options = "".join(f'<label><input type="radio" name="code" value="{value}">{name}</label>'
-                          for value, name in CODE.items())
+        options = "".join(
+            f'<label><input type="radio" name="code" value="{value}">{name}</label>' for value, name in CODE.items()
+        )
         switch = f'<fieldset class="code-switch"><legend>Code:</legend>{options}</fieldset>'
         switch += '<button type="button" class="present-page" title="As slides, by the key p too">Present</button>'
         is_chapter = docname.split("/")[-1][0].isdigit()

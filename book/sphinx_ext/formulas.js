@@ -7,7 +7,12 @@ globalThis.setFormulas = (formulas) => {
   const { _ } = MathJax;
   const adaptor = _.adaptors.liteAdaptor.liteAdaptor();
   _.handlers.html_ts.RegisterHTMLHandler(adaptor);
-  const input = new _.input.tex_ts.TeX({ packages: ["base", "ams", "color"], formatError(jax, error) { throw error; } });
+  const input = new _.input.tex_ts.TeX({
+    packages: ["base", "ams", "color"],
+    formatError(jax, error) {
+      throw error;
+    },
+  });
   const font = new _.output.chtml.fonts.tex_ts.TeXFont({ fontURL: "." });
   // As wide with any reader's fonts, and no wish for room.
   const output = new _.output.chtml_ts.CHTML({ font, matchFontHeight: false, scale: 1.1 });
@@ -35,14 +40,19 @@ globalThis.setFormulas = (formulas) => {
     // As Sphinx has it: lines of a formula without an environment are aligned.
     if (tex.startsWith("$$") && source.includes("\\\\")) source = `\\begin{split}${source}\\end{split}`;
     const tree = convert(source, { display: !inline, end: _.core.MathItem.STATE.CONVERT });
-    const mathml = words.visitTree(tree).replace(/>\s+</g, "><").replace(/ (data-mjx-[\w-]+|mathcolor|xmlns)="[^"]*"/g, "")
+    const mathml = words
+      .visitTree(tree)
+      .replace(/>\s+</g, "><")
+      .replace(/ (data-mjx-[\w-]+|mathcolor|xmlns)="[^"]*"/g, "")
       .replace(/&#x([0-9A-F]+);/g, (entity, code) => String.fromCodePoint(parseInt(code, 16)));
     const container = convert(source, { display: !inline, ...size });
     styleByClass(container);
     const { jax, ...attributes } = container.attributes;
     adaptor.setAttribute(adaptor.firstChild(container), "aria-hidden", "true");
     return {
-      attributes: Object.entries(attributes).map(([name, value]) => ` ${name}="${value}"`).join(""),
+      attributes: Object.entries(attributes)
+        .map(([name, value]) => ` ${name}="${value}"`)
+        .join(""),
       html: `${adaptor.innerHTML(container)}<mjx-assistive-mml>${mathml}</mjx-assistive-mml>`,
     };
   }
@@ -62,15 +72,22 @@ globalThis.setFormulas = (formulas) => {
     if (selector.startsWith("@font-face")) delete styles[selector];
     if (!content) continue;
     // A bracket that is put together from pieces takes them from any of four fonts.
-    const families = selector.includes("stretchy") ? ["", "-A", "-S1", "-S4"] : [selector.match(/\.TEX(-\w+)/)?.[1] ?? ""];
-    const text = content.slice(1, -1).replace(/\\([0-9A-F]+) ?|\\(.)/g, (escaped, code, letter) =>
-      letter ?? String.fromCodePoint(parseInt(code, 16)));
+    const families = selector.includes("stretchy")
+      ? ["", "-A", "-S1", "-S4"]
+      : [selector.match(/\.TEX(-\w+)/)?.[1] ?? ""];
+    const text = content
+      .slice(1, -1)
+      .replace(/\\([0-9A-F]+) ?|\\(.)/g, (escaped, code, letter) => letter ?? String.fromCodePoint(parseInt(code, 16)));
     for (const family of families) drawn.set(`MJXTEX${family}`, (drawn.get(`MJXTEX${family}`) ?? "") + text);
   }
   let css = output.cssStyles.cssText.replaceAll('[jax="CHTML"]', "");
   for (const [style, name] of classes) css += `\n.${name} {\n  ${style.replaceAll(";", " !important;")}\n}\n`;
   const fonts = Object.values(font.constructor.defaultFonts)
-    .map(({ "font-family": family, src }) => ({ family, file: src.match(/[\w-]+\.woff/)[0], characters: drawn.get(family) }))
+    .map(({ "font-family": family, src }) => ({
+      family,
+      file: src.match(/[\w-]+\.woff/)[0],
+      characters: drawn.get(family),
+    }))
     .filter(({ characters }) => characters);
   return { formulas: done, css, fonts };
 };

@@ -29,8 +29,15 @@ from sphinx.util.math import get_node_equation_number
 logger = logging.getLogger(__name__)
 MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
 FONTS = MATHJAX / "output/chtml/fonts/woff-v2"
-PARTS = ["core", "adaptors/liteDOM", "input/tex-base", "input/tex/extensions/ams",
-         "input/tex/extensions/color", "output/chtml", "output/chtml/fonts/tex"]
+PARTS = [
+    "core",
+    "adaptors/liteDOM",
+    "input/tex-base",
+    "input/tex/extensions/ams",
+    "input/tex/extensions/color",
+    "output/chtml",
+    "output/chtml/fonts/tex",
+]
 PALETTE = Path(__file__).parents[2] / "vae_widgets/colours.css"
 COLOURS = set(re.findall(r"--vae-(\w+)", PALETTE.read_text(encoding="utf-8")))
 # A formula in a page, set or not, with its TeX as a reader copies it.

@@ -35,8 +35,11 @@ from vae_widgets.base import BookWidget
 PICTURES = Path(__file__).parents[1] / "assets/gallery"
 VIEW = r'"model_id": "(\w+)"'
 NEEDED = {"at", "title", "say", "ask", "answer"}
-WIDGETS = {name: getattr(vae_widgets, name) for name in vae_widgets.__all__
-           if issubclass(getattr(vae_widgets, name), BookWidget)}
+WIDGETS = {
+    name: getattr(vae_widgets, name)
+    for name in vae_widgets.__all__
+    if issubclass(getattr(vae_widgets, name), BookWidget)
+}
 
 
 def query(address, state):
@@ -87,13 +90,21 @@ class Lesson(SphinxDirective):
             shows = step.get("shows", {})
             link = f"{page}.html?present={name}&step={number}{query(place, step.get('state', {}))}#{place}"
             links.append(link)
-            opener = (f'<a class="lesson-link" href="{html.escape(link)}" '
-                      f'data-shows="{html.escape(json.dumps(shows))}">{html.escape(step["title"])}</a>')
+            opener = (
+                f'<a class="lesson-link" href="{html.escape(link)}" '
+                f'data-shows="{html.escape(json.dumps(shows))}">{html.escape(step["title"])}</a>'
+            )
             say, ask, answer = (filled(step[part], shows) for part in ("say", "ask", "answer"))
             steps += nodes.list_item(
-                "", nodes.paragraph("", "", nodes.strong("", "", raw(opener))), *parsed(self, say),
-                raw('<div class="lesson-ask">'), *parsed(self, f"**Ask.** {ask}"),
-                raw("<details><summary>The answer</summary>"), *parsed(self, answer), raw("</details></div>"))
+                "",
+                nodes.paragraph("", "", nodes.strong("", "", raw(opener))),
+                *parsed(self, say),
+                raw('<div class="lesson-ask">'),
+                *parsed(self, f"**Ask.** {ask}"),
+                raw("<details><summary>The answer</summary>"),
+                *parsed(self, answer),
+                raw("</details></div>"),
+            )
         lessons = self.env.__dict__.setdefault("lessons", {})
         lessons.setdefault(self.env.docname, {})[name] = links
         return [steps]
@@ -117,8 +128,11 @@ class Gallery(SphinxDirective):
 
 def line_of(name):
     """The call that makes a widget, by the names of its arguments."""
-    wanted = [p.name for p in inspect.signature(WIDGETS[name]).parameters.values()
-              if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    wanted = [
+        p.name
+        for p in inspect.signature(WIDGETS[name]).parameters.values()
+        if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
     return f"{name}({', '.join(wanted)})"
 
 
@@ -155,8 +169,10 @@ def card(app, page, name, kind, found, line):
     says = inspect.cleandoc(kind.__doc__).split("\n\n")[0].replace("\n", " ")
     picture, where = "<span>No picture yet: run make gallery.</span>", "It stands in no page yet."
     if (PICTURES / f"{name}.webp").exists():
-        picture = (f'<img src="../_static/gallery/{name}.webp" width="480" height="360" loading="lazy" class="photo" '
-                   f'alt="{name}: {html.escape(says)}">')
+        picture = (
+            f'<img src="../_static/gallery/{name}.webp" width="480" height="360" loading="lazy" class="photo" '
+            f'alt="{name}: {html.escape(says)}">'
+        )
     if found:
         other, address = found
         uri, number = app.builder.get_relative_uri(page, other), other.split("/")[-1][0]
@@ -185,8 +201,11 @@ def purge(app, env, page):
 def write(app, exception):
     """The lists, as a script that hands them over: pages from disk may load nothing else."""
     if exception is None and app.builder.format == "html":
-        lists = {name: [f"../book/{link}" for link in links]
-                 for page in getattr(app.env, "lessons", {}).values() for name, links in page.items()}
+        lists = {
+            name: [f"../book/{link}" for link in links]
+            for page in getattr(app.env, "lessons", {}).values()
+            for name, links in page.items()
+        }
         script = f"document.currentScript.value = {json.dumps(lists)};\n"
         Path(app.outdir, "_static/lessons.js").write_text(script, encoding="utf-8")
 

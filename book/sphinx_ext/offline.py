@@ -14,8 +14,10 @@ from widget_state import pack_page, state_of
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
 # Where a widget will be, with its room; and what is said where scripts do not run.
-PLACE = ('<div class="{kind}"{name} aria-busy="true"><noscript>{question}<p class="widget-notice">An interactive '
-         "figure: it needs JavaScript.</p></noscript></div>")
+PLACE = (
+    '<div class="{kind}"{name} aria-busy="true"><noscript>{question}<p class="widget-notice">An interactive '
+    "figure: it needs JavaScript.</p></noscript></div>"
+)
 
 
 def drop_what_nobody_reads(app, exception):
@@ -108,7 +110,7 @@ def set_text(app, doctree, name):
         after = formula.next_node(descend=False, siblings=True)
         mark = re.match(r"[.,;:!?)’”]+", after.astext()) if isinstance(after, nodes.Text) else None
         if mark:
-            after.parent.replace(after, nodes.Text(after.astext()[mark.end():]))
+            after.parent.replace(after, nodes.Text(after.astext()[mark.end() :]))
             formula.replace_self(nodes.inline("", "", formula.deepcopy(), nodes.Text(mark[0]), classes=["unbroken"]))
 
 
@@ -116,10 +118,13 @@ def complete_start_page(app, exception):
     """The page that leads to the first one: with a title, and a link for those whom it does not lead."""
     start = Path(app.outdir, "index.html")
     if exception is None and app.builder.format == "html" and start.exists():
-        first = re.search("url=([^\"]+)", start.read_text(encoding="utf-8"))[1]
-        start.write_text('<!doctype html><html lang="en"><meta charset="utf-8">'
-                         f'<meta http-equiv="refresh" content="0; url={first}"><title>{app.config.html_title}</title>'
-                         f'<a href="{first}">Read the book</a></html>\n', encoding="utf-8")
+        first = re.search('url=([^"]+)', start.read_text(encoding="utf-8"))[1]
+        start.write_text(
+            '<!doctype html><html lang="en"><meta charset="utf-8">'
+            f'<meta http-equiv="refresh" content="0; url={first}"><title>{app.config.html_title}</title>'
+            f'<a href="{first}">Read the book</a></html>\n',
+            encoding="utf-8",
+        )
 
 
 def complete_site(app, exception):
@@ -140,8 +145,11 @@ def mark_widgets(app, doctree, name):
         asked = [state] if "prompt" in state else state.get("questions", [])
         kind = "widget question" if asked and state.get("kind") != "curve" else "widget"
         address = names.get(model)
-        place = PLACE.format(kind=kind, name=f' id="{address}"' if address and address not in doctree.ids else "",
-                             question="".join(map(as_text, asked)))
+        place = PLACE.format(
+            kind=kind,
+            name=f' id="{address}"' if address and address not in doctree.ids else "",
+            question="".join(map(as_text, asked)),
+        )
         node.parent.insert(node.parent.index(node) + 1, nodes.raw("", place, format="html"))
 
 
@@ -167,8 +175,10 @@ def addresses(models, shown):
 
 def as_text(question):
     """The prompt and the choices of a vae_widgets.Predict, or of a question of a Quiz, without its answer."""
-    prompt, *choices = (re.sub("`(.*?)`", r"<code>\1</code>", html.escape(text))
-                        for text in (question["prompt"], *question.get("choices", [])))
+    prompt, *choices = (
+        re.sub("`(.*?)`", r"<code>\1</code>", html.escape(text))
+        for text in (question["prompt"], *question.get("choices", []))
+    )
     items = "".join(f"<li>{choice}</li>" for choice in choices)
     return f"<p>{prompt}</p>" + (f"<ul>{items}</ul>" if items else "")
 

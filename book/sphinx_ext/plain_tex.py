@@ -3,14 +3,62 @@ r"""Formulas as plain text, for the search: \log p_\theta(x) \ge \mathbb{E}[\log
 import re
 import unicodedata
 
-SYMBOLS = {"mid": "|", "|": "‖", "Vert": "‖", "le": "≤", "ge": "≥", "ne": "≠", "sum": "∑", "prod": "∏", "int": "∫",
-           "partial": "∂", "nabla": "∇", "infty": "∞", "cdot": "·", "times": "×", "sim": "∼", "approx": "≈", "to": "→",
-           "leftarrow": "←", "propto": "∝", "in": "∈", "ell": "ℓ", "dots": "…", "ldots": "…", "blacksquare": "",
-           "lvert": "|", "rvert": "|", "lVert": "‖", "rVert": "‖", "lfloor": "⌊", "rfloor": "⌋", "top": "ᵀ",
-           "bmod": " mod ", "varepsilon": "ε", "lambda": "λ", "Lambda": "Λ"}
+SYMBOLS = {
+    "mid": "|",
+    "|": "‖",
+    "Vert": "‖",
+    "le": "≤",
+    "ge": "≥",
+    "ne": "≠",
+    "sum": "∑",
+    "prod": "∏",
+    "int": "∫",
+    "partial": "∂",
+    "nabla": "∇",
+    "infty": "∞",
+    "cdot": "·",
+    "times": "×",
+    "sim": "∼",
+    "approx": "≈",
+    "to": "→",
+    "leftarrow": "←",
+    "propto": "∝",
+    "in": "∈",
+    "ell": "ℓ",
+    "dots": "…",
+    "ldots": "…",
+    "blacksquare": "",
+    "lvert": "|",
+    "rvert": "|",
+    "lVert": "‖",
+    "rVert": "‖",
+    "lfloor": "⌊",
+    "rfloor": "⌋",
+    "top": "ᵀ",
+    "bmod": " mod ",
+    "varepsilon": "ε",
+    "lambda": "λ",
+    "Lambda": "Λ",
+}
 SPACES = {"quad", "qquad", "\\", ",", ";", " "}
-SILENT = {"left", "right", "big", "Big", "bigl", "bigr", "Bigl", "Bigr", "!", "mathcal", "mathbb", "mathrm",
-          "operatorname", "textstyle", "texttt", "textit"}
+SILENT = {
+    "left",
+    "right",
+    "big",
+    "Big",
+    "bigl",
+    "bigr",
+    "Bigl",
+    "Bigr",
+    "!",
+    "mathcal",
+    "mathbb",
+    "mathrm",
+    "operatorname",
+    "textstyle",
+    "texttt",
+    "textit",
+}
 ACCENTS = {"hat": "\u0302", "widehat": "\u0302", "tilde": "\u0303", "bar": "\u0304"}
 UP = dict(zip("0123456789+−=()nit", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵗ", strict=True)) | {"ᵀ": "ᵀ", "∗": "*", "*": "*"}
 DOWN = dict(zip("0123456789+−=aeijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌ₐₑᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True))

@@ -18,13 +18,28 @@ from sphinx.search.en import SearchEnglish
 
 HERE = Path(__file__).parent
 # How much a mention weighs beside one in a chapter; on a page that is not here, half.
-PAGES = {"index": 0.7, "questions": 0.8, "results": 0.7, "notation": 0.7, "api": 0.3, "from_the_notes": 0.4,
-         "lecturers": 0.2, "references": 0.15}
+PAGES = {
+    "index": 0.7,
+    "questions": 0.8,
+    "results": 0.7,
+    "notation": 0.7,
+    "api": 0.3,
+    "from_the_notes": 0.4,
+    "lecturers": 0.2,
+    "references": 0.15,
+}
 # And beside the main path, what stands in boxes, in exercises and at the end of every chapter.
-SHARES = {"To be exact: ": 0.8, "Exercise": 0.7, "Five lines to remember": 0.6, "To read next": 0.6,
-          "What to read next": 0.6}
-UNSEEN = (".headerlink, .reading, .solution, .cell_output pre, script, style, noscript, summary .expanded, .eqno, "
-          "details.hide .cell_input")
+SHARES = {
+    "To be exact: ": 0.8,
+    "Exercise": 0.7,
+    "Five lines to remember": 0.6,
+    "To read next": 0.6,
+    "What to read next": 0.6,
+}
+UNSEEN = (
+    ".headerlink, .reading, .solution, .cell_output pre, script, style, noscript, summary .expanded, .eqno, "
+    "details.hide .cell_input"
+)
 BLOCKS = {"p", "div", "li", "td", "th", "tr", "dt", "dd", "figcaption", "summary", "section", "table", "ul", "ol", "dl"}
 
 
@@ -47,8 +62,10 @@ def text_of(node, inside=lambda child: True):
 
 def place_of(node):
     """What a part of a page is as a section of its own: its anchor and title, or None if it is none."""
-    if node.name == "section" and (title := node.find(re.compile("h[1-6]"), recursive=False)
-                                   or node.select_one(":scope > details.exact > summary > :is(h2, h3, h4)")):
+    if node.name == "section" and (
+        title := node.find(re.compile("h[1-6]"), recursive=False)
+        or node.select_one(":scope > details.exact > summary > :is(h2, h3, h4)")
+    ):
         return node["id"], text_of(title)
     if "exercise" in node.get("class", ()) and node.get("id"):
         title = text_of(node.select_one(".admonition-title"))
@@ -80,11 +97,17 @@ def sections_of(text):
         above = next((numbers[id(parent)] for parent in node.parents if id(parent) in numbers), -1)
 
         def own(child):
-            return id(child) not in numbers and child.name not in ("h1", "h2", "h3", "h4", "pre") and (
-                "sig" not in child.get("class", ()))
+            return (
+                id(child) not in numbers
+                and child.name not in ("h1", "h2", "h3", "h4", "pre")
+                and ("sig" not in child.get("class", ()))
+            )
 
-        within = [child for child in node.find_all(["strong", "em", "pre"])
-                  if next(p for p in child.parents if id(p) in numbers) is node]
+        within = [
+            child
+            for child in node.find_all(["strong", "em", "pre"])
+            if next(p for p in child.parents if id(p) in numbers) is node
+        ]
         # Bold is a term where it is explained, and so are italics of several words; of one, they are emphasis.
         marked = [child for child in within if child.name != "pre" and not child.find_parent(["a", "dt"])]
         terms = " · ".join(text_of(child) for child in marked if child.name == "strong" or " " in child.get_text())
@@ -124,8 +147,11 @@ def without_sphinxs_own(app):
 
 def without_highlights(app, name, template, context, doctree):
     """What marks in a page the words that Sphinx's search had found; this one marks them in its results."""
-    context["script_files"] = [file for file in context["script_files"]
-                               if not str(getattr(file, "filename", "")).endswith("sphinx_highlight.js")]
+    context["script_files"] = [
+        file
+        for file in context["script_files"]
+        if not str(getattr(file, "filename", "")).endswith("sphinx_highlight.js")
+    ]
 
 
 def setup(app):

@@ -68,15 +68,24 @@ def add_tags(app, pagename, templatename, context, doctree):
     is_root = pagename == app.config.root_doc
     if is_root:
         context["title"] = ROOT_TITLE
-    tags = [("name", "description", description), ("property", "og:title", title),
-            ("property", "og:description", description), ("property", "og:type", "book" if is_root else "article"),
-            ("property", "og:site_name", app.config.html_title), ("property", "og:locale", app.config.language)]
+    tags = [
+        ("name", "description", description),
+        ("property", "og:title", title),
+        ("property", "og:description", description),
+        ("property", "og:type", "book" if is_root else "article"),
+        ("property", "og:site_name", app.config.html_title),
+        ("property", "og:locale", app.config.language),
+    ]
     if app.config.html_baseurl:
-        tags += [("property", "og:url", address_of(app, f"{pagename}.html")),
-                 ("property", "og:image", address_of(app, f"{FOLDER}/{Path(name).name}.png")),
-                 ("property", "og:image:type", "image/png"), ("property", "og:image:width", SIZE[0]),
-                 ("property", "og:image:height", SIZE[1]), ("property", "og:image:alt", alt),
-                 ("name", "twitter:card", "summary_large_image")]
+        tags += [
+            ("property", "og:url", address_of(app, f"{pagename}.html")),
+            ("property", "og:image", address_of(app, f"{FOLDER}/{Path(name).name}.png")),
+            ("property", "og:image:type", "image/png"),
+            ("property", "og:image:width", SIZE[0]),
+            ("property", "og:image:height", SIZE[1]),
+            ("property", "og:image:alt", alt),
+            ("name", "twitter:card", "summary_large_image"),
+        ]
     else:
         tags.append(("name", "twitter:card", "summary"))
     lines = [f'<meta {kind}="{key}" content="{html.escape(str(value))}">' for kind, key, value in tags]
@@ -108,11 +117,17 @@ def structured(app, name, description):
     """What a page is, in the words of schema.org."""
     root, number = app.config.root_doc, number_of(app, name)
     cited = citation()
-    data = {"@context": "https://schema.org", **part(app, name), "description": description,
-            "author": [{"@type": "Organization", "name": author["name"]} for author in cited["authors"]],
-            "inLanguage": app.config.language.replace("_", "-"), "isAccessibleForFree": True,
-            "license": [f"https://spdx.org/licenses/{licence}.html" for licence in cited["license"]],
-            "dateModified": last_change(), "version": cited["version"]}
+    data = {
+        "@context": "https://schema.org",
+        **part(app, name),
+        "description": description,
+        "author": [{"@type": "Organization", "name": author["name"]} for author in cited["authors"]],
+        "inLanguage": app.config.language.replace("_", "-"),
+        "isAccessibleForFree": True,
+        "license": [f"https://spdx.org/licenses/{licence}.html" for licence in cited["license"]],
+        "dateModified": last_change(),
+        "version": cited["version"],
+    }
     if app.config.html_baseurl:
         data["image"] = address_of(app, f"{FOLDER}/{Path(name).name}.png")
     if name == root:
@@ -121,8 +136,10 @@ def structured(app, name, description):
     else:
         data["isPartOf"] = part(app, root)
     if number:
-        data |= {"learningResourceType": "chapter with interactive figures and exercises",
-                 "timeRequired": f"PT{app.env.minutes[name]}M"}
+        data |= {
+            "learningResourceType": "chapter with interactive figures and exercises",
+            "timeRequired": f"PT{app.env.minutes[name]}M",
+        }
     return {key: value for key, value in data.items() if value is not None}
 
 
@@ -179,8 +196,11 @@ def draw_card(app, name, description, picture):
 
 
 def on_paper(file):
-    drawn = io.BytesIO(svg_to_bytes(svg_path=str(file), zoom=2, dpi=96, skip_system_fonts=True)) \
-        if file.suffix == ".svg" else file  # letters in a drawing are outlines
+    drawn = (
+        io.BytesIO(svg_to_bytes(svg_path=str(file), zoom=2, dpi=96, skip_system_fonts=True))
+        if file.suffix == ".svg"
+        else file
+    )  # letters in a drawing are outlines
     with Image.open(drawn) as image:
         image = image.convert("RGBA")
     if file == PLANE:  # its left half, below the title

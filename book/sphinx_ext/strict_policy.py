@@ -49,7 +49,7 @@ def without_scripts(text, page, out):
     start = head.find('<link rel="stylesheet"')
     early, late = RUN.sub(to_file, head[:start]), head[start:]
     options = "".join(RUN.findall(late))
-    place = re.compile(r'<script [^>]*documentation_options\.js[^>]*></script>\s*')
+    place = re.compile(r"<script [^>]*documentation_options\.js[^>]*></script>\s*")
     late = RUN.sub("", late)
     if there := place.search(late):
         late = late[: there.start()] + late[there.end() :]

@@ -26,8 +26,12 @@ def cut_typefaces(app, exception):
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
-    files = [*out.rglob("*.html"), *ROOT.glob("book/*.ipynb"), *ROOT.glob("vae_widgets/*.js"),
-             *ROOT.glob("vae_widgets/*.py")]
+    files = [
+        *out.rglob("*.html"),
+        *ROOT.glob("book/*.ipynb"),
+        *ROOT.glob("vae_widgets/*.js"),
+        *ROOT.glob("vae_widgets/*.py"),
+    ]
     characters = set(range(0x20, 0x7F)).union(*(map(ord, set(file.read_text(encoding="utf-8"))) for file in files))
     (out / "_static/fonts").mkdir(exist_ok=True)
     for name, file in TYPEFACES.items():

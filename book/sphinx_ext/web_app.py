@@ -39,11 +39,25 @@ def write_icons(site):
 
 
 def write_manifest(site, title, description, first):
-    icons = [{"src": f"{FOLDER}/{name}", "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
-             for name, size, _, purpose in ICONS]
-    manifest = {"name": title, "short_name": "VAEs, Live", "description": description, "lang": "en-GB", "dir": "ltr",
-                "start_url": first, "scope": "./", "display": "standalone", "display_override": ["minimal-ui"],
-                "background_color": PAPER, "theme_color": PAPER, "categories": ["education"], "icons": icons}
+    icons = [
+        {"src": f"{FOLDER}/{name}", "sizes": f"{size}x{size}", "type": "image/png", "purpose": purpose}
+        for name, size, _, purpose in ICONS
+    ]
+    manifest = {
+        "name": title,
+        "short_name": "VAEs, Live",
+        "description": description,
+        "lang": "en-GB",
+        "dir": "ltr",
+        "start_url": first,
+        "scope": "./",
+        "display": "standalone",
+        "display_override": ["minimal-ui"],
+        "background_color": PAPER,
+        "theme_color": PAPER,
+        "categories": ["education"],
+        "icons": icons,
+    }
     (site / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 

@@ -72,8 +72,10 @@ def as_functions(pieces):
             serve = "(self.engine = make()).serve(self);"
         else:
             serve = f'{{\nimportScripts("{engine}");\nmake(self.engine).serve(self);\n}}'
-        script = (f'{{\nconst make = function ({given}) {{\n"use strict";\n{body}\n}};\n'
-                  f"if (globalThis.document) document.currentScript.value = make;\nelse {serve}\n}}\n").encode()
+        script = (
+            f'{{\nconst make = function ({given}) {{\n"use strict";\n{body}\n}};\n'
+            f"if (globalThis.document) document.currentScript.value = make;\nelse {serve}\n}}\n"
+        ).encode()
         engine = engine or f"{name_of(script)}.js"
         yield script
 

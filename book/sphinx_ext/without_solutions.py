@@ -24,7 +24,7 @@ def outside(text: str, inside: bool) -> tuple[str, bool]:
     kept, text = [], WHOLE.sub("", text)
     while mark := (END if inside else START).search(text):
         kept.append("" if inside else text[: mark.start()])
-        text, inside = text[mark.end():], not inside
+        text, inside = text[mark.end() :], not inside
     return "".join([*kept, "" if inside else text]), inside
 
 
