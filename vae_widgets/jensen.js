@@ -71,20 +71,18 @@ async function renderJensen({ model, el }) {
           .slice(0, model.get("n"))
           .reduce((a, b) => a + b),
     )}%`;
-  const sliders = ui
-    .range(most)
-    .map((index) => [
-      ui.slider(view, model, { trait: "values", index, name: `t${ui.subscript(index + 1)}`, min: low, max: high }),
-      ui.slider(view, model, {
-        trait: "weights",
-        index,
-        name: `p${ui.subscript(index + 1)}`,
-        label: `weight of t${ui.subscript(index + 1)}`,
-        min: 0.05,
-        max: 1,
-        show: share,
-      }),
-    ]);
+  const sliders = ui.range(most).map((index) => [
+    ui.slider(view, model, { trait: "values", index, name: `t${ui.subscript(index + 1)}`, min: low, max: high }),
+    ui.slider(view, model, {
+      trait: "weights",
+      index,
+      name: `p${ui.subscript(index + 1)}`,
+      label: `weight of t${ui.subscript(index + 1)}`,
+      min: 0.05,
+      max: 1,
+      show: share,
+    }),
+  ]);
   const averages = ui.h(
     "div",
     { class: "vw-row" },

@@ -294,18 +294,16 @@ async function renderTrainVae({ model, el }) {
         show: String,
       }),
       !given &&
-        model
-          .get("hidden")
-          .map((_, index) =>
-            slider({
-              trait: "hidden",
-              index,
-              name: "units",
-              label: `units of hidden layer ${index + 1}; starts anew`,
-              values: UNITS,
-              show: String,
-            }),
-          ),
+        model.get("hidden").map((_, index) =>
+          slider({
+            trait: "hidden",
+            index,
+            name: "units",
+            label: `units of hidden layer ${index + 1}; starts anew`,
+            values: UNITS,
+            show: String,
+          }),
+        ),
       !given &&
         slider({ trait: "z_dim", name: "latents", label: "latents; starts anew", values: LATENTS, show: String }),
       ui.checkbox(view, model, { trait: "dreg", label: "doubly reparameterised, for m > 1" }),
