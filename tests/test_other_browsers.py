@@ -230,6 +230,14 @@ def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
     assert trouble == []
 
 
+def test_the_type_of_the_first_lines_does_not_wait_for_style_sheets(open_address, site, serve):
+    address = serve(site, held="/_static/styles")
+    page, _ = open_address(f"{address}/book/references.html", wait_until="commit")
+    came = "performance.getEntriesByType('resource').filter(({ responseEnd }) => responseEnd).map(({ name }) => name)"
+    for name in ("text", "sans"):
+        page.wait_for_function(f"{came}.some((name) => name.endsWith('/fonts/{name}.woff2'))")
+
+
 def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_page):
     page, trouble = open_page("book/references")
     page.wait_for_load_state("networkidle")

@@ -13,6 +13,16 @@ try {
   Object.defineProperty(globalThis, "localStorage", { value: storage });
 }
 
+// The type of the first lines is asked for now, so that they need not be set anew when it comes; a page from disk may
+// not ask for it so, and waits for none.
+if (location.protocol !== "file:") {
+  for (const name of ["text", "sans"]) {
+    const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", crossOrigin: "" });
+    link.href = new URL(`fonts/${name}.woff2`, document.currentScript.src);
+    document.head.append(link);
+  }
+}
+
 // Until the theme's own scripts are there it is the reader's system that says whether it is the light or the dark one;
 // without either, no colour of the theme would be defined.
 new MutationObserver(() => {
