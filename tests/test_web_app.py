@@ -139,7 +139,7 @@ def test_who_saves_data_is_asked(open_address, serve, tmp_path):
 # --- what the build writes ---
 
 
-def test_the_lists_have_all_that_pages_load_and_no_more_than_27_megabytes(site):
+def test_the_lists_have_all_that_pages_load_and_no_more_than_25_megabytes(site):
     text = (site / WORKER).read_text(encoding="utf-8")
     always, rest = (json.loads(re.search(rf"const {name} = (.*);", text)[1]) for name in ("ALWAYS", "REST"))
     assert (always, rest) == list_files(site)
@@ -147,7 +147,7 @@ def test_the_lists_have_all_that_pages_load_and_no_more_than_27_megabytes(site):
     for name in ("book/3_vae.html", f"{FOLDER}/icon-192.png"):
         content = (site / name).read_bytes()
         assert files[name] == [base64.b64encode(hashlib.sha256(content).digest()).decode(), len(content)]
-    assert sum(size for _, size in always.values()) < 9e6 and sum(size for _, size in files.values()) < 27e6
+    assert sum(size for _, size in always.values()) < 9e6 and sum(size for _, size in files.values()) < 25e6
     pages = [site / name for name in always if name.endswith(".html")]
     assert len(pages) > 19
     for page in pages:

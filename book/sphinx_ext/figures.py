@@ -49,9 +49,26 @@ def tidy(svg):
     svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<=\s)(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)
     svg = re.sub(r'(?<=\sd=")[^"]*', lambda match: re.sub(r"\s*([A-Za-z])\s*", r"\1", match[0]), svg)
-    svg = svg.replace("SourceSansPro-", "")  # in the names of letters
+    svg = re.sub(r'(?<=\sstyle=")[^"]*', lambda match: re.sub(r"([:;]) ", r"\1", match[0]), svg)
+    svg = svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
+    svg = re.sub(r'(?<=["#])(?:SourceSansPro-)?(\w)\w*-(?=[0-9a-f]+")', r"\1", svg)  # the names of letters
+    svg = re.sub(r'(<use [^>]*?)transform="translate\((\S+) (\S+)\)"', place_by_attributes, svg)
+    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
+    svg = re.sub(r'( id="([^"]*)")', lambda match: match[1] if match[2] in used else "", svg)
     svg = EMBEDDED.sub(lambda match: pack(Image.open(io.BytesIO(base64.b64decode(match[1])))), svg)
-    return re.sub(r"\n\s*", "\n", svg).strip() + "\n"
+    svg = re.sub(r"\n\s*", "\n", svg).strip() + "\n"
+    return re.sub(r"<use [^>]*?( style=[^>]*)/>\n(?:<use [^>]*\1/>\n)+", share_style, svg)
+
+
+def place_by_attributes(match):
+    """Of a letter or a point: where it stands, in fewer words."""
+    places = ((name, round(float(value), 2)) for name, value in zip("xy", match.groups()[1:], strict=True))
+    return match[1] + " ".join(f'{name}="{value:g}"' for name, value in places if value)
+
+
+def share_style(match):
+    """Points that look alike say so once."""
+    return f"<g{match[1]}>\n{match[0].replace(match[1], '')}</g>\n"
 
 
 def for_the_dark(svg, photo):
