@@ -1,5 +1,5 @@
-# make book · make pdf [PAPER=Letter] · make test · make lab · make train [MODEL=vae] · make gallery · make bench
-# make lock · make address · make clean
+# make book · make pdf [PAPER=Letter] · make lab · make train [MODEL=vae] · make gallery · make bench
+# make check · make test [TESTS=tests/test_site.py] · make nightly · make lock · make address · make clean
 PYTHON ?= python3
 VENV := .venv
 LOCK := constraints.txt
@@ -7,12 +7,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 PEERS := $(VENV)/peers
 UV := $(VENV)/uv/bin/uv
+TOOLS := node_modules/.package-lock.json
+FAST := densities bounds parts chapters data colours corrections problem_set
 
 # The book's own environment decides, whatever the caller has set; own_environment.py sees to the rest.
 unexport PYTHONPATH PYTHONHOME
 export PYTHONUTF8 := 1
 
-.PHONY: book pdf test lab train gallery bench lock lowest address clean
+.PHONY: book pdf form check test nightly lab train gallery bench lock lowest address clean
 
 # SOLUTIONS=0 make book: without the solutions of the exercises, and beside the whole book
 CLASS := $(if $(filter 0,$(SOLUTIONS)),_build/class)
@@ -24,9 +26,26 @@ book: $(READY)
 pdf: book
 	$(BIN)/python pdf.py --paper $(or $(PAPER),A4)
 
+# Scripts and style sheets are looked at where there is npm, which nothing else needs.
+form: $(READY)
+	$(BIN)/python -m ruff format --check --quiet .
+	$(BIN)/python -m ruff check --quiet .
+	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(TOOLS) && npm run --silent check; \
+	else echo "npm is not installed: scripts and style sheets are not checked."; fi
+
+$(TOOLS): package-lock.json
+	npm ci --silent --no-audit --no-fund
+
+# What tells within a minute whether a change is sound; `make test` tells the rest.
+check: form
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(addprefix tests/test_,$(addsuffix .py,$(FAST)))
+
 test: $(READY)
 	$(BIN)/python tests/chrome.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest  # which takes a process a core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)  # which takes a process a core
+
+nightly: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/nightly.py --dist load
 
 lab: $(READY)
 	$(BIN)/python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb
