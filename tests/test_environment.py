@@ -237,6 +237,13 @@ def test_actions_are_pinned(file):
     assert used and [line for line in used if not pinned.fullmatch(line)] == []
 
 
+def test_the_parts_of_the_tests_are_all_of_them():
+    jobs = yaml.safe_load(read(".github/workflows/book.yml"))["jobs"]
+    parts = " ".join(jobs["test"]["strategy"]["matrix"]["tests"]).split()
+    named = [file for part in parts for file in ROOT.glob(part)]
+    assert sorted(named) == sorted([ROOT / "book", *ROOT.glob("tests/test_*.py")])
+
+
 # ------------------------------------------------------------------------------------
 # One setting, and what follows from it
 # ------------------------------------------------------------------------------------
