@@ -1,7 +1,8 @@
-"""Takes the pictures of the gallery, book/assets/gallery/, from the widgets of the built book: make gallery.
+"""Takes pictures of the built book's widgets, for the gallery, book/assets/gallery/, and for README: make gallery.
 
 The list is that of lecturers.html, so that a widget of the package has a picture as soon as it stands in a page. Each
-picture is the upper part of its widget as a reader finds it; a training is given some steps first.
+picture is the upper part of its widget as a reader finds it; a training is given some steps first. README has a film,
+book/machine.webp: the machine of the first page takes one digit through the model.
 """
 
 import io
@@ -20,6 +21,9 @@ SITE, PICTURES = ROOT / "_build/html/book", ROOT / "book/assets/gallery"
 SIZE = (480, 360)
 WIDTH = 760  # of a widget, as on a page
 STEPS = 600  # that a training takes
+FILM = ROOT / "book/machine.webp"
+FRAME, SHOWN = 60, 40  # ms of the machine's own time from a frame to the next, and ms that the film takes for it
+REST, END = 900, 2500  # ms that a picture stands at most, and the last one
 
 
 def places():
@@ -48,6 +52,33 @@ def take(page, address):
     return place.locator(".vw").screenshot()
 
 
+def film(page):
+    """Write the film; return its bytes. The page's clock is moved by hand, so that each frame is of its moment."""
+    page.clock.install()
+    page.goto(f"{(SITE / 'index.html').as_uri()}?machine.step=0&machine.play=false")
+    machine = page.locator("#machine")
+    machine.locator(".vw-machine-sheet.lit").wait_for()
+    says, flow = (machine.locator(part).bounding_box() for part in (".vw-machine-says", ".vw-machine"))
+    top, bottom = says["y"] - 12, flow["y"] + flow["height"] + 4
+    clip = {"x": says["x"] - 16, "y": top, "width": says["width"] + 32, "height": bottom - top}
+    page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+    machine.get_by_role("button", name="Play").evaluate("(button) => button.click()")
+    frames, times, step = [], [], 0
+    while step <= (step := int(machine.locator('[data-trait="step"]').input_value())):  # until another digit begins
+        with Image.open(io.BytesIO(page.screenshot(clip=clip))) as frame:
+            frame = frame.convert("RGB")
+        if frames and frame.tobytes() == frames[-1].tobytes():
+            times[-1] = min(times[-1] + SHOWN, REST)
+        else:
+            frames.append(frame)
+            times.append(SHOWN)
+        page.clock.run_for(FRAME)
+    times[-1] = END
+    options = {"append_images": frames[1:], "duration": times, "loop": 0, "quality": 70, "method": 4}
+    frames[0].save(FILM, save_all=True, minimize_size=True, **options)
+    return FILM.stat().st_size
+
+
 def main():
     chrome = find_chrome()
     if chrome is None:
@@ -67,6 +98,8 @@ def main():
             sheet.resize(SIZE, Image.Resampling.LANCZOS).save(PICTURES / f"{name}.webp", quality=60, method=6)
             page.close()
             print(name, (PICTURES / f"{name}.webp").stat().st_size)
+        fine = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="light", device_scale_factor=2)
+        print(FILM.name, film(fine.new_page()))
         browser.close()
 
 

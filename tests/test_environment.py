@@ -7,12 +7,23 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
-from address import BUTTONS, CELL, ROOT, public_address, read_address, with_first_cell, write_first_cells
+from address import (
+    BUTTONS,
+    CELL,
+    ROOT,
+    public_address,
+    read_address,
+    with_badges,
+    with_first_cell,
+    write_badges,
+    write_first_cells,
+)
 from bs4 import BeautifulSoup
 
 SOURCES = sorted(
@@ -306,3 +317,35 @@ def test_notebooks_agree_with_the_address(file):
     notebook = json.loads(file.read_text(encoding="utf-8"))
     assert with_first_cell(notebook, read_address(ROOT)) == notebook
     assert any(cell["id"] == CELL for cell in notebook["cells"]) == bool(read_address(ROOT))
+
+
+def test_an_address_gives_the_readme_its_badges(tmp_path):
+    """And none takes them away; what is true without one stays."""
+    (tmp_path / "README.md").write_text(before := with_badges(read("README.md"), ""), encoding="utf-8")
+    write_config(tmp_path, f"{ADDRESS}.git")
+    write_badges(tmp_path)
+    after = (tmp_path / "README.md").read_text(encoding="utf-8")
+    workflow = re.search(r"\]\((.*?)/badge\.svg\)\]\((.*?)\)", after)
+    assert workflow[1] == workflow[2] == f"{ADDRESS}/actions/workflows/book.yml"
+    assert (ROOT / ".github/workflows" / Path(workflow[1]).name).exists()
+    assert "[Read it](https://someone.github.io/some-book/)" in after
+    assert with_badges(after, "") == before
+    elsewhere = with_badges(before, "https://example.org/someone/some-book", "https://book.example.org/")
+    assert "badge.svg" not in elsewhere and "[Read it](https://book.example.org/)" in elsewhere
+
+
+def test_the_readme_agrees_with_the_address_and_the_package():
+    """If the first fails: make address."""
+    text = read("README.md")
+    pages = yaml.safe_load(read("_config.yml"))["html"].get("baseurl", "")
+    assert with_badges(text, read_address(ROOT), pages) == text
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    python, code, prose = re.search(r"Python ≥ ([\d.]+) · code: (\w+) · text: ([\w. ]+) ·", text).groups()
+    assert project["requires-python"] == f">={python}"
+    assert {code, prose.replace(" ", "-")} <= set(project["license"].split(" AND "))
+
+
+def test_what_the_readme_leads_to_is_there():
+    found = re.findall(r"\]\((?!https?:)([^)#]+)\)", read("README.md"))
+    assert len(found) > 3 and [name for name in found if not (ROOT / name).exists()] == []
+    assert (ROOT / "book/machine.webp").stat().st_size < 600_000  # a reader on a slow line sees it soon

@@ -2,7 +2,7 @@
 
 Pages get a link to it and know their own public address, and notebooks' pages have buttons that open them on Colab and
 Binder. Run as a script (`make address`), it gives each notebook a first cell that installs the book where it is
-missing, or takes that cell away.
+missing, and README a badge of the tests and a link to the pages, or takes them away.
 """
 
 import json
@@ -20,6 +20,8 @@ import importlib.util
 if not importlib.util.find_spec("vae_core"):
     get_ipython().run_line_magic("pip", "install --quiet 'vae-book[widgets] @ git+{address}'")
 """
+PLACE = "<!-- `make address` begins this line. -->\n"  # in README, before what is true without an address
+BADGE = "[![Tests]({address}/actions/workflows/book.yml/badge.svg)]({address}/actions/workflows/book.yml)"
 BUTTONS = {
     "repository_branch": "main",
     "use_repository_button": True,
@@ -31,9 +33,12 @@ BUTTONS = {
 }
 
 
+def read_config(root):
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+
+
 def read_address(root):
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    return config["sphinx"]["config"]["html_theme_options"]["repository_url"]
+    return read_config(root)["sphinx"]["config"]["html_theme_options"]["repository_url"]
 
 
 def with_first_cell(notebook, address):
@@ -73,6 +78,23 @@ def public_address(repository):
     return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
+def with_badges(readme, repository, pages=""):
+    """README's text, given and returned, for that address; "" for none. pages: theirs, if it does not follow."""
+    pages, found = pages or public_address(repository), ""
+    if public_address(repository):  # it is GitHub that has such a badge
+        found += f"{BADGE.format(address=repository.rstrip('/').removesuffix('.git'))} · "
+    if pages:
+        found += f"[Read it]({pages}) · "
+    return re.sub(rf"(?<={PLACE}).*?(?=Python )", lambda _: found, readme)
+
+
+def write_badges(root):
+    file = root / "README.md"
+    pages = read_config(root)["html"].get("baseurl", "")
+    text = with_badges(file.read_text(encoding="utf-8"), read_address(root), pages)
+    file.write_text(text, encoding="utf-8", newline="\n")
+
+
 def follow(app, config):
     """Buttons, and the pages' own address, unless `html: baseurl:` in _config.yml names another."""
     if repository := config.html_theme_options.get("repository_url"):
@@ -87,3 +109,4 @@ def setup(app):
 
 if __name__ == "__main__":
     write_first_cells(ROOT)
+    write_badges(ROOT)

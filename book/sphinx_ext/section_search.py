@@ -26,6 +26,7 @@ PAGES = {
     "api": 0.3,
     "from_the_notes": 0.4,
     "lecturers": 0.2,
+    "architecture": 0.2,
     "references": 0.15,
 }
 # And beside the main path, what stands in boxes, in exercises and at the end of every chapter.

@@ -17,8 +17,7 @@ HERE = Path(__file__).parent
 FOLDER = "_app"  # of the icons
 WORKER, MANIFEST = "service-worker.js", "manifest.webmanifest"
 PAPER = "#fffefc"
-# What is no part of a page: what is downloaded, what others and README show, other languages' words, and the theme's
-# templates.
+# What is no part of a page: what is downloaded, what others show, other languages' words, and the theme's templates.
 APART = {"_sources", "_share", "latent_plane.png", "locales", "webpack-macros.html", "sbt-webpack-macros.html"}
 SMALL, LARGE = {".html", ".css", ".js", ".woff2", ".svg", ".txt", ".webmanifest"}, {".webp", ".png"}
 WEIGHTS = b"\xff\xfe"  # what a file of weights begins with, see widget_state.py
