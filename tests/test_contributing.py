@@ -78,13 +78,8 @@ def run(folder, *arguments, **variables):
 def changed(tmp_path_factory):
     """A copy of the repository in which all recipes have been carried out, and the files that they touch."""
     folder = tmp_path_factory.mktemp("copy")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
-    ).stdout
-    for name in listed.rstrip("\0").split("\0"):
-        if (ROOT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    others = [line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()]
+    shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".git", *others), dirs_exist_ok=True)
     return folder, [file for name in ("A model", "A widget", "A chapter") for file in carry_out(section(name), folder)]
 
 
