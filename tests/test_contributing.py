@@ -92,8 +92,12 @@ def test_a_recipe_is_short(name):
 def test_what_the_recipes_make_has_the_books_form(changed):
     folder, files = changed
     python = [file for file in files if file.suffix in (".py", ".ipynb")]
-    for command in (["format", "--check", "--diff"], ["check", "--output-format", "concise"]):
-        done = run(folder, sys.executable, "-m", "ruff", *command, *python)
+    ruff, biome = [sys.executable, "-m", "ruff"], ROOT / "node_modules/.bin/biome"
+    commands = [[*ruff, "format", "--check", *python], [*ruff, "check", "--output-format", "concise", *python]]
+    if biome.exists():  # `npm ci` has been here
+        commands.append([biome, "format", *(file for file in files if file.suffix == ".js")])
+    for command in commands:
+        done = run(folder, *command)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
