@@ -6,6 +6,7 @@ In the page, `{public}` lists names. Elsewhere a name in the text, such as `log_
 
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from docutils import nodes
@@ -38,7 +39,7 @@ _CHAPTERS = r"\b[Cc]hapters? \d(?:(?:, \d)* and \d)?"
 _NAME = re.compile(r"(?:vc\.|vae_core\.)?([A-Za-z_]\w*(?:\.\w+)?)(?:\(.*\))?")
 
 
-def listed(body):
+def listed(body: str) -> Iterator[str]:
     """The names in a body of `{public}`, each class followed by those that are made from it and not named there."""
     named = body.split()
     for name in named:
