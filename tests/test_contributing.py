@@ -126,8 +126,9 @@ def test_the_recipes_work_and_name_what_a_chapter_still_lacks(changed):
 
 
 def test_the_version_is_one():
-    """In the package, the citation and the changelog."""
+    """In the package, the citation and the changelog; and one licence goes without the choice that a list would be."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    told = re.search(r"^## (\d[\w.]*) - ", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
-    assert project["version"] == str(cited["version"]) == told[1]
+    told = re.search(r"^## (\d[\w.]*) - (\S+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.M)
+    assert project["version"] == str(cited["version"]) == told[1] and str(cited["date-released"]) == told[2]
+    assert cited["license"] == project["license"].split(" AND ")[0]
