@@ -106,7 +106,7 @@ def citation():
 
 @cache
 def licences() -> list[str]:
-    """By their SPDX names: all of them hold, each for a part, where a list in CITATION.cff would leave one the choice."""
+    """By their SPDX names. Each holds for a part, where a list in CITATION.cff would leave one the choice."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return project["license"].split(" AND ")
 
