@@ -1,6 +1,7 @@
 """Pages where a browser lacks something, a host forbids something, or a link says something strange."""
 
 import pytest
+from conftest import ROOT
 from playwright.sync_api import expect
 from widget_examples import EXAMPLES
 from widget_pages import (
@@ -16,7 +17,7 @@ from widget_pages import (
 )
 
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
-CHAPTERS = ["1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae", "8_your_own"]
+CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[1-9]_*.ipynb"))
 
 
 # --- links ---

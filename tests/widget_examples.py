@@ -37,16 +37,14 @@ def named_clusters():
     return w.NamedClusters(model("vae-z50"), x[:1000], labels[:1000], x[1000:], labels[1000:])
 
 
-EXAMPLES = {
+WIDGETS = [name for name in w.__all__ if issubclass(getattr(w, name), BookWidget)]
+
+# Those that are made of something are named here.
+EXAMPLES = {name: getattr(w, name) for name in WIDGETS} | {
     "Components": lambda: w.Components(model("gmvae"), *digits(10)),
     "DrawDigit": lambda: w.DrawDigit(model("vae"), *digits(10)),
-    "Faces": lambda: w.Faces(),
-    "GaussianPrior": lambda: w.GaussianPrior(),
-    "GradientEstimators": lambda: w.GradientEstimators(),
-    "GradientNoise": lambda: w.GradientNoise(),
     "Integral": lambda: w.Integral(model(), *digits(3)),
     "IwaeBound": lambda: w.IwaeBound(model(), *digits(10)),
-    "Jensen": lambda: w.Jensen(),
     "LatentPlane": lambda: w.LatentPlane(model(), *digits(200), codes=True),
     "LatentTraversal": lambda: w.LatentTraversal(model("vae"), *digits(200)),
     "Machine": lambda: w.Machine(model(), *digits(10), play=False, links={"encoder": "a_page", "elbo": "a_page#part"}),
@@ -57,12 +55,8 @@ EXAMPLES = {
     "Quiz": lambda: w.Quiz(
         dict(prompt="What is 6 times 7?", choices={"41": "One more.", "42": "Seven sixes."}, right="42", section="Sums")
     ),
-    "Reparameterise": lambda: w.Reparameterise(),
     "SampledKl": lambda: w.SampledKl({"round": model("vae"), "mixture": model("gmvae")}, *digits(10)),
     "StyleContent": lambda: w.StyleContent(model("ssvae"), *digits(10)),
     "Sweep": lambda: w.Sweep({"2 latents": model(), "10 latents": model("vae")}, *digits()),
-    "TrainVAE": lambda: w.TrainVAE(),
     "Try": lambda: w.Try("What is 6 times 7?", number=42, between=(0, 100), tolerance=0.5, told="Now you know."),
 }
-
-WIDGETS = [name for name in w.__all__ if issubclass(getattr(w, name), BookWidget)]

@@ -6,6 +6,8 @@ In the page, `{public}` lists names. Elsewhere a name in the text, such as `log_
 
 import inspect
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from docutils import nodes
 from docutils.statemachine import StringList
@@ -14,13 +16,7 @@ from sphinx.util.docutils import SphinxDirective
 import vae_core as vc
 
 PAGE = "book/api"
-CHAPTERS = dict(
-    zip(
-        "12345678",
-        ("1_marginal_likelihood", "2_jensen_elbo", "3_vae", "4_beta", "5_gmvae", "6_iwae", "7_ssvae", "8_your_own"),
-        strict=True,
-    )
-)
+CHAPTERS = {file.name[0]: file.stem for file in sorted(Path(__file__).parents[1].glob("[1-9]_*.ipynb"))}
 
 
 def _entries():
@@ -41,6 +37,17 @@ def _entries():
 _ENTRIES = dict(_entries())
 _CHAPTERS = r"\b[Cc]hapters? \d(?:(?:, \d)* and \d)?"
 _NAME = re.compile(r"(?:vc\.|vae_core\.)?([A-Za-z_]\w*(?:\.\w+)?)(?:\(.*\))?")
+
+
+def listed(body: str) -> Iterator[str]:
+    """The names in a body of `{public}`, each class followed by those that are made from it and not named there."""
+    named = body.split()
+    for name in named:
+        yield name
+        kind = getattr(vc, name)
+        if inspect.isclass(kind):
+            made = (other for other in vars(vc).values() if inspect.isclass(other) and issubclass(other, kind))
+            yield from (other.__name__ for other in made if other.__name__ in set(vc.__all__).difference(named))
 
 
 def entry_of(text):
@@ -97,13 +104,13 @@ def described(name, fence="::::"):
 
 
 class Public(SphinxDirective):
-    """Entries of the names in its body, in that order."""
+    """Entries of the names in its body, in that order, and of the classes that are made from those."""
 
     has_content = True
 
     def run(self):
         found = nodes.Element()
-        for name in " ".join(self.content).split():
+        for name in listed(" ".join(self.content)):
             text = described(name)
             self.state.nested_parse(StringList(text.splitlines(), source=name), self.content_offset, found)
         return found.children

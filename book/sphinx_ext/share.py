@@ -10,6 +10,7 @@ import io
 import json
 import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -104,6 +105,13 @@ def citation():
 
 
 @cache
+def licences() -> list[str]:
+    """By their SPDX names. Each holds for a part, where a list in CITATION.cff would leave one the choice."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["license"].split(" AND ")
+
+
+@cache
 def last_change():
     """The day of the last commit; None where git does not know it."""
     try:
@@ -124,7 +132,7 @@ def structured(app, name, description):
         "author": [{"@type": "Organization", "name": author["name"]} for author in cited["authors"]],
         "inLanguage": app.config.language.replace("_", "-"),
         "isAccessibleForFree": True,
-        "license": [f"https://spdx.org/licenses/{licence}.html" for licence in cited["license"]],
+        "license": [f"https://spdx.org/licenses/{licence}.html" for licence in licences()],
         "dateModified": last_change(),
         "version": cited["version"],
     }
