@@ -6,6 +6,7 @@ the end of the page, unseen: definitions.js shows one beside its word.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 
@@ -56,19 +57,24 @@ def words_of(doctree: nodes.document) -> list[Word]:
     return sorted(found, key=lambda word: -len(word.name))
 
 
+def above_of(node: nodes.Node) -> Iterator[nodes.Element]:
+    """What it stands in, from the inside out."""
+    while node := node.parent:
+        yield node
+
+
 def parts_of(doctree: nodes.document) -> list[list[nodes.Text]]:
     """The texts of paragraphs, in a list for each section of the second level and one for what comes before."""
     parts = {}
     for text in doctree.findall(nodes.Text):
-        above = []
-        node = text.parent
-        while node is not None:
-            above.append(node)
-            node = node.parent
+        above = list(above_of(text))
         sections = [node for node in above if isinstance(node, nodes.section)]
-        is_name = isinstance(above[0], nodes.strong) and len(text.split()) <= NAME
-        running = isinstance(above[is_name], nodes.paragraph) and not any(isinstance(node, APART) for node in above)
-        if running and sections:
+        is_name = isinstance(text.parent, nodes.strong) and len(text.split()) <= NAME
+        if (
+            sections
+            and isinstance(above[is_name], nodes.paragraph)
+            and not any(isinstance(node, APART) for node in above)
+        ):
             parts.setdefault(id(sections[-2:][0]), []).append(text)
     return list(parts.values())
 
@@ -77,9 +83,8 @@ def mark(app, doctree, docname):
     if app.builder.format != "html" or docname == HOME or HOME not in app.env.found_docs:
         return
     labels = app.env.get_domain("std").anonlabels
-    words = [
-        word for word in words_of(app.env.get_doctree(HOME)) if word.label in labels
-    ]  # a part of the book may be built
+    # Where only a part of the book is built, there are fewer sections to lead to.
+    words = [word for word in words_of(app.env.get_doctree(HOME)) if word.label in labels]
     any_word = re.compile(rf"(?<![\w-])(?:{'|'.join(f'({word.pattern})' for word in words)})(?![\w-])")
     address, used = {}, {}
     for word in words:
@@ -91,7 +96,9 @@ def mark(app, doctree, docname):
             pieces, end = [], 0
             for match in any_word.finditer(text):
                 word = words[match.lastindex - 1]
-                explained = isinstance(text.parent, nodes.strong) or is_within(text, word.label)
+                explained = isinstance(text.parent, nodes.strong) or any(
+                    word.label in node["ids"] for node in above_of(text) if isinstance(node, nodes.section)
+                )
                 if word not in met and not explained:
                     number = used.setdefault(word, len(used) + 1)
                     link = f'<a class="word" href="{address[word]}" aria-describedby="w{number}">{match[0]}</a>'
@@ -101,17 +108,10 @@ def mark(app, doctree, docname):
             if pieces:
                 text.parent.replace(text, [*pieces, nodes.Text(text[end:])])
     told = [
-        f'<div class="meaning" id="w{number}" popover>{word.meaning.format(address[word])}</div>'
+        f'<div class="meaning" id="w{number}" popover>{word.meaning.replace("{}", address[word])}</div>'
         for word, number in used.items()
     ]
     doctree += nodes.raw("", "\n".join(told), format="html")
-
-
-def is_within(node: nodes.Node, label: str) -> bool:
-    while node := node.parent:
-        if label in getattr(node, "attributes", {}).get("ids", ()):
-            return True
-    return False
 
 
 def setup(app):
