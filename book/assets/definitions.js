@@ -1,16 +1,15 @@
 // A word of the glossary shows its meaning when it is pointed at, tapped or come to with the Tab key: see definitions.py.
 // Whoever taps reads first, and goes on by the link in the meaning. The browser closes it: by Escape, or a tap elsewhere.
 
-{
+// In an older browser a word is a link, and no more.
+if ("popover" in HTMLElement.prototype) {
   let timer, byMouse;
-  const at = (event) => event.target.closest?.(".bd-article a.word");
-  const meaningOf = (word) => document.getElementById(word.getAttribute("aria-describedby"));
+  const at = (event) => event.target.closest?.("a.word");
 
   const show = (word) => {
     clearTimeout(timer);
-    const meaning = meaningOf(word);
-    if (meaning.matches(":popover-open")) meaning.hidePopover(); // it may be another mention of the word
-    meaning.showPopover();
+    const meaning = document.getElementById(word.getAttribute("aria-describedby"));
+    if (!meaning.matches(":popover-open")) meaning.showPopover();
     const { left, top, bottom } = word.getBoundingClientRect();
     const { offsetWidth: width, offsetHeight: height } = meaning;
     const below = bottom + height + 12 < innerHeight || top < height + 12;

@@ -1,8 +1,9 @@
 """A small Sphinx extension: a word of the glossary tells its meaning wherever the text uses it.
 
-Authors do nothing. Under each heading of the second level, the first mention of a word that book/notation.md defines
-becomes a link to the section that the definition names, unless the word is explained there. The definitions stand at
-the end of the page, unseen: definitions.js shows one beside its word.
+Authors do nothing. On each page, the first mention of a word that book/notation.md defines becomes a link to the
+section that the definition names. Where a part of the page, under a heading of the second level, explains the word
+itself, it is left alone until the next part. The definitions stand at the end of the page, unseen: definitions.js shows
+one beside its word.
 """
 
 import re
@@ -63,6 +64,10 @@ def above_of(node: nodes.Node) -> Iterator[nodes.Element]:
         yield node
 
 
+def is_within(node: nodes.Node, label: str) -> bool:
+    return any(label in section["ids"] for section in above_of(node) if isinstance(section, nodes.section))
+
+
 def parts_of(doctree: nodes.document) -> list[list[nodes.Text]]:
     """The texts of paragraphs, in a list for each section of the second level and one for what comes before."""
     parts = {}
@@ -91,20 +96,18 @@ def mark(app, doctree, docname):
         page, anchor = labels[word.label][:2]
         address[word] = ("" if page == docname else app.builder.get_relative_uri(docname, page)) + f"#{anchor}"
     for part in parts_of(doctree):
-        met = set()
+        explained = set()
         for text in part:
             pieces, end = [], 0
             for match in any_word.finditer(text):
                 word = words[match.lastindex - 1]
-                explained = isinstance(text.parent, nodes.strong) or any(
-                    word.label in node["ids"] for node in above_of(text) if isinstance(node, nodes.section)
-                )
-                if word not in met and not explained:
-                    number = used.setdefault(word, len(used) + 1)
-                    link = f'<a class="word" href="{address[word]}" aria-describedby="w{number}">{match[0]}</a>'
+                if isinstance(text.parent, nodes.strong) or is_within(text, word.label):
+                    explained.add(word)
+                elif word not in used and word not in explained:
+                    used[word] = len(used) + 1
+                    link = f'<a class="word" href="{address[word]}" aria-describedby="w{used[word]}">{match[0]}</a>'
                     pieces += [nodes.Text(text[end : match.start()]), nodes.raw("", link, format="html")]
                     end = match.end()
-                met.add(word)
             if pieces:
                 text.parent.replace(text, [*pieces, nodes.Text(text[end:])])
     told = [
