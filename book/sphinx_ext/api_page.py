@@ -174,7 +174,10 @@ def resolve(app, doctree, page):
         del reference.attributes["api"]
     for place in list(doctree.findall(mentions)):
         links = {}
-        for other in sorted(app.env.api_mentions, key=lambda other: (not chapter_of(other), other)):
+        of_pages = sorted(app.env.api_mentions, key=lambda other: (not chapter_of(other), other))
+        for other in of_pages:
+            if links and not chapter_of(other):
+                break  # where chapters speak of a name, what is looked up elsewhere adds nothing
             for name, section, title in app.env.api_mentions[other]:
                 if name.partition(".")[0] == place["name"]:
                     uri = f"{app.builder.get_relative_uri(page, other)}#{section}"

@@ -39,7 +39,7 @@ SHARES = {
 }
 UNSEEN = (
     ".headerlink, .reading, .solution, .cell_output pre, script, style, noscript, summary .expanded, .eqno, "
-    "details.hide .cell_input"
+    "details.hide .cell_input, .meaning"
 )
 BLOCKS = {"p", "div", "li", "td", "th", "tr", "dt", "dd", "figcaption", "summary", "section", "table", "ul", "ol", "dl"}
 
