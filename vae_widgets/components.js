@@ -1,5 +1,8 @@
 // The components of a learned prior: all on one sheet, one of them close up, and whose a test digit is.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderComponents({ model, el }) {
   const SAMPLES = 8;
   const SHARE = 0.01; // a component that takes more of the digit is marked on the sheet

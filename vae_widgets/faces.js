@@ -1,5 +1,8 @@
 // Four latents draw a face; every combination of their settings is held against a photo.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderFaces({ model, el }) {
   const SIZE = 24,
     SHARP = 96;

@@ -1,5 +1,8 @@
 // Two estimates of the same gradient from the same draws: how far each is off, by the number of draws.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderGradientEstimators({ model, el }) {
   const SAMPLES = model.get("samples");
   const COUNT = SAMPLES.at(-1);

@@ -1,5 +1,8 @@
 // log p(x) with two latents: its integrand over the plane, a grid's sum, and samples from the prior.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderIntegral({ model, el }) {
   const decoder = await ui.network(model, "decoder");
   const digits = ui.digitsOf(model.get("digits"), model.get("raster")),

@@ -1,5 +1,8 @@
 // The plane of two latents: what each z draws, where each test digit goes.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderLatentPlane({ model, el }) {
   const extent = model.get("extent");
   const labels = ui.bytes(model.get("labels"));

@@ -1,5 +1,8 @@
 // The whole VAE at once: a digit goes through the encoder, noise falls in, z lands, the decoder paints, bars fill.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderMachine({ model, el }) {
   const EXTENT = 3.5; // of the plane, both ways
   const SIDE = 15; // digits along a side of the plane

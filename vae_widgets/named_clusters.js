@@ -1,5 +1,8 @@
 // Digits that are named from a few labels: a Gaussian a class over the codes of all digits, fitted by EM step by step.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 // EM for p(y) p(z|y), p(y) uniform and p(z|y) a Gaussian a class. z: codes, row after row; label: of each code its class,
 // or -1 where it is not known. mixtures[k] are the Gaussians after k steps, and logLik[k] the mean over the codes of
 // log p(z), or log p(y, z) where y is known. advance(rows) works on so many codes and returns whether a step is done.

@@ -1,5 +1,8 @@
 // One latent, whose posterior is exact: a Gaussian q is moved, and log p(x) = ELBO + KL is a bar of constant length.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderOneLatent({ model, el }) {
   const logLik = ui.floats(model.get("log_likelihood"));
   const [first, last] = model.get("span");

@@ -1,5 +1,8 @@
 // A real digit: its exact posterior over the plane, and an ellipse, q(z|x), laid over it. Both gaps in nats.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderPosteriorEllipse({ model, el }) {
   const REACH = 2.2; // so many standard deviations of q have to be in the picture
   const AMORTISATION = `color-mix(in srgb, ${ui.COLOURS.gap} 45%, transparent)`; // a part of the gap

@@ -1,6 +1,8 @@
 // A question to which the reader commits an answer before the true one is uncovered; as an exercise, until it is right;
 // and several, one after the other, as a quiz.
 
+import * as ui from "./ui.js";
+
 // --- what all of them have: texts, the prompt, and one of several choices ---
 
 const plain = (text) => text.replaceAll("`", "");

@@ -1,5 +1,8 @@
 // The same noise under any m and v: each draw z slides along with them, which is why it has a derivative.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderReparameterise({ model, el }) {
   const COUNT = 12;
   const EXTENT = 5; // of the axis, both ways

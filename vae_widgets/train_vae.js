@@ -1,5 +1,9 @@
 // A VAE that learns while you watch: the plane of its codes, what each z draws, its bound and the exact log p(x).
 
+import * as engine from "./engine.js";
+import * as trainer from "./trainer.js";
+import * as ui from "./ui.js";
+
 async function renderTrainVae({ model, el }) {
   const EXTENT = 4; // of the plane of codes
   const SHEET = 3,
