@@ -45,7 +45,10 @@ function drawIndex(log_p, normals) {
   if (log_p.length === 1) return 0;
   let u = normals.uniform(),
     i = 0;
-  while (i < log_p.length - 1 && (u -= Math.exp(log_p[i])) > 0) i++;
+  for (; i < log_p.length - 1; i++) {
+    u -= Math.exp(log_p[i]);
+    if (!(u > 0)) break;
+  }
   return i;
 }
 

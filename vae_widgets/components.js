@@ -45,7 +45,7 @@ async function renderComponents({ model, el }) {
   const samples = ui.range(SAMPLES).map(() => ui.digit("small", raster));
   const spreads = ui.h("div");
 
-  const shares = ui.range(most).map((rank) => {
+  const shares = ui.range(most).map(() => {
     const [bar, picture, words] = [ui.h("span", { class: "swatch" }), ui.digit("small", raster), ui.h("small")];
     const inside = [ui.h("span", { class: "vw-share" }, bar), picture, words];
     const part = { bar, picture, words, button: ui.button(inside, () => choose(part.component)) };

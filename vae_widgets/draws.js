@@ -29,7 +29,7 @@ export function normals(seed) {
   }
 
   function next() {
-    if (spare === spare) {
+    if (!Number.isNaN(spare)) {
       const value = spare;
       spare = NaN;
       return value;

@@ -61,7 +61,7 @@ async function renderFaces({ model, el }) {
   function logLikelihood(photo, lineInk, shade) {
     let sum = 0;
     for (let i = 0; i < photo.length; i++) {
-      const d = photo[i] - (lineInk[i] > shade[i] ? lineInk[i] : shade[i]);
+      const d = photo[i] - Math.max(lineInk[i], shade[i]);
       sum += d * d;
     }
     return peak - sum / (2 * variance);
@@ -88,7 +88,7 @@ async function renderFaces({ model, el }) {
     "{n} settings of each of 4 latents make {faces} faces. Comparing them took {time}. It takes {needed} of them to gather " +
       "90% of the probability. Five latents would make {five} faces. Ten would make {ten} and take {wait}. Even ten switches, on or off, make {switches}.",
   );
-  const bars = names.map((name) =>
+  const bars = names.map(() =>
     ui.s("svg", {
       role: "img",
       viewBox: "0 0 200 44",

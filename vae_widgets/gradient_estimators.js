@@ -108,7 +108,10 @@ async function renderGradientEstimators({ model, el }) {
 
   function summary(draw) {
     let sum = 0;
-    const means = draw.map((value, i) => (sum += value) / (i + 1));
+    const means = draw.map((value, i) => {
+      sum += value;
+      return sum / (i + 1);
+    });
     const squares = draw.reduce((total, value) => total + (value - means[COUNT - 1]) ** 2, 0);
     return { means, sd: Math.sqrt(squares / (COUNT - 1)) };
   }

@@ -99,7 +99,9 @@ async function renderIwaeBound({ model, el }) {
         drawn = Math.max(drawn, done);
         if (!calm || done === WEIGHTS) drawPool();
       },
-      (error) => error && (drawnText.textContent = `No more weights: ${error.message}`),
+      (error) => {
+        if (error) drawnText.textContent = `No more weights: ${error.message}`;
+      },
       { replaces: job, known },
     );
   }

@@ -515,7 +515,12 @@ async function renderMachine({ model, el }) {
   sight.observe(stage);
   view.signal.addEventListener("abort", () => [observer, sight].forEach((one) => one.disconnect()));
   still.addEventListener("change", update, { signal: view.signal });
-  addEventListener("beforeprint", () => seen && (light(LAST, 1), flights.draw(LAST, 1)), { signal: view.signal });
+  const whole = () => {
+    if (!seen) return;
+    light(LAST, 1);
+    flights.draw(LAST, 1);
+  };
+  addEventListener("beforeprint", whole, { signal: view.signal });
   view.watch(["digit", "pixels", "eps", "step", "play"], update);
   ui.onceSeen(view, () => load("decoder").then(paintSheet, ready));
   return view.stop;

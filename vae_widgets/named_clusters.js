@@ -323,10 +323,10 @@ async function renderNamedClusters({ model, el }) {
     stopSlices = ui.slices(view, () => {
       if (!compute(ROWS)) return false;
       if (behind()) {
-        if (!calm) drawing ??= requestAnimationFrame(show);
+        if (!calm && drawing === null) drawing = requestAnimationFrame(show);
         return false;
       }
-      drawing ??= requestAnimationFrame(show);
+      if (drawing === null) drawing = requestAnimationFrame(show);
       return true;
     });
   }

@@ -48,7 +48,10 @@ function build(spec) {
   const total = strides.reduce((sum, stride, i) => sum + stride * (BLOCK + (i && sizes[i - 1])), 0);
   const { f, product } = arithmetic(total, CODE);
   let at = 0;
-  const take = (n) => ({ at, array: f.subarray(at, (at += n)) });
+  const take = (n) => {
+    at += n;
+    return { at: at - n, array: f.subarray(at - n, at) };
+  };
   const input = take(BLOCK * strides[0]);
   for (let i = 1; i < sizes.length; i++) {
     const weights = panels(take(sizes[i - 1] * strides[i]), matrices.shift(), sizes[i - 1], sizes[i]);

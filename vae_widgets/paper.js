@@ -62,7 +62,9 @@ function overlaps(size, count) {
 // An image as text for a link, and back; null if it is none.
 export function imageText(image) {
   const packed = new Uint8Array(98);
-  image.forEach((on, i) => on && (packed[i >> 3] |= 128 >> (i & 7)));
+  image.forEach((on, i) => {
+    if (on) packed[i >> 3] |= 128 >> (i & 7);
+  });
   return btoa(String.fromCharCode(...packed))
     .replaceAll("+", "-")
     .replaceAll("/", "_")

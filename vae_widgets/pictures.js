@@ -36,12 +36,13 @@ export function numbers(rows, { digits = 2, unit = "nats" } = {}) {
         const kind = { digits, unit, ...own };
         outputs[key] = { element: output({ "data-key": key }), digits: kind.digits };
         const swatch = colour && h("span", { class: "swatch", style: `background:${COLOURS[colour] ?? colour}` });
-        return (lines[key] = h(
+        lines[key] = h(
           "tr",
           {},
           h("th", { scope: "row" }, swatch, label),
           h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`),
-        ));
+        );
+        return lines[key];
       }),
     ),
   );
@@ -76,7 +77,10 @@ export function sentence(text) {
   const line = h(
     "p",
     { class: "vw-note" },
-    text.split(/\{(\w+)\}/).map((part, i) => (i % 2 ? (outputs[part] = output()) : part)),
+    text.split(/\{(\w+)\}/).map((part, i) => {
+      if (i % 2) outputs[part] = output();
+      return i % 2 ? outputs[part] : part;
+    }),
   );
   const show = (values) => {
     for (const [key, value] of Object.entries(values)) {

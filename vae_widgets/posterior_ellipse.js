@@ -19,7 +19,8 @@ async function renderPosteriorEllipse({ model, el }) {
   let start = 0;
   const windows = model.get("windows").map(([middle1, middle2, step, K]) => {
     const N = 4 * K + 1;
-    const joint = logJoints.subarray(start, (start += N * N));
+    const joint = logJoints.subarray(start, start + N * N);
+    start += N * N;
     return {
       joint,
       step,
@@ -228,7 +229,7 @@ async function renderPosteriorEllipse({ model, el }) {
   // --- drawing ---
 
   function draw(context, place, scale) {
-    const { centre, half, step } = here();
+    const { centre, half } = here();
     const chosen = model.get("digit");
     const at = (z1, z2) => place((z1 - centre[0]) / half, (z2 - centre[1]) / half);
     const side = 2 * scale;

@@ -360,7 +360,7 @@ async function renderPredict({ model, el }) {
       ),
     );
 
-    function update(marked, tried, done) {
+    function update(marked, _tried, done) {
       const places = spots(marked.length ? marked : start).map(([x, y]) => [axes.x(x), axes.y(y)]);
       handles.forEach((handle, i) => ui.put(handle, { transform: `translate(${places[i]})` }));
       ui.put(drawn, { d: places.length > 1 ? ui.path(places) : "" });
@@ -399,7 +399,7 @@ async function renderPredict({ model, el }) {
           .map(([x, y]) => `${inUnit(y)} at ${show(x)}`)
           .join(", "),
       said: (answer) => {
-        const [places, yours, real] = [(x) => x, (x, y) => y, height].map((f) =>
+        const [places, yours, real] = [(x) => x, (_, y) => y, height].map((f) =>
           spots(answer).map(([x, y]) => show(f(x, y))),
         );
         return `At ${listed(places)} you said ${listed(yours)}; it is ${listed(real)}${unit && ` ${unit}`}.`;

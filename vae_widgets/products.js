@@ -45,7 +45,7 @@ function vectorProduct() {
           ],
           less(g("q"), g("end")),
         ),
-        range(ROWS, (r) => to("t", sub(g("t"), g("cRow")))),
+        range(ROWS, () => to("t", sub(g("t"), g("cRow")))),
         range(ROWS, (r) => [range(2, (half) => v.store(g("t"), g(sum(r, half)), 16 * half)), plus("t", g("cRow"))]),
         to("m", sub(g("m"), int(ROWS))),
       ];

@@ -34,7 +34,9 @@ export async function safetensors(weights, description) {
         ["weight", [out, sizes[i]]],
         ["bias", [out]],
       ].map(([kind, shape]) => {
-        const data = Uint16Array.from(weights.subarray(at, (at += shape.reduce((a, b) => a * b))), toHalf);
+        const size = shape.reduce((a, b) => a * b);
+        const data = Uint16Array.from(weights.subarray(at, at + size), toHalf);
+        at += size;
         return { name: `${part}.${i ? `rest.${2 * i - 1}` : "first"}.${kind}`, shape, data };
       }),
     ),
@@ -50,8 +52,10 @@ export async function safetensors(weights, description) {
   const hash = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const header = { __metadata__: { description: `${text.slice(0, -2)}${hash}"}` } };
   let end = 0;
-  for (const { name, shape, data } of tensors)
-    header[name] = { dtype: "F16", shape, data_offsets: [end, (end += data.byteLength)] };
+  for (const { name, shape, data } of tensors) {
+    header[name] = { dtype: "F16", shape, data_offsets: [end, end + data.byteLength] };
+    end += data.byteLength;
+  }
   const head = JSON.stringify(header),
     padded = head.padEnd(8 * Math.ceil(head.length / 8));
   const length = new DataView(new ArrayBuffer(8));

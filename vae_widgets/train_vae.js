@@ -34,13 +34,13 @@ async function renderTrainVae({ model, el }) {
   let ready = false; // false until the first report of a new start
   let busy = false; // a report that was asked for is under way: of the step `target`, or a later one
   let target = 0;
-  let still = { best: Infinity, reports: 0 };
+  const still = { best: Infinity, reports: 0 };
   let curve = [],
     ghost = null; // held numbers of this run, [{ steps, ... }], and the last one's
   let runs = 0,
     runLabel = "",
     note = "";
-  let rate = { steps: 0, at: 0, value: NaN };
+  const rate = { steps: 0, at: 0, value: NaN };
   let goal = null; // { reached(), done(), go() } of a stage of a set piece
   let stopwatch;
 
@@ -590,7 +590,10 @@ async function renderTrainVae({ model, el }) {
     askAgain = false;
   async function drawZ() {
     if (!ready) return;
-    if (asking) return void (askAgain = true);
+    if (asking) {
+      askAgain = true;
+      return;
+    }
     asking = true;
     const ink = await run.decode(Float32Array.from(model.get("z")));
     asking = false;

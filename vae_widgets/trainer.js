@@ -107,7 +107,10 @@ export function start(source, { images, test, ...setup }, onReport, onError) {
     pause: () => tell({ play: false }),
     step: () => tell({ step: true }),
     drawn: () => tell({ drawn: true }),
-    restart: (changes) => tell({ restart: (setup = { ...setup, weights: null, ...changes }) }),
+    restart(changes) {
+      setup = { ...setup, weights: null, ...changes };
+      tell({ restart: setup });
+    },
     weights: () => ask("weights"),
     decode: (z) => ask("decode", { z }), // grey levels of ink, bytes (n, 784)
     trace: (what) => ask("trace", what),

@@ -103,7 +103,8 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     let at = 0;
     for (const { inputs, outputs, outs, w, b } of all) {
       for (let o = 0; o < outputs; o++) for (let i = 0; i < inputs; i++) f[w + i * outs + o] = weights[at++];
-      f.set(weights.subarray(at, (at += outputs)), b);
+      f.set(weights.subarray(at, at + outputs), b);
+      at += outputs;
     }
   }
 
@@ -153,8 +154,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 
   // The images of a batch lie as numbers at x, and as lists: of each image the pixels that are on, of each pixel the images.
   const imageEnd = [],
-    pixelEnd = new Int32Array(PIXELS + 1),
-    onPixels = [];
+    pixelEnd = new Int32Array(PIXELS + 1);
 
   // lists: of each image, the pixels that are on.
   function put(lists) {
@@ -261,7 +261,8 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     for (let s = 0, i = 0; s < rows; s++) {
       const r = s % count;
       for (let j = 0; j < z_dim; j++, i++) {
-        const e = (f[eps + s * zStride + j] = noise ? noise[i] : source.next());
+        const e = noise ? noise[i] : source.next();
+        f[eps + s * zStride + j] = e;
         f[z + s * zStride + j] = f[top.h + r * heads + j] + Math.sqrt(v[r * z_dim + j]) * e;
       }
     }
@@ -366,7 +367,8 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   function step({ beta = 1, learning_rate = 2e-3, m = 1, dreg = false, batch = 64 } = {}) {
     if (next + batch > count) shuffle();
     makeRoom(batch, m);
-    const chosen = order.subarray(next, (next += batch));
+    const chosen = order.subarray(next, next + batch);
+    next += batch;
     put(Array.from(chosen, binarise));
     const result = pass(batch, { beta, m, dreg });
     update(learning_rate);
@@ -532,7 +534,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     const grad_m = few(top.d).map((g) => g * copies);
     const grad_v = few(top.d + z_dim).map((g, j) => g * copies * (1 + Math.exp(-raw[j])));
     const v = raw.map((a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a))) + 1e-8);
-    const ink = f.slice(last.h, last.h + PIXELS).map((d, p) => d * copies); // sigmoid - x by now
+    const ink = f.slice(last.h, last.h + PIXELS).map((d) => d * copies); // sigmoid - x by now
     for (const p of list) ink[p] += 1;
     return { m, v, z: drawn, ink, rec, kl, grad_z, grad_m, grad_v };
   }

@@ -79,7 +79,7 @@ export async function decoderOf(model) {
     let id = null,
       take,
       next = null; // of what is asked, and what comes next
-    const send = (z, rows, use) => {
+    const send = (z, _, use) => {
       [id, take] = [uniqueName("decode"), use];
       model.send({ decode: id }, undefined, [Float32Array.from(z).buffer]);
     };
@@ -93,7 +93,10 @@ export async function decoderOf(model) {
     };
     model.on("msg:custom", hear);
     view.signal.addEventListener("abort", () => model.off("msg:custom", hear));
-    return (...what) => (id ? (next = what) : send(...what));
+    return (...what) => {
+      if (id) next = what;
+      else send(...what);
+    };
   };
   return { grey: model.get("grey"), ask };
 }
