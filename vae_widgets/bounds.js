@@ -6,6 +6,12 @@ import { asFloats, eachBlock, encode, forward } from "./networks.js";
 // What z, and for an SSVAE y, is drawn from: {m, v, labels, log_q}. m and v have a row for each of
 // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row. known: what it is for this x,
 // where an encoder has told already.
+/** @typedef {ReturnType<typeof import("./networks.js").network>} Network */
+
+/**
+ * @param {{ enc?: Network, dec: Network, cls?: Network }} models
+ * @param {Float32Array} x
+ */
 export function proposal({ enc, dec, cls }, x, { q = null, y = null, known = null } = {}) {
   const y_dim = dec.y_dim,
     dim = dec.inputs;

@@ -5,8 +5,20 @@ import { range, s, uniqueName } from "./elements.js";
 
 // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
 // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
+/**
+ * @typedef {object} Axis
+ * @property {number} min
+ * @property {number} max
+ * @property {number[] | number} [ticks]
+ * @property {string} [label]
+ * @property {boolean} [log]
+ * @property {(value: number) => string} [format]
+ */
+
+/** @param {{ width?: number, height?: number, x: Axis, y: Axis, label?: string, left?: number, right?: number }} what */
 export function axes({ width = 420, height = 260, x, y, label, left = 46, right = 12 }) {
   const box = { left, right: width - right, top: 10, bottom: height - 40 };
+  /** @type {(axis: Axis, from: number, to: number) => ((value: number) => number)[]} */
   const scale = ({ min, max, log }, from, to) => {
     const f = log ? Math.log : (value) => value;
     const place = (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);

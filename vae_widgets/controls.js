@@ -10,6 +10,22 @@ export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 
 // A slider for a number, or for one entry (index) of a list. `values`: slide over these values (a log scale, say).
 // `name` labels it for the eye, `label` (if more is needed) for the ear. `limits()`: [min, max] that change with the state.
+/**
+ * @param {{ signal: AbortSignal }} view
+ * @param {import("./traits.js").Model} model
+ * @param {object} what
+ * @param {string} what.trait
+ * @param {number} [what.index]
+ * @param {string} [what.name]
+ * @param {string} [what.label]
+ * @param {number} [what.min]
+ * @param {number} [what.max]
+ * @param {() => number[]} [what.limits]
+ * @param {number} [what.step]
+ * @param {number} [what.digits]
+ * @param {number[]} [what.values]
+ * @param {(value: number, digits: number) => string} [what.show]
+ */
 export function slider(
   view,
   model,

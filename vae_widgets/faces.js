@@ -261,7 +261,7 @@ async function renderFaces({ model, el }) {
     const width = 200 / (n - 1),
       unit = 42 / Math.max(...marginals.map((p) => Math.max(...p)));
     marginals.forEach((p, latent) => {
-      const truth = model.get("reveal") && 100 * (1 + model.get("truth")[latent] / reach);
+      const truth = model.get("reveal") ? 100 * (1 + model.get("truth")[latent] / reach) : null;
       bars[latent].replaceChildren(
         ...settings.map((_, i) =>
           ui.s("rect", {
@@ -274,7 +274,7 @@ async function renderFaces({ model, el }) {
             "data-value": p[i],
           }),
         ),
-        ...(truth === false
+        ...(truth === null
           ? []
           : [
               ui.s("line", {

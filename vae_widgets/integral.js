@@ -448,6 +448,7 @@ async function renderIntegral({ model, el }) {
     const paths = steps.map((step) => [plot.x(step), plot.y(bend(drawn.estimate[step - 1] - truth))]);
     const line = (points, colour) =>
       ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 2 });
+    /** @type {(place: number[], colour: string, r: number) => Element} */
     const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.COLOURS[colour] });
     curves.replaceChildren(
       ui.s("line", { x1: plot.x(1), x2: plot.x(200_000), y1: plot.y(0), y2: plot.y(0), stroke: ui.COLOURS.truth }),

@@ -163,6 +163,7 @@ function runHere(job) {
 // them, in chunks: onChunk({logW, kl, rec, z, y, done}) for each, then onDone(), or onDone(error).
 // source: as for openWorker. options: those of logWeights, and
 // {chunk}: samples in a chunk, {replaces}: an earlier job, to be cancelled.
+/** @param {{ chunk?: number, replaces?: { cancel(): void }, q?: any, y?: number, known?: any }} [options] */
 export function boundJob(source, models, x, count, seed, onChunk, onDone, options = {}) {
   const { replaces, ...rest } = options;
   replaces?.cancel();
@@ -172,8 +173,7 @@ export function boundJob(source, models, x, count, seed, onChunk, onDone, option
     id = ++lastId;
   models = Object.fromEntries(Object.entries(models).filter(([, part]) => part));
   const order = structuredClone({ x: asFloats(x), count, seed, options: rest }); // x may change meanwhile
-  const job = { ...order, models, done: 0, cancelled: false };
-  job.take = ({ result, error }) => {
+  const take = ({ result, error }) => {
     if (job.cancelled) return;
     if (result) {
       job.done = result.done;
@@ -185,6 +185,7 @@ export function boundJob(source, models, x, count, seed, onChunk, onDone, option
       onDone?.(error && new Error(error));
     }
   };
+  const job = { ...order, models, done: 0, cancelled: false, take };
   if (crew.failed) {
     runHere(job);
   } else {

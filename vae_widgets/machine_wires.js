@@ -7,12 +7,15 @@ const { rec: GREEN, kl: ORANGE, elbo: BLUE, q: PURPLE, muted: MUTED } = ui.COLOU
 // The elements that the wires go between are in `places`; numbers: { key: { element } }; extent: of the plane, both ways.
 // Returns { measure, ready, of, draw }: of(seen, on) says what is shown, and which of its pixels are on; draw(step, t) draws
 // the share t of a step's motion, once measure() has found where everything is.
+/** @typedef {[number, number]} Point */
+
 export function wires({ stage, over, map, places, painted, cost, numbers, paper, extent }) {
   let at = {}; // places in the stage: { left, top, right, bottom, x, y (its middle) }
   let seen; // what is shown, as the machine made it
   let swarm; // the pixels of it that fly
   const ease = (t) => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
   const span = (t, from, to) => Math.min(1, Math.max(0, (t - from) / (to - from)));
+  /** @type {(from: Point, to: Point, t: number) => Point} */
   const mix = ([ax, ay], [bx, by], t) => [ax + (bx - ax) * t, ay + (by - ay) * t];
 
   function measure() {
@@ -45,6 +48,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
   }
 
   // A wire from one place to the next, as the four points of a curve, from the sides that face each other.
+  /** @returns {Point[]} */
   function wire(from, to) {
     const [a, b] = [at[from], at[to]],
       near = 6;
@@ -72,15 +76,19 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
     ];
   }
 
+  /** @type {(wire: Point[], t: number) => Point} */
   const along = ([a, b, c, d], t) => mix(mix(mix(a, b, t), mix(b, c, t), t), mix(mix(b, c, t), mix(c, d, t), t), t);
 
-  const onPlane = ([z1, z2]) => {
+  /** @type {(z: ArrayLike<number>) => Point} */
+  const onPlane = (z) => {
+    const [z1, z2] = Array.from(z);
     const { left, right, top, bottom } = at.plane,
       inside = (value) => Math.min(1, Math.max(-1, value / extent));
     return [left + ((1 + inside(z1)) / 2) * (right - left), top + ((1 - inside(z2)) / 2) * (bottom - top)];
   };
 
   // The middle of a pixel in a picture, and the side of one.
+  /** @type {(name: string, i: number) => Point} */
   const pixel = (name, i) => {
     const { left, top, right, bottom } = at[name];
     return [left + (((i % 28) + 0.5) / 28) * (right - left), top + ((Math.floor(i / 28) + 0.5) / 28) * (bottom - top)];
@@ -112,6 +120,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       context.fill();
     };
     const down = at.decoder.top > at.plane.bottom ? "land" : "plane"; // below the words that stand under it
+    /** @type {[string, string, number, number, string][]} */
     const wires = [
       ["x", "encoder", 1, 0.2, MUTED],
       ["encoder", "code", 1, 0.8, PURPLE],
@@ -136,6 +145,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
     if (done(6, 0.5)) ruler("rec", "kl", barAt("kl"), ORANGE);
     if (done(7, 0.2)) ruler("kl", "elbo", barAt("kl", 1), BLUE);
 
+    /** @type {(place: Point, radius: number, colour: string, alpha?: number) => void} */
     const dot = ([x, y], radius, colour, alpha = 1) => {
       context.globalAlpha = alpha;
       context.fillStyle = colour;
@@ -144,6 +154,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       context.fill();
       context.globalAlpha = 1;
     };
+    /** @type {(place: Point, side: number, colour: string, alpha: number) => void} */
     const square = ([x, y], side, colour, alpha) => {
       context.globalAlpha = alpha;
       context.fillStyle = colour;
@@ -162,8 +173,9 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
         const late = 0.3 * (1 - (i % 28) / 27),
           own = span(t, late, late + 0.55);
         if (own <= 0 || own >= 1) continue;
-        const start = pixel("x", i),
-          door = [into[0], at.encoder.y + half * ((2 * Math.floor(i / 28)) / 27 - 1)];
+        const start = pixel("x", i);
+        /** @type {Point} */
+        const door = [into[0], at.encoder.y + half * ((2 * Math.floor(i / 28)) / 27 - 1)];
         const place = own < 0.5 ? mix(start, door, ease(own / 0.5)) : mix(door, out, ease((own - 0.5) / 0.5));
         square(place, side * (1 - 0.6 * own), ui.INK, 1 - 0.5 * own);
       }
@@ -247,8 +259,9 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       }
     }
     if (step === 5 && t < 1) {
-      const side = sizeOf("cost"),
-        [end] = [[at.rec.left, at.rec.y]];
+      const side = sizeOf("cost");
+      /** @type {Point} */
+      const end = [at.rec.left, at.rec.y];
       const bring = ease(span(t, 0, 0.5));
       if (bring < 1) {
         for (const i of swarm.on)
@@ -262,17 +275,20 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       });
     }
     if (step === 6 && t < 0.6) {
+      /** @type {Point} */
       const end = [barAt("kl"), at.kl.y];
       for (const i of ui.range(14)) {
         const angle = (2 * Math.PI * i) / 14,
           own = ease(span(t, 0.01 * i, 0.42 + 0.01 * i));
+        /** @type {Point} */
         const rim = [first[0] + 10 * Math.cos(angle), first[1] + 10 * Math.sin(angle)];
         if (own < 1) dot(mix(rim, end, own), 2.5, ORANGE);
       }
     }
     if (step === 7 && t < 0.5) {
-      const own = ease(span(t, 0, 0.45)),
-        to = [at.elbo.left, at.elbo.y];
+      const own = ease(span(t, 0, 0.45));
+      /** @type {Point} */
+      const to = [at.elbo.left, at.elbo.y];
       for (const [name, colour] of [
         ["rec", GREEN],
         ["kl", ORANGE],
@@ -288,6 +304,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
   }
 
   // From one picture to another, below what is between them.
+  /** @type {(from: Point, to: Point, t: number) => Point} */
   const bend = (from, to, t) => {
     const [x, y] = mix(from, to, t);
     return [x, y + 46 * Math.sin(Math.PI * t) * (Math.abs(to[0] - from[0]) > 60 ? 1 : 0)];

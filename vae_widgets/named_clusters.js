@@ -391,10 +391,12 @@ async function renderNamedClusters({ model, el }) {
 
   // --- drawing ---
 
+  /** @returns {[number, number]} */
   function project(codes, row) {
     const place = [0, 0];
     for (let r = 0; r < dim; r++) for (const a of [0, 1]) place[a] += axes[a * dim + r] * codes[row * dim + r];
-    return place.map((value) => Math.max(-EXTENT, Math.min(EXTENT, value)));
+    const [x, y] = place.map((value) => Math.max(-EXTENT, Math.min(EXTENT, value)));
+    return [x, y];
   }
   const places = ui.range(truth.length).map((row) => project(zTest, row));
 

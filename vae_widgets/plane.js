@@ -10,6 +10,16 @@ export const enlarged = (element) => element.getBoundingClientRect().width / ele
 // larger ones: the property --vw-marks says how many make one); place(z1, z2)
 // are coordinates there and scale the pixels a unit. mark(): where a ring stands on top of it, which `move` moves,
 // without drawing all anew. onDrag([z1, z2], started) while a pointer is down.
+/**
+ * @typedef {(z1: number, z2: number) => [number, number]} Place
+ * @param {object} what
+ * @param {number} what.extent
+ * @param {(context: CanvasRenderingContext2D, place: Place, scale: number) => void} what.draw
+ * @param {() => [number, number]} [what.mark]
+ * @param {(point: [number, number], started: boolean) => void} [what.onDrag]
+ * @param {AbortSignal} what.signal
+ * @param {string} what.label
+ */
 export function plane({ extent, draw, mark, onDrag, signal, label }) {
   const canvas = h("canvas", { class: "vw-plane", role: "img", "aria-label": label });
   const ground = mark ? h("canvas") : canvas;
@@ -17,6 +27,7 @@ export function plane({ extent, draw, mark, onDrag, signal, label }) {
     width = 0; // of the picture; of the canvas as the page has laid it out last
   let marks = 1,
     zoom = 1;
+  /** @type {Place} */
   const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
   const clamp = (value) => Math.min(extent, Math.max(-extent, value));
 

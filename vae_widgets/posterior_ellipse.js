@@ -271,9 +271,17 @@ async function renderPosteriorEllipse({ model, el }) {
     context.textAlign = "left";
     context.fillText("z₂", 8, 17);
 
+    /** @type {(code: number[][], radius: number) => void} */
     const ellipse = ([m, sd], radius) => {
       context.beginPath();
-      context.ellipse(...at(...m), (radius * sd[0] * scale) / half, (radius * sd[1] * scale) / half, 0, 0, 2 * Math.PI);
+      context.ellipse(
+        ...at(m[0], m[1]),
+        (radius * sd[0] * scale) / half,
+        (radius * sd[1] * scale) / half,
+        0,
+        0,
+        2 * Math.PI,
+      );
       context.stroke();
     };
     const outline = (trait, dashes) => {

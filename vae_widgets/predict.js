@@ -17,6 +17,10 @@ const setReply = (reply, parts) =>
   reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", ui.h(i ? "span" : "strong", {}, coded(part))]));
 
 // question: { choices, replies, truth, values }; mark([index]) is called as the reader chooses; inUnit: a value as text.
+/**
+ * @param {any} what
+ * @param {{ prompt: any, mark: any, trying?: boolean, inUnit?: (value: any) => string }} how
+ */
 function askChoice({ choices, replies, truth, values }, { prompt, mark, trying = false, inUnit = String }) {
   const { h } = ui;
   const name = ui.uniqueName("choice");

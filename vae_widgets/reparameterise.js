@@ -138,7 +138,7 @@ async function renderReparameterise({ model, el }) {
     curve.setAttribute("d", density(m, v, LOWER));
     formula.setAttribute("x", m < 0 ? WIDTH - 4 : 4); // on the side where there is room
     formula.setAttribute("text-anchor", m < 0 ? "end" : "start");
-    const order = [...epsilon.keys()].sort((a, b) => (a === chosen) - (b === chosen)); // the chosen one on top
+    const order = [...epsilon.keys()].sort((a, b) => +(a === chosen) - +(b === chosen)); // the chosen one on top
     moving.replaceChildren(
       ...order.flatMap((i) => {
         const strong = i === chosen;

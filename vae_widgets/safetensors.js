@@ -25,15 +25,17 @@ export async function safetensors(weights, description) {
     throw new Error("A browser computes the file's hash on pages from https, localhost or disk only.");
   const { hidden, z_dim } = description.arguments;
   let at = 0;
-  const tensors = [
+  /** @type {[string, number[]][]} */
+  const networks = [
     ["enc", [784, ...hidden, 2 * z_dim]],
     ["dec", [z_dim, ...[...hidden].reverse(), 784]],
-  ].flatMap(([part, sizes]) =>
+  ];
+  const tensors = networks.flatMap(([part, sizes]) =>
     sizes.slice(1).flatMap((out, i) =>
       [
-        ["weight", [out, sizes[i]]],
-        ["bias", [out]],
-      ].map(([kind, shape]) => {
+        { kind: "weight", shape: [out, sizes[i]] },
+        { kind: "bias", shape: [out] },
+      ].map(({ kind, shape }) => {
         const size = shape.reduce((a, b) => a * b);
         const data = Uint16Array.from(weights.subarray(at, at + size), toHalf);
         at += size;

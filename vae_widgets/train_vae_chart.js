@@ -73,11 +73,7 @@ export function curves() {
     if (curve.length === 1) {
       // on the edge of the plot, which would cut them in half
       axes.svg.append(
-        ...[
-          [recOf, "rec"],
-          [truthOf, isExact ? "truth" : "iwae"],
-          [nelboOf, "elbo"],
-        ].map(([of, colour]) =>
+        ...Object.entries({ rec: recOf, [isExact ? "truth" : "iwae"]: truthOf, elbo: nelboOf }).map(([colour, of]) =>
           ui.s("circle", { cx: axes.x(curve[0].steps), cy: axes.y(of(curve[0])), r: 4, fill: ui.COLOURS[colour] }),
         ),
       );

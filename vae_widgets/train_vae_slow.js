@@ -49,6 +49,7 @@ export function slowMotion(view, model, training, redraw) {
       ? ""
       : ` This is the loss of one sample: at m = ${way.samples} a step draws ${way.samples}, and weighs each by its share of the sum of w.`;
   const NAMES = ["encode", "draw ε", "z = m + √v ε", "decode", "the loss", "the gradient", "again, with new ε"];
+  /** @type {[string, string, () => string][]} */
   const STAGES = [
     [
       "q",

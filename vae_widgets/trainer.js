@@ -40,6 +40,7 @@ export function start(source, { images, test, ...setup }, onReport, onError) {
     closed = false;
   const told = []; // what a Worker that fails will have been told in vain
 
+  /** @param {{ report?: any, id?: number, answer?: any, error?: string }} message */
   function hear({ report, id, answer, error }) {
     if (closed) return;
     if (report) onReport(report);

@@ -3,8 +3,27 @@
 import { range, uniqueName } from "./elements.js";
 import * as engine from "./engine.js";
 
+/**
+ * A widget's traits, as Jupyter or a page of the book hands them to a front end.
+ * @typedef {object} Model
+ * @property {(trait: string) => any} get
+ * @property {(trait: string, value: any) => void} set
+ * @property {() => void} save_changes
+ * @property {(event: string, callback: (...what: any[]) => void) => void} on
+ * @property {(event: string, callback: (...what: any[]) => void) => void} off
+ * @property {{ get_model(id: string): Promise<Model> }} widget_manager
+ * @property {(content: any, callbacks?: any, buffers?: ArrayBuffer[]) => void} [send]
+ * @property {() => string} [link] of a page of the book: the address that shows this state
+ * @property {string} [adopted] what is shown in the place of the book's model
+ */
+
 // Another model by the reference that a trait holds, or null; for a list of references, a list of models, or the one
 // at an index.
+/**
+ * @param {Model} model
+ * @param {string} trait
+ * @param {number} [index]
+ */
 export async function follow(model, trait, index) {
   const find = (reference) =>
     typeof reference === "string"

@@ -7,6 +7,7 @@ export const format = (value, digits = 2) =>
 // "z" with a subscript, as text: z₁ … z₅₀.
 export const subscript = (number) => String(number).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]);
 
+/** @type {[number, string][]} */
 const UNITS = [
   [1e6 * 31557600, "million years"],
   [31557600, "years"],
