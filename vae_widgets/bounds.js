@@ -6,11 +6,11 @@ import { asFloats, eachBlock, encode, forward } from "./networks.js";
 // What z, and for an SSVAE y, is drawn from: {m, v, labels, log_q}. m and v have a row for each of
 // `labels`, and log_q the log q(y|x) of each; without labels (null) there is one row. known: what it is for this x,
 // where an encoder has told already.
-/** @typedef {ReturnType<typeof import("./networks.js").network>} Network */
-
 /**
- * @param {{ enc?: Network, dec: Network, cls?: Network }} models
+ * @param {Models} models
  * @param {Float32Array} x
+ * @param {DrawOptions} [options]
+ * @returns {Proposal}
  */
 export function proposal({ enc, dec, cls }, x, { q = null, y = null, known = null } = {}) {
   const y_dim = dec.y_dim,
@@ -21,9 +21,9 @@ export function proposal({ enc, dec, cls }, x, { q = null, y = null, known = nul
     return { m, v, labels: [y], log_q: [0] };
   }
   if (x.length !== dec.outputs) throw new Error(`wanted an image of ${dec.outputs} pixels; given ${x.length}`);
-  if (q) q = { m: checkSize("q.m", q.m, dim), v: checkSize("q.v", q.v, dim) };
-  if (!y_dim) return { ...(q ?? encode(enc, x)), labels: null };
-  if (y !== null) return { ...(q ?? encode(enc, x, 1, [y])), labels: [y], log_q: [0] };
+  const own = q && { m: checkSize("q.m", q.m, dim), v: checkSize("q.v", q.v, dim) };
+  if (!y_dim) return { ...(own ?? encode(enc, x)), labels: null };
+  if (y !== null) return { ...(own ?? encode(enc, x, 1, [y])), labels: [y], log_q: [0] };
   if (q || !cls) throw new Error("a label y is wanted, or a classifier cls to draw it from");
   const labels = Array.from({ length: y_dim }, (_, i) => i);
   const repeated = new Float32Array(y_dim * x.length);
@@ -31,22 +31,26 @@ export function proposal({ enc, dec, cls }, x, { q = null, y = null, known = nul
   return { ...encode(enc, repeated, y_dim, labels), labels, log_q: logSoftmax(forward(cls, x)) };
 }
 
+/** @type {(name: string, a: Numbers, size: number) => Float32Array} */
 function checkSize(name, a, size) {
   if (a?.length !== size) throw new Error(`wanted ${size} numbers in ${name}; given ${a?.length ?? "none"}`);
   return asFloats(a);
 }
 
+/** @type {(name: string, n: number) => number} */
 export function checkCount(name, n) {
   if (!(Number.isInteger(n) && n >= 1)) throw new Error(`${name} must be a whole number of at least 1; given ${n}`);
   return n;
 }
 
+/** @type {(a: Numbers) => Float64Array} */
 export function logSoftmax(a) {
   const log_sum = logMeanExp(a) + Math.log(a.length);
   return Float64Array.from(a, (logit) => logit - log_sum);
 }
 
 // An index, drawn with probability e^log_p.
+/** @type {(log_p: Numbers, normals: Normals) => number} */
 function drawIndex(log_p, normals) {
   if (log_p.length === 1) return 0;
   let u = normals.uniform(),
@@ -60,6 +64,7 @@ function drawIndex(log_p, normals) {
 
 // `count` log importance weights of x. A sample's draws follow one another, first y, then z, so
 // that the weights do not depend on how their number is cut into chunks.
+/** @type {(models: Models, x: Float32Array, from: Proposal, count: number, normals: Normals) => Draws} */
 export function drawWeights({ dec, prior }, x, { m, v, labels, log_q }, count, normals) {
   const dim = dec.inputs,
     z = new Float32Array(count * dim),
@@ -97,6 +102,7 @@ export function drawWeights({ dec, prior }, x, { m, v, labels, log_q }, count, n
 // log w = log p(x, z) - log q(z|x) of `count` draws z ~ q(z|x), as VAE.log_weight in vae_core.
 // models: {enc, dec, cls, prior}; prior: a mixture, or nothing for N(0, I). options: {q: {m, v}}
 // in the place of the encoder's; {y}: a label, when log w is that of log p(x, y); {known}: proposal(models, x).
+/** @type {(models: Models, x: Float32Array, count: number, normals: Normals, options?: DrawOptions) => Draws} */
 export function logWeights(models, x, count, normals, options) {
   checkCount("count", count);
   return drawWeights(models, x, proposal(models, x, options), count, normals);

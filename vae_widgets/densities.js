@@ -3,10 +3,13 @@
 import { checkFinite, copyBytes } from "./weights.js";
 
 export const LOG_2PI = Math.log(2 * Math.PI);
+/** @type {(a: number) => number} */
 const sigmoidOf = (a) => 1 / (1 + Math.exp(-a));
+/** @type {(a: number) => number} */
 export const softplusOf = (a) => Math.max(a, 0) + Math.log1p(Math.exp(-Math.abs(a)));
 
 // Of a number or of each number in an array.
+/** @type {(f: (a: number) => number) => (a: any) => any} */
 const elementwise = (f) => (a) => {
   if (typeof a === "number") return f(a);
   const out = new Float32Array(a.length);
@@ -18,6 +21,7 @@ export const sigmoid = elementwise(sigmoidOf);
 
 // What makes grey levels of a decoder's numbers: of the logits of pixels that are 0 or 1, of means, or of the logits of a
 // continuous Bernoulli, whose mean is 1 / (1 - e^-a) - 1 / a.
+/** @type {Record<string, (a: number) => number>} */
 export const GREYS = {
   sigmoid: sigmoidOf,
   identity: (mean) => Math.min(1, Math.max(0, mean)),
@@ -25,8 +29,10 @@ export const GREYS = {
 };
 
 // Ink from 0 to 1 of a decoder's numbers; `grey` is the network's, or is given by itself.
+/** @type {(net: { grey: string }, numbers: Numbers) => Float32Array} */
 export const ink = ({ grey }, numbers) => elementwise(GREYS[grey])(numbers);
 
+/** @type {(a: Numbers) => number} */
 export function logMeanExp(a) {
   if (!a.length) throw new Error("nothing to average");
   let max = -Infinity,
@@ -41,6 +47,7 @@ export function logMeanExp(a) {
 }
 
 // An argument of one row serves all rows: the step from one row to the next is then 0.
+/** @type {(name: string, a: Numbers, dim: number, rows: number) => number} */
 function rowStep(name, a, dim, rows) {
   if (a.length === rows * dim) return dim;
   if (a.length === dim) return 0;
@@ -48,6 +55,12 @@ function rowStep(name, a, dim, rows) {
 }
 
 // log N(z; m, diag(v)) of each row.
+/**
+ * @param {Numbers} z
+ * @param {Numbers} m
+ * @param {Numbers} v
+ * @param {number} dim
+ */
 export function logNormal(z, m, v, dim, rows = 1) {
   const zStep = rowStep("z", z, dim, rows),
     mStep = rowStep("m", m, dim, rows),
@@ -67,6 +80,7 @@ export function logNormal(z, m, v, dim, rows = 1) {
 
 // N(m, covariance) with all of its covariance, (dim, dim): `whiten`, the lower triangle of the inverse of its Cholesky
 // factor, row after row, makes of z - m standard normal numbers.
+/** @type {(m: Numbers, covariance: Numbers) => Gaussian} */
 export function gaussian(m, covariance) {
   const dim = m.length,
     factor = new Float64Array(dim * dim),
@@ -93,6 +107,7 @@ export function gaussian(m, covariance) {
 }
 
 // log N(z; m, covariance) of the row of z that begins at `at`; z - m is in the Gaussian's `away` then.
+/** @type {(z: Numbers, at: number, gaussian: Gaussian) => number} */
 export function logGaussian(z, at, { m, whiten, constant, away }) {
   let sum = 0;
   for (let r = 0, i = 0; r < m.length; r++) {
@@ -106,6 +121,7 @@ export function logGaussian(z, at, { m, whiten, constant, away }) {
 
 // log p(x) of `dim` pixels: the sum of x a - max(a, 0) - log(1 + e^-|a|). The logarithms of the
 // factors 1 + e^-|a|, none above 2, are one logarithm of their product for up to 1,000 of them.
+/** @type {(x: Numbers, xAt: number, logits: Numbers, at: number, dim: number) => number} */
 export function logBernoulliRow(x, xAt, a, at, dim) {
   let sum = 0;
   for (let start = 0; start < dim; start += 1000) {
@@ -122,6 +138,11 @@ export function logBernoulliRow(x, xAt, a, at, dim) {
   return sum;
 }
 
+/**
+ * @param {Numbers} x
+ * @param {Numbers} logits
+ * @param {number} dim
+ */
 export function logBernoulli(x, logits, dim, rows = 1) {
   const xStep = rowStep("x", x, dim, rows),
     step = rowStep("logits", logits, dim, rows);
@@ -131,6 +152,7 @@ export function logBernoulli(x, logits, dim, rows = 1) {
 }
 
 // KL(N(qm, qv) || N(pm, pv)) of one row; against N(0, I) without pm and pv.
+/** @type {(qm: Numbers, qv: Numbers, pm?: Numbers | null, pv?: Numbers | null) => number} */
 export function klNormal(qm, qv, pm = null, pv = null) {
   let sum = 0;
   for (let i = 0; i < qm.length; i++) {
@@ -144,6 +166,7 @@ export function klNormal(qm, qv, pm = null, pv = null) {
 // The prior of a GMVAE: k Gaussians of equal weight. weights: float32 means, then variances, (k, z_dim) each.
 const mixtures = new WeakMap();
 
+/** @type {(spec: MixtureSpec) => Mixture} */
 export function mixture({ k, z_dim, weights }) {
   const known = mixtures.get(weights);
   if (known?.k === k && known.z_dim === z_dim) return known;
@@ -164,6 +187,10 @@ export function mixture({ k, z_dim, weights }) {
   return built;
 }
 
+/**
+ * @param {Numbers} z
+ * @param {Mixture} mixture
+ */
 export function logMixture(z, { k, z_dim, m, precision, constant }, rows = 1) {
   const out = new Float64Array(rows),
     terms = new Float64Array(k);
@@ -182,11 +209,13 @@ export function logMixture(z, { k, z_dim, m, precision, constant }, rows = 1) {
 }
 
 // Noise from N(0, I) as a draw from a mixture: moved into the component that u, between 0 and 1, picks.
+/** @type {(mixture: Mixture, noise: Numbers, u: number) => Float32Array} */
 export function mixtureSample({ k, z_dim, m, v }, noise, u) {
   const at = z_dim * Math.floor(u * k);
   return Float32Array.from({ length: z_dim }, (_, i) => m[at + i] + Math.sqrt(v[at + i]) * noise[i]);
 }
 
+/** @type {(z: Numbers, dim: number, rows: number) => Float64Array} */
 function logStandardNormal(z, dim, rows) {
   const out = new Float64Array(rows);
   for (let r = 0; r < rows; r++) {
@@ -197,4 +226,5 @@ function logStandardNormal(z, dim, rows) {
   return out;
 }
 
+/** @type {(prior: Mixture | null, z: Numbers, dim: number, rows: number) => Float64Array} */
 export const logPrior = (prior, z, dim, rows) => (prior ? logMixture(z, prior, rows) : logStandardNormal(z, dim, rows));

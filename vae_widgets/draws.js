@@ -1,5 +1,6 @@
 // Draws: xoshiro128**, seeded by splitmix32, and the polar method, which needs log and sqrt alone.
 
+/** @type {(seed: number) => Normals} */
 export function normals(seed) {
   let s = seed | 0,
     spare = NaN;

@@ -153,6 +153,7 @@ async function renderIntegral({ model, el }) {
 
   // --- the integrand, point by point: every decode serves all digits ---
 
+  /** @type {[Numbers, Numbers]} */
   const standard = [new Float32Array(2), new Float32Array(2).fill(1)];
   let decoded = 0,
     busy = 0; // since the page was opened, in points and ms

@@ -78,6 +78,7 @@ const REST = 5000; // ms without a job until a Worker is let go, with the networ
 
 // A Worker in which the piece of this name serves; or an error. fail() is called if none comes of it after all.
 // source: the text of the module that the piece is in, or the address of a script that serves it.
+/** @type {(source: string, name: string, fail: () => void) => Worker} */
 export function openWorker(source, name, fail) {
   // Plain scripts, without what draws: a page opened from disk gets no Worker that is a module.
   const text = [...source.split("\f\n").slice(0, name === "engine" ? 1 : 2), `\n${name}_js.serve(self);`];
@@ -163,7 +164,16 @@ function runHere(job) {
 // them, in chunks: onChunk({logW, kl, rec, z, y, done}) for each, then onDone(), or onDone(error).
 // source: as for openWorker. options: those of logWeights, and
 // {chunk}: samples in a chunk, {replaces}: an earlier job, to be cancelled.
-/** @param {{ chunk?: number, replaces?: { cancel(): void }, q?: any, y?: number, known?: any }} [options] */
+/**
+ * @param {string} source
+ * @param {Models} models
+ * @param {ArrayLike<number>} x
+ * @param {number} count
+ * @param {number} seed
+ * @param {(chunk: Draws & { done: number }) => void} onChunk
+ * @param {(error?: Error) => void} [onDone]
+ * @param {DrawOptions & { chunk?: number, replaces?: { cancel(): void } }} [options]
+ */
 export function boundJob(source, models, x, count, seed, onChunk, onDone, options = {}) {
   const { replaces, ...rest } = options;
   replaces?.cancel();
@@ -171,7 +181,7 @@ export function boundJob(source, models, x, count, seed, onChunk, onDone, option
   checkCount("chunk", rest.chunk ?? CHUNK);
   const crew = workerOf(source),
     id = ++lastId;
-  models = Object.fromEntries(Object.entries(models).filter(([, part]) => part));
+  const parts = Object.entries(models).filter(([, part]) => part);
   const order = structuredClone({ x: asFloats(x), count, seed, options: rest }); // x may change meanwhile
   const take = ({ result, error }) => {
     if (job.cancelled) return;
@@ -185,12 +195,12 @@ export function boundJob(source, models, x, count, seed, onChunk, onDone, option
       onDone?.(error && new Error(error));
     }
   };
-  const job = { ...order, models, done: 0, cancelled: false, take };
+  const job = { ...order, models: Object.fromEntries(parts), done: 0, cancelled: false, take };
   if (crew.failed) {
     runHere(job);
   } else {
     crew.jobs.set(id, job);
-    const ids = Object.fromEntries(Object.entries(models).map(([name, part]) => [name, send(crew, part)]));
+    const ids = Object.fromEntries(parts.map(([name, part]) => [name, send(crew, part)]));
     crew.worker.postMessage({ type: "job", id, job: { ...order, models: ids } });
   }
   const cancel = () => {

@@ -7,6 +7,7 @@ import { PRECISIONS, unpack } from "./weights.js";
 // Outputs are filled up to whole LANES with zeros, and a layer's weights lie in panels of that many.
 const BLOCK = 64; // samples that go through all layers at a time, and so stay in the cache
 
+/** @type {Record<string, (values: Float32Array, count: number) => void>} */
 const ACTIVATIONS = {
   elu(a, n) {
     for (let i = 0; i < n; i++) if (a[i] < 0) a[i] = Math.exp(a[i]) - 1;
@@ -21,6 +22,7 @@ const ACTIVATIONS = {
 
 const networks = new WeakMap(); // weights -> network, so that several views decode them once
 
+/** @type {(spec: Spec) => Network} */
 export function network(spec) {
   const { sizes, activation, y_dim = 0, precision = "float32", grey = "sigmoid", weights } = spec;
   if (!Array.isArray(sizes) || sizes.length < 2 || !sizes.every((n) => Number.isInteger(n) && n > 0)) {
@@ -40,6 +42,7 @@ export function network(spec) {
   return net;
 }
 
+/** @type {(spec: Spec) => Omit<Network, "key" | "spec">} */
 function build(spec) {
   const { sizes, activation, y_dim, grey } = spec;
   const matrices = unpack(spec),
@@ -74,6 +77,7 @@ function build(spec) {
 }
 
 // (out, in) -> panels of LANES outputs, in each the weights of one input side by side.
+/** @type {(place: Part, w: Float32Array, inputs: number, outputs: number) => Part} */
 function panels(place, w, inputs, outputs) {
   const { array } = place;
   for (let o = 0; o < outputs; o++) {
@@ -83,6 +87,7 @@ function panels(place, w, inputs, outputs) {
   return place;
 }
 
+/** @type {(w: Float32Array, rows: number, columns: number) => Float32Array} */
 function transpose(w, rows, columns) {
   const t = new Float32Array(rows * columns);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) t[c * rows + r] = w[r * columns + c];
@@ -90,6 +95,7 @@ function transpose(w, rows, columns) {
 }
 
 // What the sums of a layer start from: its bias; for each label, bias + U[:, label].
+/** @type {(bias: Float32Array, labels: Float32Array | null, outputs: number, stride: number) => Float32Array[]} */
 function startRows(bias, labels, outputs, stride) {
   const count = labels ? labels.length / outputs : 1,
     rows = [];
@@ -103,6 +109,7 @@ function startRows(bias, labels, outputs, stride) {
 
 // Runs up to BLOCK rows; the last layer's result holds their outputs, its stride apart. Where rows
 // end inside a tile, its last rows are of no meaning, and nobody reads them.
+/** @type {(net: Network, x: Float32Array, first: number, rows: number, y: ArrayLike<number> | null) => void} */
 function runBlock(net, x, first, rows, y) {
   const { sizes, strides, product, layers } = net,
     n = sizes[0];
@@ -120,6 +127,13 @@ function runBlock(net, x, first, rows, y) {
 }
 
 // Calls use(outputs, stride, first, rows) for one block after the other; `outputs` is lent.
+/**
+ * @param {Network} net
+ * @param {Numbers} x
+ * @param {number} rows
+ * @param {ArrayLike<number> | null} y
+ * @param {(outputs: Float32Array, stride: number, first: number, rows: number) => void} use
+ */
 export function eachBlock(net, x, rows, y, use) {
   x = asFloats(x);
   if (x.length !== rows * net.inputs) throw new Error(`wanted ${rows} x ${net.inputs} inputs; given ${x.length}`);
@@ -133,8 +147,10 @@ export function eachBlock(net, x, rows, y, use) {
   }
 }
 
+/** @type {(x: ArrayLike<number>) => Float32Array} */
 export const asFloats = (x) => (x instanceof Float32Array ? x : Float32Array.from(x));
 
+/** @type {(y: ArrayLike<number> | null, rows: number, y_dim: number) => void} */
 function checkLabels(y, rows, y_dim) {
   if (y?.length !== rows) throw new Error(`wanted a label for each of ${rows} rows; given ${y?.length ?? "none"}`);
   for (let r = 0; r < rows; r++) {
@@ -145,6 +161,11 @@ function checkLabels(y, rows, y_dim) {
 }
 
 // x: (rows, in), y: class ids where the network wants them -> (rows, out).
+/**
+ * @param {Network} net
+ * @param {Numbers} x
+ * @param {ArrayLike<number> | null} [y]
+ */
 export function forward(net, x, rows = 1, y = null) {
   const out = new Float32Array(rows * net.outputs);
   eachBlock(net, x, rows, y, (h, stride, first, n) => {
@@ -154,6 +175,11 @@ export function forward(net, x, rows = 1, y = null) {
 }
 
 // An encoder's q(z|x): mean and variance, each (rows, z_dim).
+/**
+ * @param {Network} net
+ * @param {Numbers} x
+ * @param {ArrayLike<number> | null} [y]
+ */
 export function encode(net, x, rows = 1, y = null) {
   const h = forward(net, x, rows, y),
     n = net.outputs / 2;

@@ -32,6 +32,12 @@ export function serve(scope) {
 // activation; seed; weights }. onReport({ steps, rec, kl, loss, spent, codes, nats, pair, sheet, held, finite }): after each
 // that was drawn the next one. nats: the KL of each latent; pair: the two with the most, which codes (n, 2) and sheet
 // are of; spent: ms in steps; held: what has been measured lately. onError(error): nothing more comes.
+/**
+ * @param {string} source
+ * @param {Setup & { images: Uint8Array, test: Uint8Array }} setup
+ * @param {(report: any) => void} onReport
+ * @param {(error: Error) => void} onError
+ */
 export function start(source, { images, test, ...setup }, onReport, onError) {
   const asked = new Map();
   let lastId = 0,

@@ -16,14 +16,17 @@ const LOG_2PI = Math.log(2 * Math.PI);
 
 // How a VAE's weights lie in a list, as a float32 spec of engine.network has them: of enc, then of dec, for each layer
 // (inputs, outputs): a matrix (out, in), then its bias.
+/** @type {(shape: { hidden: number[], z_dim: number }) => { enc: number[][], dec: number[][] }} */
 function layersOf({ hidden, z_dim }) {
   const pairs = (sizes) => sizes.slice(1).map((outputs, i) => [sizes[i], outputs]);
   return { enc: pairs([PIXELS, ...hidden, 2 * z_dim]), dec: pairs([z_dim, ...[...hidden].reverse(), PIXELS]) };
 }
 
+/** @type {(layers: number[][]) => number} */
 const countOf = (layers) => layers.reduce((sum, [inputs, outputs]) => sum + (inputs + 1) * outputs, 0);
 
 // Specs for engine.network of the weights that `weights` below returns: { enc, dec }.
+/** @type {(weights: Float32Array, shape: Shape) => { enc: Spec, dec: Spec }} */
 export function networks(weights, shape) {
   const { enc, dec } = layersOf(shape),
     first = countOf(enc);
@@ -39,6 +42,7 @@ export function networks(weights, shape) {
 
 // A VAE that learns from images, grey levels 0 to 255 as bytes (n, 784). seed: of its first weights, of the batches, of
 // their binarisation and of z's noise. weights: where to go on from, or nothing.
+/** @param {Setup & { images: Uint8Array }} setup */
 export function create({ images, hidden = [128], z_dim = 2, activation = "elu", seed = 0, weights = null }) {
   const shape = { hidden, z_dim, activation },
     source = normals(seed),
@@ -250,6 +254,11 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 
   // The loss on the `count` images that are there and, if `learn`, its gradients: means over images, in nats.
   // noise: (m count, z_dim), or drawn.
+  /**
+   * @param {number} count
+   * @param {Step & { noise?: Numbers | null, learn?: boolean }} how
+   * @returns {Loss}
+   */
   function pass(count, { beta = 1, m = 1, dreg = false, noise = null, learn = true }) {
     const rows = count * m,
       top = layers.enc.at(-1),
@@ -364,6 +373,10 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // One step on the next batch of a shuffled epoch. batch: a multiple of 4.
+  /**
+   * @param {Step} [how]
+   * @returns {Loss}
+   */
   function step({ beta = 1, learning_rate = 2e-3, m = 1, dreg = false, batch = 64 } = {}) {
     if (next + batch > count) shuffle();
     makeRoom(batch, m);

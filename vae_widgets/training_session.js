@@ -21,6 +21,11 @@ const SHEET = Float32Array.from({ length: 2 * SIDE * SIDE }, (_, i) => {
 });
 
 // post(message, buffers) sends; later(f) calls f when others have had their turn; slice: ms of work in a turn.
+/**
+ * @param {(message: any, buffers?: ArrayBuffer[]) => void} post
+ * @param {(f: () => void) => void} later
+ * @param {number} slice
+ */
 export function session(post, later, slice) {
   let model = null,
     images,
@@ -200,6 +205,7 @@ export function session(post, later, slice) {
 
 // log p(x) of digits by quadrature, in turns between which the page does other things. For weights as `weights` below
 // returns them, of a VAE with two latents.
+/** @type {(weights: Float32Array, shape: Shape, digits: Float32Array[]) => Promise<number[]>} */
 export async function logMarginal(weights, shape, digits) {
   const model = create({ images: new Uint8Array(), ...shape, weights }),
     found = [];

@@ -41,6 +41,7 @@ const networks = new WeakMap(); // model -> its network, decoded once however ma
 function decoded(source) {
   if (source.layers) return source; // a network already, of a model that the reader trained
   if (!networks.has(source)) {
+    /** @type {any} */
     const state = Object.fromEntries(
       ["sizes", "activation", "y_dim", "precision", "grey", "weights"].map((name) => [name, source.get(name)]),
     );
@@ -57,6 +58,7 @@ export const mixture = async (model, trait, index) =>
   );
 
 // engine.proposal of each test digit of a ModelWidget, as its trait `codes` has it.
+/** @type {(model: Model, net: { inputs: number, y_dim: number }) => Proposal[]} */
 export function proposals(model, { inputs, y_dim }) {
   const all = floats(model.get("codes")),
     rows = y_dim || 1,

@@ -4,6 +4,7 @@ export const PRECISIONS = ["float16", "float32", "int8"];
 
 // All low bytes, then all high ones. A half float's bits, moved to where a float has its own, are its value times 2^-112;
 // but for those of infinity and of what is no number.
+/** @type {(low: Uint8Array, high: Uint8Array) => Float32Array} */
 function fromHalves(low, high) {
   const bits = new Uint32Array(low.length),
     values = new Float32Array(bits.buffer);
@@ -15,12 +16,14 @@ function fromHalves(low, high) {
 }
 
 // A copy, since a buffer from a message may start at any byte and typed arrays may not.
+/** @type {(data: ArrayBuffer | ArrayBufferView) => ArrayBuffer} */
 export function copyBytes(data) {
   if (data instanceof ArrayBuffer) return data.slice(0);
-  if (ArrayBuffer.isView(data)) return data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice().buffer;
   throw new Error("weights must be an ArrayBuffer or a view of one");
 }
 
+/** @type {(spec: Spec) => [number, number][]} */
 function shapes({ sizes, y_dim }) {
   const list = [];
   for (let i = 1; i < sizes.length; i++) {
@@ -31,12 +34,14 @@ function shapes({ sizes, y_dim }) {
   return list;
 }
 
+/** @type {(shape: [number, number], precision: string) => number} */
 function countBytes([rows, columns], precision) {
   if (precision === "float16") return 2 * rows * (columns || 1);
   if (precision === "float32" || !columns) return 4 * rows * (columns || 1);
   return 4 * rows + 4 * Math.ceil((rows * columns) / 4); // int8: a scale for each row, then the rows
 }
 
+/** @type {(buffer: ArrayBuffer, at: number, shape: [number, number], precision: string) => Float32Array} */
 function unpackMatrix(buffer, at, [rows, columns], precision) {
   const n = rows * (columns || 1);
   if (precision === "float32" || (precision === "int8" && !columns)) return new Float32Array(buffer, at, n);
@@ -48,12 +53,14 @@ function unpackMatrix(buffer, at, [rows, columns], precision) {
   return out;
 }
 
+/** @type {(values: Numbers, what: string) => void} */
 export function checkFinite(values, what) {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += 0 * values[i];
   if (sum !== 0) throw new Error(`${what} are not all finite, so that nothing can be computed with them`);
 }
 
+/** @type {(spec: Spec) => Float32Array[]} */
 export function unpack(spec) {
   const { sizes, precision, weights } = spec;
   const buffer = copyBytes(weights),
