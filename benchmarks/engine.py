@@ -15,14 +15,15 @@ from playwright.sync_api import sync_playwright
 
 import vae_core as vc
 from vae_widgets.base import Mixture, Network
+from vae_widgets.modules import joined
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests"))
 from chrome import HELP, find_chrome  # noqa: E402
 
 SETUP = """async ([source, models, image]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-  const { engine } = await import(url), x = Float32Array.from(image);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const engine = await import(url), x = Float32Array.from(image);
   for (const parts of Object.values(models)) {
     for (const [name, spec] of Object.entries(parts)) {
       spec.weights = Uint8Array.from(atob(spec.weights), (c) => c.charCodeAt(0)).buffer;
@@ -72,11 +73,11 @@ def p95(times):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=40, help="how often each is timed (default: 40)")
-    parser.add_argument("--engine", type=Path, nargs="*", help="files to compare in place of engine.js")
+    parser.add_argument("--engine", type=Path, nargs="*", help="joined engines to compare in place of it")
     args = parser.parse_args()
     models = {name: parts(vc.load_trained(name)) for name in ("vae", "gmvae", "ssvae")}
     image = vc.binarize(vc.load_mnist().test_images[0], torch.Generator().manual_seed(0)).tolist()
-    text = (ROOT / "vae_widgets" / "engine.js").read_text(encoding="utf-8")
+    text = joined("engine.js")
     sources = {"WebAssembly": text, "plain JavaScript": "delete globalThis.WebAssembly;\n" + text}
     if args.engine:
         sources = {file.name: file.read_text(encoding="utf-8") for file in args.engine}

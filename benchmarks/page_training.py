@@ -22,6 +22,7 @@ from clock import seconds_of
 from playwright.sync_api import sync_playwright
 
 import vae_core as vc
+from vae_widgets.modules import joined
 from vae_widgets.train_vae import shown_digits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +33,8 @@ SHAPES = {"784-128-2": dict(hidden=[128], z_dim=2), "784-300-300-10": dict(hidde
 BATCH, RATE = 64, 2e-3
 
 SETUP = """async ([source, grey]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { trainer };"], { type: "text/javascript" }));
-  const { trainer } = await import(url), images = Uint8Array.from(atob(grey), (c) => c.charCodeAt(0)), made = {};
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const trainer = await import(url), images = Uint8Array.from(atob(grey), (c) => c.charCodeAt(0)), made = {};
   globalThis.train = (shape, steps, how = {}, key = JSON.stringify(shape)) => { // ms a step
     const t = (made[key] ??= trainer.create({ images, ...shape })), start = performance.now();
     for (let i = 0; i < steps; i++) t.step(how);
@@ -148,17 +149,16 @@ def main():
     torch.set_num_threads(1)
     data = vc.load_mnist()
     grey = (torch.round(data.train_images[:10_000] / 17) * 17).to(torch.uint8)  # sixteen levels, as pages have them
-    texts = [(ROOT / "vae_widgets" / name).read_text(encoding="utf-8") for name in ("engine.js", "trainer.js")]
     path = find_chrome()
     assert path, HELP
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)
         pages = {}
-        for name, before in {"page": "", "page, plain loops": "delete globalThis.WebAssembly;"}.items():
+        for name, before in {"page": "", "page, plain loops": "delete globalThis.WebAssembly;\n"}.items():
             pages[name] = browser.new_page()
             pages[name].goto("about:blank")
             images = base64.b64encode(grey.numpy().tobytes()).decode()
-            pages[name].evaluate(SETUP, ["\n".join([before, *texts]), images])
+            pages[name].evaluate(SETUP, [before + joined("trainer.js"), images])
         compare_steps(pages, grey, args.rounds)
         compare_bounds(pages["page"], grey, data.test_images[:2000])
         compare_samples(pages["page"])

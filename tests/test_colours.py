@@ -76,7 +76,7 @@ def test_the_palette_is_one():
     light, dark = palettes().values()
     assert list(light) == list(dark) == [*QUANTITIES, *COMPARED, "muted", "line"]
     assert {name: getattr(plots, name.upper()) for name in QUANTITIES + COMPARED}.items() <= light.items()
-    source = (ROOT / "vae_widgets/ui.js").read_text(encoding="utf-8")
+    source = (ROOT / "vae_widgets/colours.js").read_text(encoding="utf-8")
     ink, colours = re.search(r'INK = ("#\w+");.*?const COLOURS = \{(.*?)\};', source, re.DOTALL).groups()
     assert dict(re.findall(r'(\w+): "(#\w+)"', colours.replace("INK", ink))) == light
 

@@ -3,7 +3,6 @@
 import base64
 import functools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +10,17 @@ import torch
 from playwright.sync_api import Error
 
 import vae_core as vc
-import vae_widgets
 from vae_widgets.base import Mixture, Network
+from vae_widgets.modules import joined
 
-SOURCE = (Path(vae_widgets.__file__).parent / "engine.js").read_text(encoding="utf-8")
+SOURCE = joined("engine.js")
 LOGITS, NATS = 1e-4, 0.01  # what the book promises
 MOST = 12  # models in a page at a time; Chromium gives all its memories of WebAssembly together some hundred places
 
 # In the page: `engine`, the text it came from, and `models`, which fills as tests ask for them.
 SETUP = """async (source) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-  Object.assign(globalThis, await import(url), { source, models: {} });
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  Object.assign(globalThis, { engine: await import(url), source, models: {} });
   globalThis.bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   globalThis.text = async (floats) => {
     const reader = new FileReader();

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,17 +10,16 @@ from playwright.sync_api import Error
 from widget_pages import PATIENCE
 
 import vae_core as vc
-import vae_widgets
+from vae_widgets.modules import joined
 from vae_widgets.train_vae import TrainVAE, packed_digits, shown_digits
 
-FOLDER = Path(vae_widgets.__file__).parent
-SOURCE = "\f\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("engine.js", "trainer.js"))
+SOURCE = joined("trainer.js")
 
-# In the page: `engine`, `trainer`, `source`; `images` and `test`, training digits in grey and binary test digits.
+# In the page: `trainer`, `source`; `images` and `test`, training digits in grey and binary test digits.
 SETUP = """async ([source, grey, binary]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine, trainer };"], { type: "text/javascript" }));
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  Object.assign(globalThis, await import(url), { source, images: bytes(grey), test: bytes(binary) });
+  Object.assign(globalThis, { trainer: await import(url), source, images: bytes(grey), test: bytes(binary) });
   globalThis.lists = trainer.listsOf(test);
   globalThis.gradients = (t) => {
     const { f } = t, { enc, dec } = t.layers, all = [];

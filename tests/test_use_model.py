@@ -11,10 +11,11 @@ from widget_pages import control, look, number, press, settled_look, wait_for_lo
 import vae_core as vc
 import vae_widgets as w
 from vae_widgets.base import Network, to_choose
+from vae_widgets.modules import joined
 from vae_widgets.train_vae import shown_digits
 
-UI = """const url = URL.createObjectURL(new Blob([source, "\\nexport { ui };"], { type: "text/javascript" }));
-  const { ui } = await import(url);
+UI = """const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const ui = await import(url);
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;"""
 USE = f"""async ([source, trained]) => {{ {UI}
   const digits = trained && trained.digits.map((x) => Float32Array.from(x));
@@ -41,7 +42,7 @@ def spec(mlp):
     )
 
 
-def use(page, widget, model):
+def use(page, model):
     x, labels = examples.digits(50)
     given = model and dict(
         enc=spec(model.enc),
@@ -50,7 +51,7 @@ def use(page, widget, model):
         labels=labels.tolist(),
         words="the VAE you trained, 1,234 steps",
     )
-    page.evaluate(USE, [widget._esm, given])
+    page.evaluate(USE, [joined("ui.js"), given])
 
 
 @torch.no_grad()
@@ -61,7 +62,7 @@ def test_widgets_show_a_model_trained_in_the_page(show_widgets, trained):
     page, trouble = show_widgets(widgets)
     places = [page.locator(".widget").nth(i) for i in range(5)]
     before = [settled_look(place) for place in places]
-    use(page, widgets[0], trained)
+    use(page, trained)
     for place in places[:4]:
         place.locator(".vw-adopted").wait_for()
     assert page.locator(".vw-adopted").count() == 4  # a GMVAE keeps its own
@@ -101,7 +102,7 @@ def test_a_file_from_the_browser_is_a_model(show_widgets, trained, tmp_path):
     weights = b"".join(p.numpy().tobytes() for part in (trained.enc, trained.dec) for p in part.state_dict().values())
     about = {"arguments": trained.arguments, "recipe": {"beta": 1.0, "learning_rate": 1e-3, "note": 'é → \u007f "z"'}}
     with page.expect_download() as download:
-        page.evaluate(SAVE, [widget._esm, base64.b64encode(weights).decode(), about])
+        page.evaluate(SAVE, [joined("ui.js"), base64.b64encode(weights).decode(), about])
     file = tmp_path / "mine.safetensors"
     download.value.save_as(file)
     loaded = vc.load_model(file)

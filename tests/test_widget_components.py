@@ -13,6 +13,7 @@ from widget_pages import control, ink, number, picture, press, wait_for_frame
 import vae_core as vc
 from vae_widgets import Components
 from vae_widgets.components import tour
+from vae_widgets.modules import joined
 
 PIXEL = 0.5 / 255 + 1e-4  # a picture's ink comes in steps of 1/255
 NATS, PROBABILITY = 0.01, 1e-3
@@ -21,8 +22,8 @@ MEAN = ".vw-row figure canvas"
 
 # What the front end draws from a component: normals(seed), moved.
 DRAW = """async ([source, mixture, component, seed]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-  const { engine } = await import(url);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const engine = await import(url);
   const weights = Uint8Array.from(atob(mixture.weights), (letter) => letter.charCodeAt(0));
   const [prior, source_of] = [engine.mixture({ ...mixture, weights }), engine.normals(seed)];
   return Array.from({ length: 8 }, () => [...engine.mixtureSample(
@@ -41,7 +42,7 @@ def assert_shows(page, component, digit=0, seed=0):
     widget = Components(model("gmvae"), *digits(10), component=component, digit=digit)
     net, r = widget._model, widget.responsibilities
     assert np.abs(ink(page, MEAN) - widget.image.flatten().numpy()).max() <= PIXEL
-    z = torch.tensor(page.evaluate(DRAW, [widget._esm, spec(widget.mixture), component, seed]))
+    z = torch.tensor(page.evaluate(DRAW, [joined("engine.js"), spec(widget.mixture), component, seed]))
     for n, wanted in enumerate(net.dec(z).sigmoid()):
         assert np.abs(ink(page, f".vw-draws canvas:nth-child({n + 1})") - wanted.numpy()).max() <= PIXEL
     sd = page.locator("[data-sd]").evaluate_all("(bars) => bars.map((bar) => +bar.dataset.sd)")

@@ -12,6 +12,7 @@ from widget_pages import control, drag, ink, number, press, wait_until_drawn
 
 import vae_core as vc
 from vae_widgets import DrawDigit
+from vae_widgets.modules import joined
 
 PIXEL = 0.5 / 255 + 1e-4  # a picture's ink comes in steps of 1/255
 NATS = 0.01
@@ -152,16 +153,16 @@ def test_mnist_goes_through_unchanged(show_widgets):
     page, _ = show_widgets([widget()])
     grey = vc.load_mnist().test_images[:100].reshape(-1, 28, 28).float() / 255
     centred = """async ([source, images, side]) => {
-      const url = URL.createObjectURL(new Blob([source, "\\nexport { ui };"], { type: "text/javascript" }));
-      const { ui } = await import(url);
+      const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+      const ui = await import(url);
       return images.map((ink) => [...ui.centreDigit(Float32Array.from(ink), side, side)]);
     }"""
-    same = torch.tensor(page.evaluate(centred, [DrawDigit._esm, grey.reshape(-1, 784).tolist(), 28]))
+    same = torch.tensor(page.evaluate(centred, [joined("ui.js"), grey.reshape(-1, 784).tolist(), 28]))
     assert (same - grey.reshape(-1, 784)).abs().max() < 1e-6
     # Five times as large and somewhere else: the digit alone counts.
     large = torch.zeros(10, 160, 160)
     large[:, 17:157, 3:143] = grey[:10].repeat_interleave(5, 1).repeat_interleave(5, 2)
-    same = torch.tensor(page.evaluate(centred, [DrawDigit._esm, large.reshape(-1, 160 * 160).tolist(), 160]))
+    same = torch.tensor(page.evaluate(centred, [joined("ui.js"), large.reshape(-1, 160 * 160).tolist(), 160]))
     assert (same - grey[:10].reshape(-1, 784)).abs().max() < 1e-5
 
 

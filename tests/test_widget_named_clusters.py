@@ -1,7 +1,5 @@
 """EM from a few labels, in a browser, against the same in PyTorch's double precision."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -11,10 +9,8 @@ from widget_examples import EXAMPLES, digits, model
 from widget_pages import control, drag, number, press, settled_look
 
 import vae_core as vc
-import vae_widgets
 from vae_widgets import NamedClusters
-
-ENGINE = (Path(vae_widgets.__file__).parent / "engine.js").read_text(encoding="utf-8")
+from vae_widgets.modules import joined
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +37,11 @@ def labelled(page, widget, known, seed):
     labels = np.frombuffer(widget.train_labels, np.uint8)
     order = np.array(
         page.evaluate(
-            "([source, seed, n]) => [...new Function(`${source}; return engine`)()"
-            ".normals(seed).fill(new Float32Array(n))]",
-            [ENGINE, seed, len(labels)],
+            """async ([source, seed, n]) => {
+                const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+                return [...(await import(url)).normals(seed).fill(new Float32Array(n))];
+            }""",
+            [joined("engine.js"), seed, len(labels)],
         )
     )
     return torch.tensor(

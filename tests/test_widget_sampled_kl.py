@@ -8,6 +8,7 @@ from widget_pages import control, number, press, wait_for_frame
 
 import vae_core as vc
 from vae_widgets import SampledKl
+from vae_widgets.modules import joined
 
 NATS = 2e-3
 SPREAD = ".vw-row > div:nth-child(1) svg"
@@ -15,8 +16,8 @@ AXES = """() => [...document.querySelectorAll(".vw-row > .vw-grow > svg")].map((
     [...svg.querySelectorAll("text")].map((text) => text.outerHTML))"""
 
 NOISE = """async ([source, seed, count]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-  const { engine } = await import(url);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const engine = await import(url);
   return [...engine.normals(seed).fill(new Float32Array(count))];
 }"""
 
@@ -31,7 +32,9 @@ def assert_shows(page, widget, prior=0, digit=0, samples=1, seed=0):
     """The numbers are those of the very same draws under PyTorch."""
     net = [model("vae"), model("gmvae")][prior]
     m, v = net.enc(digits(10)[0][digit])
-    noise = torch.tensor(page.evaluate(NOISE, [widget._esm, seed, 10_000 * net.z_dim])).reshape(10_000, net.z_dim)
+    noise = torch.tensor(page.evaluate(NOISE, [joined("engine.js"), seed, 10_000 * net.z_dim])).reshape(
+        10_000, net.z_dim
+    )
     z = m + v.sqrt() * noise
     log_density = vc.log_normal_mixture if prior else vc.log_normal  # written out, not as the model rearranges it
     log_p = torch.cat([log_density(part, *net.z_prior) for part in z.split(1000)])

@@ -18,7 +18,7 @@ from widget_pages import control, ink, number, press, wait_for_frame, wait_until
 
 import vae_core as vc
 from vae_widgets import Sweep
-from vae_widgets.base import FOLDER
+from vae_widgets.modules import joined
 
 PIXEL = 0.5 / 255 + 1e-3  # a picture's ink comes in steps of 1/255
 BETAS = {
@@ -52,12 +52,11 @@ def rounded(net):
 def noise(page, seed, z_dim):
     """The engine's draws: (23, z_dim) normals, and after them 16 uniforms."""
     call = """async ([source, seed, n]) => {
-        const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-        const draws = (await import(url)).engine.normals(seed);
+        const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+        const draws = (await import(url)).normals(seed);
         return [[...draws.fill(new Float32Array(n))], Array.from({ length: 16 }, draws.uniform)];
     }"""
-    source = (FOLDER / "engine.js").read_text(encoding="utf-8")
-    eps, u = page.evaluate(call, [source, seed, 23 * z_dim])
+    eps, u = page.evaluate(call, [joined("engine.js"), seed, 23 * z_dim])
     return torch.tensor(eps).reshape(23, z_dim), u
 
 

@@ -25,12 +25,13 @@ from widget_pages import (
     wait_for_look,
     wait_until_drawn,
 )
-from widget_state import MARK, PIECES, as_script, shown
+from widget_state import MARK, as_script, shown
 
 import vae_core as vc
 import vae_widgets as w
 from vae_widgets import LatentPlane, Reparameterise
 from vae_widgets.base import BookWidget, Mixture, Network, pack_digits, pack_labels
+from vae_widgets.modules import PIECES
 
 
 def broken(esm):
@@ -82,8 +83,8 @@ def test_a_source_is_loaded_once(show_widgets, plane, tmp_path):
     state = unpacked(page.locator("script[type$='widget-state']").text_content())
     one, other, jensen = (spec["state"]["_esm"] for spec in state["state"].values() if "_esm" in spec["state"])
     assert one == other and one[:2] == jensen[:2] and one[2] != jensen[2]
-    for piece, file in zip(plane._esm.split("\f\n"), one, strict=True):
-        assert piece.split("export default")[0] in (tmp_path / file).read_text(encoding="utf-8")
+    for piece, file in zip(plane._esm.split(PIECES)[:-1], one, strict=True):
+        assert piece in (tmp_path / file).read_text(encoding="utf-8")
     loaded = page.evaluate("loaded")
     assert [loaded.count(file) for file in {*one, *jensen}] == [1] * 4
     assert trouble == []
@@ -113,7 +114,7 @@ def test_a_page_carries_what_it_shows_and_no_more():
 def test_what_travels_is_read(name):
     """By the widget's own script; what ui.js reads of it for a script is named here."""
     widget = EXAMPLES[name]()
-    script = widget._esm.split(PIECES)[-1].replace("ui.proposals(", "codes ui.proposals(")
+    script = widget._esm.split(PIECES)[-2].replace("ui.proposals(", "codes ui.proposals(")
     own = set(widget.trait_names(sync=True)).difference(BookWidget.class_trait_names())
     sent = [trait for trait in own if not trait.startswith("_") and getattr(widget, trait)]
     assert sent

@@ -8,11 +8,12 @@ import torch
 
 import vae_core as vc
 from vae_widgets.base import Network
+from vae_widgets.modules import joined
 
 # The z, and for an SSVAE the y, that the engine draws.
 DRAW = """async ([source, specs, x, count, seed, label]) => {
-  const url = URL.createObjectURL(new Blob([source, "\\nexport { engine };"], { type: "text/javascript" }));
-  const { engine } = await import(url);
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const engine = await import(url);
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const parts = Object.fromEntries(Object.entries(specs).map(([name, spec]) =>
     [name, (spec.k ? engine.mixture : engine.network)({ ...spec, weights: bytes(spec.weights) })]));
@@ -50,7 +51,7 @@ def terms(page, widget, x, count, seed=0, label=None):
         "prior": widget.mixture,
     }
     specs = {name: spec(part) for name, part in parts.items() if part}
-    drawn = page.evaluate(DRAW, [widget._esm, specs, x.tolist(), count, seed, label])
+    drawn = page.evaluate(DRAW, [joined("engine.js"), specs, x.tolist(), count, seed, label])
     z = torch.tensor(drawn["z"]).reshape(count, -1)
     if drawn["y"] is None:
         logits = net.dec(z)

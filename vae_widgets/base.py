@@ -3,7 +3,6 @@
 import hashlib
 import math
 import weakref
-from pathlib import Path
 
 import anywidget
 import ipywidgets
@@ -14,7 +13,8 @@ import traitlets
 
 import vae_core as vc
 
-FOLDER = Path(__file__).resolve().parent
+from .modules import FOLDER, joined
+
 MAX_DIGITS = 100  # in a widget: a hundred test digits are 10 kB of its page
 
 
@@ -27,7 +27,7 @@ class Network(ipywidgets.Widget):
 
     It has no picture of its own. Widgets refer to it, so that a network that serves several widgets is in the page
     once. weights: for each layer the matrix W (out, in), after the first one the label's matrix (out, y_dim) where
-    there is one, and then the bias, in the given precision; engine.js says how each is laid out.
+    there is one, and then the bias, in the given precision; weights.js says how each is laid out.
     """
 
     sizes = traitlets.List(traitlets.Int()).tag(sync=True)
@@ -243,7 +243,6 @@ class BookWidget(anywidget.AnyWidget):
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
     up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
     `unshared` are traits that Reset restores as well, and that no link carries.
-    `further` are scripts that its Worker needs besides the engine.
     `later` are its traits that refer to what its front end fetches by itself, when that is needed.
     """
 
@@ -263,11 +262,9 @@ class BookWidget(anywidget.AnyWidget):
 
     _open = weakref.WeakSet()  # noqa: RUF012 - all that have not been closed
 
-    def __init_subclass__(cls, script=None, further=(), **options):
+    def __init_subclass__(cls, script=None, **options):
         if script:
-            # The form feed is where a page that holds several widgets may take a module apart again.
-            parts = (FOLDER / part for part in ("engine.js", *further, "ui.js", script))
-            cls._esm = "\f\n".join(part.read_text(encoding="utf-8") for part in parts)
+            cls._esm = joined(script)
             cls._css = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("colours.css", "widgets.css"))
         super().__init_subclass__(**options)
 

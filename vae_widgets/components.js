@@ -1,5 +1,8 @@
 // The components of a learned prior: all on one sheet, one of them close up, and whose a test digit is.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderComponents({ model, el }) {
   const SAMPLES = 8;
   const SHARE = 0.01; // a component that takes more of the digit is marked on the sheet
@@ -42,7 +45,7 @@ async function renderComponents({ model, el }) {
   const samples = ui.range(SAMPLES).map(() => ui.digit("small", raster));
   const spreads = ui.h("div");
 
-  const shares = ui.range(most).map((rank) => {
+  const shares = ui.range(most).map(() => {
     const [bar, picture, words] = [ui.h("span", { class: "swatch" }), ui.digit("small", raster), ui.h("small")];
     const inside = [ui.h("span", { class: "vw-share" }, bar), picture, words];
     const part = { bar, picture, words, button: ui.button(inside, () => choose(part.component)) };

@@ -1,5 +1,8 @@
 // Draw a digit, and see what the model makes of it.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderDrawDigit({ model, el }) {
   const SAMPLES = 6;
   const parts = { dec: await ui.network(model, "decoder"), prior: await ui.mixture(model, "mixture") };

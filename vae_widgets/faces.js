@@ -1,5 +1,8 @@
 // Four latents draw a face; every combination of their settings is held against a photo.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderFaces({ model, el }) {
   const SIZE = 24,
     SHARP = 96;
@@ -58,7 +61,7 @@ async function renderFaces({ model, el }) {
   function logLikelihood(photo, lineInk, shade) {
     let sum = 0;
     for (let i = 0; i < photo.length; i++) {
-      const d = photo[i] - (lineInk[i] > shade[i] ? lineInk[i] : shade[i]);
+      const d = photo[i] - Math.max(lineInk[i], shade[i]);
       sum += d * d;
     }
     return peak - sum / (2 * variance);
@@ -85,7 +88,7 @@ async function renderFaces({ model, el }) {
     "{n} settings of each of 4 latents make {faces} faces. Comparing them took {time}. It takes {needed} of them to gather " +
       "90% of the probability. Five latents would make {five} faces. Ten would make {ten} and take {wait}. Even ten switches, on or off, make {switches}.",
   );
-  const bars = names.map((name) =>
+  const bars = names.map(() =>
     ui.s("svg", {
       role: "img",
       viewBox: "0 0 200 44",
@@ -258,7 +261,7 @@ async function renderFaces({ model, el }) {
     const width = 200 / (n - 1),
       unit = 42 / Math.max(...marginals.map((p) => Math.max(...p)));
     marginals.forEach((p, latent) => {
-      const truth = model.get("reveal") && 100 * (1 + model.get("truth")[latent] / reach);
+      const truth = model.get("reveal") ? 100 * (1 + model.get("truth")[latent] / reach) : null;
       bars[latent].replaceChildren(
         ...settings.map((_, i) =>
           ui.s("rect", {
@@ -271,7 +274,7 @@ async function renderFaces({ model, el }) {
             "data-value": p[i],
           }),
         ),
-        ...(truth === false
+        ...(truth === null
           ? []
           : [
               ui.s("line", {

@@ -1,5 +1,8 @@
 // A bivariate normal, and the product of its two marginals.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderGaussianPrior({ model, el }) {
   const EXTENT = 4,
     DRAWS = 400;

@@ -1,5 +1,8 @@
 // Two estimates of the same gradient from the same draws: how far each is off, by the number of draws.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderGradientEstimators({ model, el }) {
   const SAMPLES = model.get("samples");
   const COUNT = SAMPLES.at(-1);
@@ -105,7 +108,10 @@ async function renderGradientEstimators({ model, el }) {
 
   function summary(draw) {
     let sum = 0;
-    const means = draw.map((value, i) => (sum += value) / (i + 1));
+    const means = draw.map((value, i) => {
+      sum += value;
+      return sum / (i + 1);
+    });
     const squares = draw.reduce((total, value) => total + (value - means[COUNT - 1]) ** 2, 0);
     return { means, sd: Math.sqrt(squares / (COUNT - 1)) };
   }

@@ -1,5 +1,8 @@
 // The posterior is N(0, 1), q is N(0, v): two thousand draws of two gradients that have one mean, and how far each scatters.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderGradientNoise({ model, el }) {
   const COUNT = 2000; // gradients
   const SHOWN = 150; // of them, as strokes

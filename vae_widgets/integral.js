@@ -1,5 +1,8 @@
 // log p(x) with two latents: its integrand over the plane, a grid's sum, and samples from the prior.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderIntegral({ model, el }) {
   const decoder = await ui.network(model, "decoder");
   const digits = ui.digitsOf(model.get("digits"), model.get("raster")),
@@ -150,6 +153,7 @@ async function renderIntegral({ model, el }) {
 
   // --- the integrand, point by point: every decode serves all digits ---
 
+  /** @type {[Numbers, Numbers]} */
   const standard = [new Float32Array(2), new Float32Array(2).fill(1)];
   let decoded = 0,
     busy = 0; // since the page was opened, in points and ms
@@ -445,6 +449,7 @@ async function renderIntegral({ model, el }) {
     const paths = steps.map((step) => [plot.x(step), plot.y(bend(drawn.estimate[step - 1] - truth))]);
     const line = (points, colour) =>
       ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 2 });
+    /** @type {(place: number[], colour: string, r: number) => Element} */
     const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.COLOURS[colour] });
     curves.replaceChildren(
       ui.s("line", { x1: plot.x(1), x2: plot.x(200_000), y1: plot.y(0), y2: plot.y(0), stroke: ui.COLOURS.truth }),

@@ -1,5 +1,8 @@
 // The bound from m samples: how it rises with m, how it spreads, and which weights carry it.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderIwaeBound({ model, el }) {
   const WEIGHTS = 5000;
   const AT_ONCE = 50; // weights that are there at the first paint; a Worker draws the rest
@@ -96,7 +99,9 @@ async function renderIwaeBound({ model, el }) {
         drawn = Math.max(drawn, done);
         if (!calm || done === WEIGHTS) drawPool();
       },
-      (error) => error && (drawnText.textContent = `No more weights: ${error.message}`),
+      (error) => {
+        if (error) drawnText.textContent = `No more weights: ${error.message}`;
+      },
       { replaces: job, known },
     );
   }

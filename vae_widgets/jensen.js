@@ -1,5 +1,7 @@
 // Jensen's inequality on the logarithm's curve: the centre of the dots lies below it.
 
+import * as ui from "./ui.js";
+
 async function renderJensen({ model, el }) {
   const [low, high] = model.get("_limits").values;
   const [fewest, most] = model.get("_limits").n;

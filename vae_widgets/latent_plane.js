@@ -1,5 +1,8 @@
 // The plane of two latents: what each z draws, where each test digit goes.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderLatentPlane({ model, el }) {
   const extent = model.get("extent");
   const labels = ui.bytes(model.get("labels"));
@@ -64,7 +67,7 @@ async function renderLatentPlane({ model, el }) {
         ["across, z₁", "up, z₂"].map((name, index) =>
           ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent }),
         ),
-        numbers && numbers.table,
+        numbers?.table,
         ui.h(
           "fieldset",
           {},
@@ -104,7 +107,10 @@ async function renderLatentPlane({ model, el }) {
     const total = sorted.reduce((sum, value) => sum + value, 0);
     const levels = [0.5, 0.8, 0.95].map((share) => {
       let sum = 0;
-      return sorted.find((value) => (sum += value) >= share * total);
+      return sorted.find((value) => {
+        sum += value;
+        return sum >= share * total;
+      });
     });
     contours = levels.map((level) => segments(values, n, level).map((pair) => pair.map(([x, y]) => [at(x), at(y)])));
     return contours;

@@ -1,5 +1,8 @@
 // One slider for each latent, what z draws, and a film strip along one latent.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderLatentTraversal({ model, el }) {
   const mixture = await ui.mixture(model, "mixture");
   const { extent, order, nats, has_prior } = Object.fromEntries(

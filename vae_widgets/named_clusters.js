@@ -1,5 +1,8 @@
 // Digits that are named from a few labels: a Gaussian a class over the codes of all digits, fitted by EM step by step.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 // EM for p(y) p(z|y), p(y) uniform and p(z|y) a Gaussian a class. z: codes, row after row; label: of each code its class,
 // or -1 where it is not known. mixtures[k] are the Gaussians after k steps, and logLik[k] the mean over the codes of
 // log p(z), or log p(y, z) where y is known. advance(rows) works on so many codes and returns whether a step is done.
@@ -320,10 +323,10 @@ async function renderNamedClusters({ model, el }) {
     stopSlices = ui.slices(view, () => {
       if (!compute(ROWS)) return false;
       if (behind()) {
-        if (!calm) drawing ??= requestAnimationFrame(show);
+        if (!calm && drawing === null) drawing = requestAnimationFrame(show);
         return false;
       }
-      drawing ??= requestAnimationFrame(show);
+      if (drawing === null) drawing = requestAnimationFrame(show);
       return true;
     });
   }
@@ -388,10 +391,12 @@ async function renderNamedClusters({ model, el }) {
 
   // --- drawing ---
 
+  /** @returns {[number, number]} */
   function project(codes, row) {
     const place = [0, 0];
     for (let r = 0; r < dim; r++) for (const a of [0, 1]) place[a] += axes[a * dim + r] * codes[row * dim + r];
-    return place.map((value) => Math.max(-EXTENT, Math.min(EXTENT, value)));
+    const [x, y] = place.map((value) => Math.max(-EXTENT, Math.min(EXTENT, value)));
+    return [x, y];
   }
   const places = ui.range(truth.length).map((row) => project(zTest, row));
 

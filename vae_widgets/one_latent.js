@@ -1,5 +1,8 @@
 // One latent, whose posterior is exact: a Gaussian q is moved, and log p(x) = ELBO + KL is a bar of constant length.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderOneLatent({ model, el }) {
   const logLik = ui.floats(model.get("log_likelihood"));
   const [first, last] = model.get("span");
@@ -42,10 +45,9 @@ async function renderOneLatent({ model, el }) {
   // --- the picture: densities over z, and below them q's mean and width as handles ---
 
   const shown = ui.range(n).filter((i) => Math.abs(z[i]) <= mMax);
-  const peak = (m, sd) => 1 / (sd * Math.sqrt(2 * Math.PI));
+  const peak = (sd) => 1 / (sd * Math.sqrt(2 * Math.PI));
   const yMax =
-    1.25 *
-    Math.max(...shown.map((i) => Math.exp(logPosterior[i])), ...summits.slice(0, 1).map(([m, sd]) => peak(m, sd)));
+    1.25 * Math.max(...shown.map((i) => Math.exp(logPosterior[i])), ...summits.slice(0, 1).map(([, sd]) => peak(sd)));
   const axes = ui.axes({
     width: 440,
     height: 290,
@@ -61,7 +63,7 @@ async function renderOneLatent({ model, el }) {
     );
   const area = (density) =>
     `M${axes.x(z[shown[0]])} ${baseline}L${line(density).slice(1)}L${axes.x(z[shown.at(-1)])} ${baseline}Z`;
-  const normal = (m, sd) => (i) => peak(m, sd) * Math.exp(-0.5 * ((z[i] - m) / sd) ** 2);
+  const normal = (m, sd) => (i) => peak(sd) * Math.exp(-0.5 * ((z[i] - m) / sd) ** 2);
   const q = s("path", { fill: ui.COLOURS.q, "fill-opacity": 0.15, stroke: ui.COLOURS.q, "stroke-width": 2.5 });
   const width = s("line", { stroke: ui.COLOURS.q, "stroke-width": 4, y1: strip, y2: strip });
   const mean = s("circle", { r: 7, fill: ui.COLOURS.q, stroke: "#fff", "stroke-width": 1.5, cy: strip });

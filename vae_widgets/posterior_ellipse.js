@@ -1,5 +1,8 @@
 // A real digit: its exact posterior over the plane, and an ellipse, q(z|x), laid over it. Both gaps in nats.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderPosteriorEllipse({ model, el }) {
   const REACH = 2.2; // so many standard deviations of q have to be in the picture
   const AMORTISATION = `color-mix(in srgb, ${ui.COLOURS.gap} 45%, transparent)`; // a part of the gap
@@ -16,7 +19,8 @@ async function renderPosteriorEllipse({ model, el }) {
   let start = 0;
   const windows = model.get("windows").map(([middle1, middle2, step, K]) => {
     const N = 4 * K + 1;
-    const joint = logJoints.subarray(start, (start += N * N));
+    const joint = logJoints.subarray(start, start + N * N);
+    start += N * N;
     return {
       joint,
       step,
@@ -225,7 +229,7 @@ async function renderPosteriorEllipse({ model, el }) {
   // --- drawing ---
 
   function draw(context, place, scale) {
-    const { centre, half, step } = here();
+    const { centre, half } = here();
     const chosen = model.get("digit");
     const at = (z1, z2) => place((z1 - centre[0]) / half, (z2 - centre[1]) / half);
     const side = 2 * scale;
@@ -267,9 +271,17 @@ async function renderPosteriorEllipse({ model, el }) {
     context.textAlign = "left";
     context.fillText("z₂", 8, 17);
 
+    /** @type {(code: number[][], radius: number) => void} */
     const ellipse = ([m, sd], radius) => {
       context.beginPath();
-      context.ellipse(...at(...m), (radius * sd[0] * scale) / half, (radius * sd[1] * scale) / half, 0, 0, 2 * Math.PI);
+      context.ellipse(
+        ...at(m[0], m[1]),
+        (radius * sd[0] * scale) / half,
+        (radius * sd[1] * scale) / half,
+        0,
+        0,
+        2 * Math.PI,
+      );
       context.stroke();
     };
     const outline = (trait, dashes) => {

@@ -1,6 +1,8 @@
 // A question to which the reader commits an answer before the true one is uncovered; as an exercise, until it is right;
 // and several, one after the other, as a quiz.
 
+import * as ui from "./ui.js";
+
 // --- what all of them have: texts, the prompt, and one of several choices ---
 
 const plain = (text) => text.replaceAll("`", "");
@@ -15,6 +17,10 @@ const setReply = (reply, parts) =>
   reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", ui.h(i ? "span" : "strong", {}, coded(part))]));
 
 // question: { choices, replies, truth, values }; mark([index]) is called as the reader chooses; inUnit: a value as text.
+/**
+ * @param {any} what
+ * @param {{ prompt: any, mark: any, trying?: boolean, inUnit?: (value: any) => string }} how
+ */
 function askChoice({ choices, replies, truth, values }, { prompt, mark, trying = false, inUnit = String }) {
   const { h } = ui;
   const name = ui.uniqueName("choice");
@@ -358,7 +364,7 @@ async function renderPredict({ model, el }) {
       ),
     );
 
-    function update(marked, tried, done) {
+    function update(marked, _tried, done) {
       const places = spots(marked.length ? marked : start).map(([x, y]) => [axes.x(x), axes.y(y)]);
       handles.forEach((handle, i) => ui.put(handle, { transform: `translate(${places[i]})` }));
       ui.put(drawn, { d: places.length > 1 ? ui.path(places) : "" });
@@ -397,7 +403,7 @@ async function renderPredict({ model, el }) {
           .map(([x, y]) => `${inUnit(y)} at ${show(x)}`)
           .join(", "),
       said: (answer) => {
-        const [places, yours, real] = [(x) => x, (x, y) => y, height].map((f) =>
+        const [places, yours, real] = [(x) => x, (_, y) => y, height].map((f) =>
           spots(answer).map(([x, y]) => show(f(x, y))),
         );
         return `At ${listed(places)} you said ${listed(yours)}; it is ${listed(real)}${unit && ` ${unit}`}.`;

@@ -1,5 +1,8 @@
 // The same noise under any m and v: each draw z slides along with them, which is why it has a derivative.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderReparameterise({ model, el }) {
   const COUNT = 12;
   const EXTENT = 5; // of the axis, both ways
@@ -135,7 +138,7 @@ async function renderReparameterise({ model, el }) {
     curve.setAttribute("d", density(m, v, LOWER));
     formula.setAttribute("x", m < 0 ? WIDTH - 4 : 4); // on the side where there is room
     formula.setAttribute("text-anchor", m < 0 ? "end" : "start");
-    const order = [...epsilon.keys()].sort((a, b) => (a === chosen) - (b === chosen)); // the chosen one on top
+    const order = [...epsilon.keys()].sort((a, b) => +(a === chosen) - +(b === chosen)); // the chosen one on top
     moving.replaceChildren(
       ...order.flatMap((i) => {
         const strong = i === chosen;

@@ -1,5 +1,8 @@
 // The KL to the prior estimated from S samples: a hundred estimates, and how far they spread by S.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderSampledKl({ model, el }) {
   const SIZES = model.get("sizes");
   const ESTIMATES = model.get("estimates");

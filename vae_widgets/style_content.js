@@ -1,5 +1,8 @@
 // Keep a style and run through the classes, or keep a class and run through styles.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderStyleContent({ model, el }) {
   const dec = await ui.network(model, "decoder");
   const dim = dec.inputs;

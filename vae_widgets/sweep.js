@@ -1,6 +1,9 @@
 // Steps through trained models: what one number of a training does to draws, rebuilt digits, latents and bound. The
 // network of a model is fetched when its stop is reached, those beside it in idle time.
 
+import * as engine from "./engine.js";
+import * as ui from "./ui.js";
+
 async function renderSweep({ model, el }) {
   const PRIOR = 16; // draws of p(z)
   const REBUILT = 7; // and of q(z|x)

@@ -1,5 +1,12 @@
 // A VAE that learns while you watch: the plane of its codes, what each z draws, its bound and the exact log p(x).
 
+import { count, curves, nelboOf, truthOf } from "./train_vae_chart.js";
+import { myModel } from "./train_vae_model.js";
+import { setPieces } from "./train_vae_pieces.js";
+import { slowMotion } from "./train_vae_slow.js";
+import * as trainer from "./trainer.js";
+import * as ui from "./ui.js";
+
 async function renderTrainVae({ model, el }) {
   const EXTENT = 4; // of the plane of codes
   const SHEET = 3,
@@ -13,7 +20,6 @@ async function renderTrainVae({ model, el }) {
   const READ = 150; // ms that a running number stands before the next
   const SPEAK = 5000; // ms between two sentences of a run
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ","); // what browsers have for it costs the first picture 15 ms
   const view = ui.frame(model, el, "A VAE that trains in the page");
   view.root.classList.add("vw-train");
 
@@ -28,13 +34,13 @@ async function renderTrainVae({ model, el }) {
   let ready = false; // false until the first report of a new start
   let busy = false; // a report that was asked for is under way: of the step `target`, or a later one
   let target = 0;
-  let still = { best: Infinity, reports: 0 };
+  const still = { best: Infinity, reports: 0 };
   let curve = [],
     ghost = null; // held numbers of this run, [{ steps, ... }], and the last one's
   let runs = 0,
     runLabel = "",
     note = "";
-  let rate = { steps: 0, at: 0, value: NaN };
+  const rate = { steps: 0, at: 0, value: NaN };
   let goal = null; // { reached(), done(), go() } of a stage of a set piece
   let stopwatch;
 
@@ -104,7 +110,7 @@ async function renderTrainVae({ model, el }) {
     if (!run) return;
     pause();
     if (curve.length > 1) ghost = { curve, label: runLabel };
-    chartOf = "";
+    drawn.forget();
     runs += 1;
     [curve, ready, runLabel, target] = [[], false, labelOf(), 0];
     applied = snapshot();
@@ -161,6 +167,49 @@ async function renderTrainVae({ model, el }) {
     );
   }
 
+  // What a set piece and slow motion ask of the run, and have done.
+  const training = {
+    given,
+    calm,
+    play,
+    pause,
+    restart,
+    follow,
+    settings,
+    truthName: () => truthName(),
+    step: (many = AT_ONCE) => step(many),
+    get run() {
+      return run;
+    },
+    get runs() {
+      return runs;
+    },
+    get data() {
+      return data;
+    },
+    get byLabel() {
+      return byLabel;
+    },
+    get shown() {
+      return shown;
+    },
+    get ready() {
+      return ready;
+    },
+    get busy() {
+      return busy;
+    },
+    get playing() {
+      return playing;
+    },
+    get goal() {
+      return goal;
+    },
+    set goal(next) {
+      goal = next;
+    },
+  };
+
   // --- elements ---
 
   const picture = ui.digit();
@@ -195,7 +244,7 @@ async function renderTrainVae({ model, el }) {
     ["loss", "loss: rec + β KL"],
   ]);
   const rowOf = (key) => numbers.table.querySelector(`[data-key=${key}]`).closest("tr");
-  const chart = ui.h("div", { class: "vw-train-chart" });
+  const drawn = curves();
   const moveTo = (z) => ui.set(model, { z: z.map((value) => Math.round(value * 100) / 100) });
   const common = { onDrag: moveTo, signal: view.signal };
   const plane = ui.plane({ ...common, extent: EXTENT, draw: drawCodes, label: "The codes of test digits" });
@@ -230,9 +279,9 @@ async function renderTrainVae({ model, el }) {
   const LATENTS = [2, 5, 10, 20, 50];
   const UNITS = [2, 4, 8, 16, 32, 64, 128, 300];
   const RATES = [1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 2e-3, 3e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.3, 1];
-  const mine = myModel();
-  const pieces = setPieces();
-  const motion = slowMotion();
+  const mine = myModel(model, training);
+  const pieces = setPieces(view, model, training);
+  const motion = slowMotion(view, model, training, () => plane.redraw());
 
   view.body.append(
     ui.h(
@@ -266,7 +315,7 @@ async function renderTrainVae({ model, el }) {
         "div",
         { class: "vw-train-curves" },
         ui.h("div", { class: "vw-heading vw-train-runs" }, words.now, words.last),
-        chart,
+        drawn.part,
         words.keys,
         nats,
       ),
@@ -541,7 +590,10 @@ async function renderTrainVae({ model, el }) {
     askAgain = false;
   async function drawZ() {
     if (!ready) return;
-    if (asking) return void (askAgain = true);
+    if (asking) {
+      askAgain = true;
+      return;
+    }
     asking = true;
     const ink = await run.decode(Float32Array.from(model.get("z")));
     asking = false;
@@ -573,88 +625,16 @@ async function renderTrainVae({ model, el }) {
     rowOf("loss").hidden = beta === 1 || model.get("m") > 1;
   }
 
-  const nelboOf = ({ rec, kl }) => rec + kl,
-    truthOf = ({ exact, estimate }) => exact ?? estimate,
-    recOf = ({ rec }) => rec;
   const truthName = () => (isPlane() ? "exact −log p(x)" : "estimated −log p(x)");
-  // Steps at which the axis may end, so that it stays for a while as it is.
-  const ends = ui.range(5).flatMap((power) => [20, 30, 40, 60, 80, 100, 150].map((size) => size * 10 ** power));
-  let chartOf = "",
-    shapes; // what the axes are of; what is drawn anew on them: { svg, x, y, parts: [[element, its values]] }
 
   function drawChart() {
-    const last = [curve, ghost?.curve ?? []].map((points) => points.at(-1)).filter(Boolean);
-    const lowest = (points) =>
-      points.reduce((least, point) => Math.min(least, point.rec, truthOf(point) || Infinity), Infinity);
-    const low = Math.floor(Math.min(lowest(curve), lowest(ghost?.curve ?? [])) / 5 - 0.4) * 5;
-    const tops = last.map(nelboOf).filter((value) => value < low + 150);
-    const high =
-      curve.length < 2 && !ghost
-        ? Math.ceil(nelboOf(curve[0]) / 20 + 0.5) * 20
-        : Math.max(low + 60, ...tops.map((value) => 10 * Math.ceil(value / 10 + 1)));
-    const furthest = Math.max(...last.map((point) => point.steps)),
-      end = ends.find((size) => size >= furthest) ?? furthest;
-    const of = `${low} ${high} ${end} ${curve.length > 1}`;
-    if (of !== chartOf) newChart({ low, high, end });
-    chartOf = of;
-    const { svg, x, y, parts } = shapes;
-    const places = (points, value) => points.map((point) => [x(point.steps), y(Math.min(value(point), 1e4))]);
-    for (const [element, ...values] of parts) {
-      const [there, back = []] = values.map((value) => places(curve, value));
-      element.setAttribute("d", ui.path([...there, ...back.reverse()]) + (back.length ? "Z" : ""));
-    }
+    drawn.draw(curve, ghost?.curve ?? [], isPlane());
     write(words.now, `now: ${labelOf()}`);
     write(words.last, ghost ? `last: ${ghost.label}` : "");
     const { steps: at, ...held } = curve.at(-1);
-    ui.put(svg, {
-      "aria-label": `−ELBO and ${truthName()} over the steps; at step ${count(at)}: ${ui.format(nelboOf(held))} and ${ui.format(truthOf(held))} nats${ghost ? `; behind it the last run, ${ghost.label}` : ""}`,
-    });
-  }
-
-  // The axes, the last run on them, and what this run is drawn with.
-  function newChart({ low, high, end }) {
-    const axes = ui.axes({
-      width: 460,
-      height: 290,
-      right: 24,
-      label: "",
-      x: { min: 0, max: end, ticks: 4, label: "steps", format: count },
-      y: { min: low, max: high, label: "nats a digit" },
-    });
-    const places = (points, of) => points.map((point) => [axes.x(point.steps), axes.y(Math.min(of(point), 1e4))]);
-    const area = (fill, opacity) => ui.s("path", { fill, opacity });
-    const line = (stroke, more) => ui.s("path", { fill: "none", stroke, "stroke-width": 2, ...more });
-    if (ghost) {
-      const [there, exact] = [nelboOf, truthOf].map((of) => places(ghost.curve, of)),
-        thin = { "stroke-width": 1.3 };
-      axes.plot.append(
-        ui.s("path", { d: `${ui.path([...there, ...[...exact].reverse()])}Z`, fill: ui.COLOURS.line, opacity: 0.35 }),
-        line(ui.COLOURS.muted, { d: ui.path(there), "stroke-dasharray": "5 3", ...thin }),
-        line(ui.COLOURS.muted, { d: ui.path(exact), ...thin }),
-      );
-    }
-    const parts = [
-      [area(ui.COLOURS.kl, 0.14), nelboOf, recOf],
-      [area(ui.COLOURS.gap, 0.4), nelboOf, truthOf],
-      [line(ui.COLOURS.rec), recOf],
-      [line(ui.COLOURS[isPlane() ? "truth" : "iwae"]), truthOf],
-      [line(ui.COLOURS.elbo), nelboOf],
-    ];
-    axes.plot.append(...parts.map(([element]) => element));
-    if (curve.length === 1) {
-      // on the edge of the plot, which would cut them in half
-      axes.svg.append(
-        ...[
-          [recOf, "rec"],
-          [truthOf, isPlane() ? "truth" : "iwae"],
-          [nelboOf, "elbo"],
-        ].map(([of, colour]) =>
-          ui.s("circle", { cx: axes.x(curve[0].steps), cy: axes.y(of(curve[0])), r: 4, fill: ui.COLOURS[colour] }),
-        ),
-      );
-    }
-    chart.replaceChildren(axes.svg);
-    shapes = { ...axes, parts };
+    drawn.say(
+      `−ELBO and ${truthName()} over the steps; at step ${count(at)}: ${ui.format(nelboOf(held))} and ${ui.format(truthOf(held))} nats${ghost ? `; behind it the last run, ${ghost.label}` : ""}`,
+    );
   }
 
   function speak() {
@@ -666,533 +646,6 @@ async function renderTrainVae({ model, el }) {
         .map((value) => ui.format(value))
         .join(", ")}).${note && ` ${note}`}`,
     );
-  }
-
-  // --- the model that the reader trained: in the page's other widgets, and in a file ---
-
-  function myModel() {
-    const said = ui.h("p", { class: "vw-heading", role: "status" });
-    let recipe = []; // what the run was told, and when
-
-    // `f` of the weights of this moment.
-    const withWeights = (f) => async () => {
-      if (!run || !ready) return;
-      const shape = {
-        hidden: [...model.get("hidden")],
-        z_dim: model.get("z_dim"),
-        activation: model.get("activation"),
-      };
-      try {
-        said.textContent = await f(await run.weights(), shape, shown.steps);
-      } catch (error) {
-        said.textContent = error.message;
-      }
-    };
-
-    const use = withWeights((weights, shape, steps) => {
-      const { labels } = data,
-        { enc, dec } = trainer.networks(weights, shape),
-        digits = ui.digitsOf(data.test);
-      const plane = shape.z_dim === 2;
-      ui.useModel({
-        enc,
-        dec,
-        digits,
-        labels,
-        words: `the VAE that you trained, after ${count(steps)} steps`,
-        ...(plane && { logMarginal: (some) => trainer.logMarginal(weights, shape, some) }),
-      });
-      return plane
-        ? "The planes, sliders, drawings and bounds of this page show your model now, where they showed a VAE."
-        : `The sliders, drawings and bounds of this page show your model now, where they showed a VAE. Its planes stay: they have no room for ${shape.z_dim} latents.`;
-    });
-
-    const save = withWeights(async (weights, shape, steps) => {
-      const description = {
-        arguments: { x_dim: 784, ...shape, beta: model.get("beta") },
-        seed: model.get("seed"),
-        steps,
-        recipe: { images: data.count, optimizer: "adam", settings: recipe },
-      };
-      const name = `vae-${steps}-steps.safetensors`;
-      ui.download(await ui.safetensors(weights, description), name);
-      return `vae_core.load_model("${name}") reads the file.`;
-    });
-
-    const part = ui.h(
-      "div",
-      { class: "vw-column" },
-      ui.h("div", { class: "vw-buttons" }, ui.button("Use my model", use), ui.button("Download it", save)),
-      said,
-    );
-    return {
-      part,
-      begin: () => (recipe = [{ from: 0, ...settings() }]),
-      note: () => recipe.push({ from: shown.steps, ...settings() }),
-    };
-  }
-
-  // --- set pieces ---
-
-  // Each: what to watch, a question, its answers, the stages, and of their results which answer was right (none: -1), and
-  // what they show. The results of a stage: what is measured at its end, `start` at its start, `steps` and `seconds` of
-  // training in it, and `outside`, how many codes lie beyond the 95% circle.
-  function setPieces() {
-    const usual = { beta: 1, learning_rate: 3e-3, m: 1, dreg: false, batch: 64 };
-    const wide = given ? {} : { hidden: model.get("hidden").map(() => 128) };
-    const first = (steps, more = {}, name = "") => ({
-      anew: true,
-      steps,
-      values: { ...usual, ...wide, ...more },
-      name,
-    });
-    const then = (steps, values, name) => ({ steps, values, name });
-    const f = (value) => ui.format(value, 1);
-    // -ELBO, in nats, of a model that knows nothing of single digits: it draws the mean of the test digits for each.
-    const ofMean = () => {
-      const digits = ui.digitsOf(data.test),
-        ink = ui.range(784).map((p) => digits.reduce((sum, x) => sum + x[p], 0.5) / (digits.length + 1));
-      const nats = (x) => ink.reduce((sum, share, p) => sum - Math.log(x[p] ? share : 1 - share), 0);
-      return digits.slice(0, 64).reduce((sum, x) => sum + nats(x) / 64, 0);
-    };
-    const PIECES = {
-      collapse: {
-        name: "Posterior collapse",
-        watch: "Watch the codes and their ellipses when β jumps to 40, and when it comes back to 1.",
-        question: "What will the KL do?",
-        answers: ["fall to 0 and stay there", "fall to 0 and come back", "fall by half, 40 is not that much"],
-        stages: [first(300, {}, "β = 1"), then(400, { beta: 40 }, "β = 40"), then(500, { beta: 1 }, "β = 1 again")],
-        right: ([a, b, c]) => (b.kl > a.kl / 4 ? 2 : c.kl > a.kl / 2 ? 1 : 0),
-        told: ([a, b, c]) =>
-          `The KL went from ${f(a.kl)} to ${ui.format(b.kl)} nats${b.kl < 0.5 ? ": at 40 nats' price for one, no code is worth it, all digits go to one place and the decoder draws their mean" : ""}. Back at β = 1 it is ${f(c.kl)}${c.kl > a.kl / 2 ? ": here collapse is the optimum of another loss, and no trap" : ""}.`,
-      },
-      rate: {
-        name: "A useless rate",
-        watch: "Watch the curves: three starts from the same seed, with three learning rates.",
-        question: "Which rate is of no use in 300 steps?",
-        answers: ["0.00001 alone", "0.3 alone", "both"],
-        stages: [
-          first(300, {}, "rate 0.003"),
-          first(300, { learning_rate: 1e-5 }, "rate 0.00001"),
-          first(300, { learning_rate: 0.3 }, "rate 0.3"),
-        ],
-        right(results) {
-          const [, low, high] = results.map((end) => nelboOf(end) < ofMean());
-          return low ? (high ? -1 : 1) : high ? 0 : 2;
-        },
-        told(results) {
-          const mean = ofMean(),
-            [a] = results,
-            useful = results.filter((end) => nelboOf(end) < mean).map(({ name }) => name);
-          const ends = results.map(
-            (end) =>
-              `${Number.isFinite(nelboOf(end)) ? `${f(nelboOf(end))} nats` : `no number any more at step ${count(end.steps)}`} with ${end.name}`,
-          );
-          return `Untrained, −ELBO is ${f(nelboOf(a.start))} nats. Then it is ${ends.slice(0, 2).join(", ")} and ${ends[2]}. A decoder that draws the mean of all digits, whatever z is, would have ${f(mean)}. Below that ${useful.length === 1 ? "is" : "are"}: ${useful.join(", ") || "none"}.`;
-        },
-      },
-      samples: {
-        name: "Eight samples, m = 8",
-        watch:
-          "Watch −ELBO and −log p(x): after 400 steps with m = 1 one run takes 300 with m = 8, the other goes on with m = 1, first for as many steps, then for as long.",
-        question: "After the same steps, what becomes of −ELBO and of −log p(x) with m = 8 in place of 1?",
-        answers: ["−ELBO worse, −log p(x) better", "both better", "both worse"],
-        stages: [
-          first(400, {}, "m = 1"),
-          then(300, { m: 8 }, "m = 8 from there"),
-          first(400, {}, "m = 1, as before"),
-          then(300, {}, "m = 1 for as many steps"),
-          { seconds: ([, eight, , one]) => eight.seconds - one.seconds, values: {}, name: "m = 1 for as long" },
-        ],
-        right([, eight, , one]) {
-          const [nelbo, truth] = [nelboOf, truthOf].map((of) => of(eight) < of(one));
-          return truth ? (nelbo ? 1 : 0) : nelbo ? -1 : 2;
-        },
-        told([, eight, , one, more]) {
-          const better = truthOf(eight) < truthOf(one),
-            worth = truthOf(eight) < truthOf(more);
-          return (
-            `Step for step: −ELBO is ${f(nelboOf(eight))} with m = 8 and ${f(nelboOf(one))} with m = 1, ${truthName()} ${f(truthOf(eight))} and ${f(truthOf(one))}. The model is ${better ? "better" : "no better"}, and the gap is ${f(nelboOf(eight) - truthOf(eight))} nats and not ${f(nelboOf(one) - truthOf(one))}, since q is no longer asked to be the posterior. ` +
-            `Second for second: m = 8 took ${f(eight.seconds)} s for ${count(eight.steps)} steps. In ${f(one.seconds + more.seconds)} s m = 1 takes ${count(one.steps + more.steps)}, and its ${truthName()} is then ${f(truthOf(more))}: ${worth ? "here m = 8 was worth its time" : "m = 8 is not worth its time"}.`
-          );
-        },
-      },
-      autoencoder: {
-        name: "An autoencoder, KL off",
-        watch: "Watch how far the codes go beyond the prior's circles, and what log p(x) says of it.",
-        question: "With β = 0, what will be better than with β = 1?",
-        answers: ["rec alone", "−log p(x), too", "neither"],
-        stages: [first(400, {}, "β = 1"), first(400, { beta: 0 }, "β = 0")],
-        right: ([a, b]) => (b.rec > a.rec ? 2 : truthOf(b) < truthOf(a) ? 1 : 0),
-        told: ([a, b]) =>
-          `With β = 0 rec is ${f(b.rec)} in place of ${f(a.rec)}, for a KL of ${f(b.kl)} in place of ${f(a.kl)}, and ${truthName()} is ${f(truthOf(b))} in place of ${f(truthOf(a))}. Beyond the 95% circle, where the prior seldom draws from, lie ${count(b.outside)} of 1,000 codes; with β = 1 there are ${count(a.outside)}.`,
-      },
-      units: given
-        ? null
-        : {
-            name: "Too few hidden units",
-            watch: "Watch the sheet: with four hidden units there is not much that a decoder can draw.",
-            question: "128 units against 4: which part of −ELBO suffers most?",
-            answers: ["rec", "KL", "both alike"],
-            stages: [first(400, {}, "128 units"), first(400, { hidden: model.get("hidden").map(() => 4) }, "4 units")],
-            right([a, b]) {
-              const [rec, kl] = [b.rec - a.rec, b.kl - a.kl];
-              return rec > 1.2 * kl ? 0 : kl > 1.2 * rec ? 1 : 2;
-            },
-            told([a, b]) {
-              const change = (by) => `${f(Math.abs(by))} nats ${by > 0 ? "more" : "less"}`;
-              return `From 128 units to 4, rec goes from ${f(a.rec)} to ${f(b.rec)}, ${change(b.rec - a.rec)}, and KL from ${f(a.kl)} to ${f(b.kl)}, ${change(b.kl - a.kl)}.${b.rec - a.rec > Math.abs(b.kl - a.kl) ? " It is not the latents that are short: the decoder cannot draw what they say." : ""}`;
-            },
-          },
-    };
-    const names = Object.keys(PIECES).filter((key) => PIECES[key]);
-    const chooser = ui.radio(view, model, {
-      trait: "preset",
-      legend: "One run each",
-      options: names.map((key) => [key, PIECES[key].name]),
-    });
-    const body = ui.h("div", { class: "vw-column" });
-    const part = ui.h(
-      "details",
-      { class: "vw-train-more" },
-      ui.h("summary", {}, "Set pieces: predict, then run"),
-      ui.h("div", { class: "vw-column" }, chooser, body),
-    );
-    let open = null;
-
-    function show() {
-      const key = model.get("preset"),
-        piece = PIECES[key];
-      if (open?.key === key) return;
-      cancel();
-      open = { key, running: false };
-      body.dataset.value = key;
-      body.replaceChildren();
-      if (!piece) return;
-      part.open = true;
-      const mine = open,
-        group = `answer-${Math.random().toString(36).slice(2)}`;
-      const outcome = ui.h("div", { class: "vw-column", role: "status" });
-      const button = ui.button(
-        "Run it",
-        () => mine.answer !== undefined && !mine.running && perform(piece, mine, outcome, button),
-        "primary",
-      );
-      button.setAttribute("aria-disabled", "true");
-      const answers = piece.answers.map((answer, i) =>
-        ui.h(
-          "label",
-          { class: "vw-choice" },
-          ui.h("input", {
-            type: "radio",
-            name: group,
-            ...ui.KEYS,
-            onchange: () => {
-              mine.answer = i;
-              button.setAttribute("aria-disabled", "false");
-            },
-          }),
-          answer,
-        ),
-      );
-      body.append(
-        ui.h("p", { class: "vw-note" }, piece.watch),
-        ui.h(
-          "fieldset",
-          { class: "vw-train-answers" },
-          ui.h("legend", {}, `Predict first. ${piece.question}`),
-          answers,
-        ),
-        ui.h("div", { class: "vw-buttons" }, button),
-        outcome,
-      );
-    }
-
-    // What the reader does by hand ends it.
-    function cancel() {
-      if (!open?.running) return;
-      open.running = false;
-      goal?.done();
-      open.stopped();
-    }
-
-    async function perform(piece, mine, outcome, button) {
-      if (!run) return;
-      mine.running = true;
-      mine.stopped = () => {
-        running.textContent = "Stopped before its end.";
-        button.setAttribute("aria-disabled", "false");
-      };
-      button.setAttribute("aria-disabled", "true");
-      const results = [],
-        answer = mine.answer,
-        running = ui.h("p", { class: "vw-heading" });
-      outcome.replaceChildren(running);
-      for (const stage of piece.stages) {
-        running.textContent = `Running: ${stage.name}.`;
-        const found = await runStage(stage, mine, results);
-        if (!found) return;
-        results.push({ name: stage.name, ...found });
-      }
-      mine.running = false;
-      button.setAttribute("aria-disabled", "false");
-      button.textContent = "Run it again";
-      const right = piece.right(results);
-      const verdict =
-        answer === right
-          ? "As you predicted. "
-          : `You predicted: ${piece.answers[answer]}. ${right < 0 ? "None of these came." : `It is: ${piece.answers[right]}.`} `;
-      const rows = results.map(({ name, ...held }) =>
-        ui.h(
-          "tr",
-          {},
-          ui.h("th", { scope: "row" }, name),
-          [nelboOf(held), held.rec, held.kl, truthOf(held)].map((value) => ui.h("td", {}, f(value))),
-        ),
-      );
-      outcome.replaceChildren(
-        ui.h(
-          "table",
-          { class: "vw-numbers vw-train-results" },
-          ui.h(
-            "thead",
-            {},
-            ui.h(
-              "tr",
-              {},
-              ["", "−ELBO", "rec", "KL", truthName()].map((head) => ui.h("th", { scope: "col" }, head)),
-            ),
-          ),
-          ui.h("tbody", {}, rows),
-        ),
-        ui.h("p", { class: "vw-note" }, ui.h("strong", {}, verdict), piece.told(results)),
-      );
-    }
-
-    // To the held numbers at its end, or null if another piece has been opened, or the run started anew, meanwhile.
-    async function runStage({ anew, steps, seconds, values }, mine, before) {
-      ui.set(model, values);
-      if (anew) {
-        restart();
-        await until(() => ready && !busy, mine);
-      } else {
-        follow();
-      }
-      if (!mine.running) return null;
-      const start = shown,
-        end = seconds && start.spent + 1000 * seconds(before);
-      await new Promise((done) => {
-        const go = () => (calm ? step(steps ?? AT_ONCE) : play());
-        goal = { reached: () => (steps ? shown.steps >= start.steps + steps : shown.spent >= end), done, go };
-        go();
-      });
-      goal = null;
-      if (!mine.running) return null;
-      const {
-        held,
-        codes: { m },
-      } = shown;
-      return {
-        ...held,
-        start: start.held,
-        steps: shown.steps - start.steps,
-        seconds: (shown.spent - start.spent) / 1000,
-        outside: data.labels.filter((_, i) => Math.hypot(m[2 * i], m[2 * i + 1]) > Math.sqrt(-2 * Math.log(0.05)))
-          .length,
-      };
-    }
-
-    async function until(test, mine) {
-      while (!test() && mine.running && !view.signal.aborted) await new Promise((done) => setTimeout(done, 30));
-    }
-
-    part.addEventListener("toggle", () => part.open && show());
-    return { part, show, cancel };
-  }
-
-  // --- slow motion ---
-
-  function slowMotion() {
-    const chosen = ui.h("div");
-    const input = ui.digit("small"),
-      output = ui.digit("small");
-    const list = ui.h("ol", { class: "vw-train-stages" });
-    const next = ui.button("Next: encode", advance, "primary");
-    const part = ui.h(
-      "details",
-      { class: "vw-train-more" },
-      ui.h("summary", {}, "Slow motion: one digit's way through a step"),
-      ui.h(
-        "div",
-        { class: "vw-column" },
-        chosen,
-        ui.h(
-          "div",
-          { class: "vw-train-z" },
-          ui.captioned(input, "x"),
-          ui.captioned(output, "decoded"),
-          ui.h(
-            "p",
-            { class: "vw-note" },
-            "Each press takes one stage, and the plane above shows it; the weights stay as they are.",
-          ),
-        ),
-        list,
-        ui.h("div", { class: "vw-buttons" }, next),
-      ),
-    );
-    let stage = 0,
-      way = null,
-      seed = 1,
-      digits = null;
-    const number = (value) => ui.format(value);
-    const two = (values) => way.pair.map((j) => values[j]); // those of the plane
-    const pair = (values) => `(${two(values).map(number).join(", ")})`;
-    const those = () =>
-      way.m.length === 2
-        ? ""
-        : ` Shown are z${ui.subscript(way.pair[0] + 1)} and z${ui.subscript(way.pair[1] + 1)} of ${way.m.length} latents.`;
-    const single = () =>
-      way.samples === 1
-        ? ""
-        : ` This is the loss of one sample: at m = ${way.samples} a step draws ${way.samples}, and weighs each by its share of the sum of w.`;
-    const NAMES = ["encode", "draw ε", "z = m + √v ε", "decode", "the loss", "the gradient", "again, with new ε"];
-    const STAGES = [
-      [
-        "q",
-        "encode",
-        () =>
-          `x goes into the encoder: m = ${pair(way.m)}, v = ${pair(way.v)}. The ellipse is q(z|x), one sd wide.${those()}`,
-      ],
-      ["prior", "draw ε", () => `ε = ${pair(way.eps)} from N(0, I), which no parameter is in.`],
-      ["q", "z = m + √v ε", () => `z = ${pair(way.z)}: a draw from q, and a smooth function of m and v.`],
-      ["rec", "decode", () => "z goes into the decoder: the probability of ink at each pixel."],
-      [
-        "kl",
-        "the loss",
-        () =>
-          `rec ${number(way.rec)} + ${way.beta === 1 ? "" : `${way.beta} × `}KL ${number(way.kl)} = ${number(way.rec + way.beta * way.kl)} nats.${single()}`,
-      ],
-      [
-        "truth",
-        "the gradient",
-        () =>
-          `of the loss on m: ${pair(way.grad_m)}, of which rec's is ${pair(way.grad_z)} and the KL's ${pair(way.m.map((value) => way.beta * value))}; on v: ${pair(way.grad_v)}. The arrow is the way m would go, down the loss.`,
-      ],
-    ];
-
-    // One test digit of each class, once there are any and somebody looks.
-    function fill() {
-      if (!part.open || !data || digits) return;
-      digits = byLabel.map(([i]) => ui.digitsOf(data.test.subarray(98 * i, 98 * (i + 1)))[0]);
-      chosen.replaceChildren(ui.digitChoice(view, model, digits, { labels: ui.range(10), legend: "Digit" }));
-    }
-
-    async function advance() {
-      fill(); // a key can come before the event that tells of the opening
-      if (!ready || !digits) return;
-      if (playing) pause();
-      if (stage === 6) [stage, seed] = [0, seed + 1];
-      if (stage === 0) await trace();
-      stage += 1;
-      show();
-    }
-
-    async function trace() {
-      const eps = engine.normals(seed).fill(new Float32Array(model.get("z_dim"))),
-        samples = model.get("m");
-      const beta = samples > 1 ? 1 : model.get("beta"),
-        { steps, pair } = shown;
-      way = {
-        run: runs,
-        steps,
-        pair,
-        samples,
-        beta,
-        eps,
-        ...(await run.trace({ x: digits[model.get("digit")], noise: eps, beta })),
-      };
-    }
-
-    function show() {
-      const x = digits?.[model.get("digit")];
-      if (x) {
-        ui.paint(input, x);
-        input.setAttribute("aria-label", `The test digit, a ${model.get("digit")}`);
-      }
-      ui.paint(output, stage >= 4 ? way.ink : new Float32Array(784));
-      output.setAttribute("aria-label", stage >= 4 ? "What z decodes to" : "Not decoded yet");
-      list.replaceChildren(
-        ...STAGES.slice(0, stage).map(([colour, name, words]) =>
-          ui.h(
-            "li",
-            {},
-            ui.h("span", { class: "swatch", style: `--colour:${ui.COLOURS[colour]}` }),
-            ui.h("strong", {}, `${name}: `),
-            words(),
-          ),
-        ),
-      );
-      next.textContent = `Next: ${NAMES[stage]}`;
-      plane.redraw();
-    }
-
-    function drawOn(context, place, scale) {
-      if (!part.open || !stage) return;
-      const [m, v, z, eps, grad_m] = [way.m, way.v, way.z, way.eps, way.grad_m].map(two),
-        [x, y] = place(...m);
-      const dot = (at, colour) => {
-        context.fillStyle = colour;
-        context.strokeStyle = "#fff";
-        context.lineWidth = 2;
-        context.beginPath();
-        context.arc(...at, 5, 0, 2 * Math.PI);
-        context.fill();
-        context.stroke();
-      };
-      context.strokeStyle = ui.COLOURS.q;
-      context.lineWidth = 3;
-      context.beginPath();
-      context.ellipse(x, y, scale * Math.sqrt(v[0]), scale * Math.sqrt(v[1]), 0, 0, 2 * Math.PI);
-      context.stroke();
-      dot([x, y], ui.COLOURS.q);
-      if (stage === 2) dot(place(...eps), ui.COLOURS.prior);
-      if (stage >= 3) dot(place(...z), ui.COLOURS.q);
-      if (stage < 6) return;
-      const length = Math.hypot(...grad_m),
-        reach = Math.min(80, 14 + 6 * length) / (length || 1);
-      const [toX, toY] = [x - grad_m[0] * reach, y + grad_m[1] * reach],
-        angle = Math.atan2(toY - y, toX - x);
-      context.strokeStyle = ui.INK;
-      context.lineWidth = 3;
-      context.beginPath();
-      context.moveTo(x, y);
-      context.lineTo(toX, toY);
-      for (const turn of [2.6, -2.6]) {
-        context.moveTo(toX, toY);
-        context.lineTo(toX + 10 * Math.cos(angle + turn), toY + 10 * Math.sin(angle + turn));
-      }
-      context.stroke();
-    }
-
-    // When the weights have changed, what was traced is of the past.
-    function update() {
-      if (!stage || (way.run === runs && way.steps === shown.steps)) return;
-      stage = 0;
-      show();
-    }
-
-    part.addEventListener("toggle", () => {
-      fill();
-      if (part.open) show();
-    });
-    model.on("change:digit", changed);
-    view.signal.addEventListener("abort", () => model.off("change:digit", changed));
-    function changed() {
-      stage = 0;
-      show();
-    }
-    return { part, fill, drawOn, update };
   }
 
   // --- the data, when the widget comes into view ---

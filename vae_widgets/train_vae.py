@@ -74,7 +74,7 @@ def shown_digits():
     return vc.binarize(vc.load_mnist().test_images[:TEST], torch.Generator().manual_seed(0))
 
 
-class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
+class TrainVAE(BookWidget, script="train_vae.js"):
     """A VAE that learns real digits in the page, with the exact log p(x) beside its bound.
 
     With more than two latents the plane is of the two that have the most KL, and log p(x), for which no sum over all z

@@ -19,6 +19,7 @@ addEventListener("copy", (event) => {
   // As text it has the lines that it has in the page.
   copy.className = "copied";
   document.body.append(copy);
+  // biome-ignore lint/performance/useDomNodeTextContent: textContent has no lines
   event.clipboardData.setData("text/plain", copy.innerText);
   copy.remove();
   event.preventDefault();

@@ -27,7 +27,8 @@
   for (const option of document.querySelectorAll(".code-switch input")) {
     option.checked = option.value === dataset.code;
     option.addEventListener("change", () => {
-      localStorage.setItem("vae-book-code", (dataset.code = option.value));
+      dataset.code = option.value;
+      localStorage.setItem("vae-book-code", dataset.code);
       open(option.value === "all");
     });
   }

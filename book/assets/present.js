@@ -5,6 +5,7 @@
 // of links, which book/sphinx_ext/lessons.py writes into lessons.js. Nothing moves within the page, so that widgets live on;
 // what is not on the slide is hidden, and the article is scaled as a whole.
 
+// biome-ignore lint/suspicious/noRedundantUseStrict: a page loads it as a classic script
 "use strict"; // so that a function of this file is none of the page's
 
 {

@@ -54,7 +54,10 @@
   // --- the index ---
 
   const numbers = new Map(); // a stem: its number
-  const numberOf = (name) => numbers.get(name) ?? (numbers.set(name, numbers.size + 1), numbers.size);
+  const numberOf = (name) => {
+    if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
+    return numbers.get(name);
+  };
   // The numbers of a text's words. Between two parts stands a 0; tied words stand at the end once more, as one.
   const encode = (text) => {
     const found = words(text),

@@ -238,7 +238,7 @@ function once(key, make) {
   return made.get(key);
 }
 
-// A front end of the book is in pieces, each a function of what those before it made (as_functions() in widget_state.py);
+// A front end of the book is in pieces, each a function of the modules before it (as_functions() in widget_state.py);
 // any other is the text of a module.
 function frontEnd(source) {
   if (Array.isArray(source)) return fromPieces(source);
@@ -253,20 +253,19 @@ const piece = (address) => once(`the script ${address}`, () => handedOver(addres
 
 function fromPieces(addresses) {
   const loading = addresses.map(piece); // side by side
-  const parts = [];
-  loading.forEach((make, i) => {
-    const before = [...parts];
-    parts.push(once(addresses.slice(0, i + 1).join(" "), async () => (await make)(...(await Promise.all(before)))));
-  });
-  return parts.at(-1);
+  return loading.reduce(
+    (before, make, i) => once(addresses.slice(0, i + 1).join(" "), async () => (await make)(await before)),
+    Promise.resolve({}),
+  );
 }
 
 // What the front end makes a Worker of: the address of the last script before ui.js, the engine's or the trainer's, which
 // loads the engine itself; or from disk, where a Worker may not have one, the text of all that come before ui.js.
 async function workerSource(addresses) {
   if (location.protocol !== "file:") return new URL(addresses.at(-3), location.href).href;
-  const [engine, trainer] = await Promise.all(addresses.slice(0, -2).map(piece));
-  return `const engine = (${engine})();\n${trainer ? `const trainer = (${trainer})(engine);\n` : ""}`;
+  const makes = await Promise.all(addresses.slice(0, -2).map(piece));
+  const made = makes.reduce((before, make) => `(${make})(${before})`, "{}");
+  return `"use strict";\nconst { engine_js, trainer_js } = ${made};\n`;
 }
 
 // The front end of a widget, once all that it needs is there: its own large values, and those of the models it refers to;

@@ -9,7 +9,7 @@ globalThis.setFormulas = (formulas) => {
   _.handlers.html_ts.RegisterHTMLHandler(adaptor);
   const input = new _.input.tex_ts.TeX({
     packages: ["base", "ams", "color"],
-    formatError(jax, error) {
+    formatError(_jax, error) {
       throw error;
     },
   });
@@ -44,7 +44,7 @@ globalThis.setFormulas = (formulas) => {
       .visitTree(tree)
       .replace(/>\s+</g, "><")
       .replace(/ (data-mjx-[\w-]+|mathcolor|xmlns)="[^"]*"/g, "")
-      .replace(/&#x([0-9A-F]+);/g, (entity, code) => String.fromCodePoint(parseInt(code, 16)));
+      .replace(/&#x([0-9A-F]+);/g, (_entity, code) => String.fromCodePoint(parseInt(code, 16)));
     const container = convert(source, { display: !inline, ...size });
     styleByClass(container);
     const { jax, ...attributes } = container.attributes;
@@ -77,7 +77,10 @@ globalThis.setFormulas = (formulas) => {
       : [selector.match(/\.TEX(-\w+)/)?.[1] ?? ""];
     const text = content
       .slice(1, -1)
-      .replace(/\\([0-9A-F]+) ?|\\(.)/g, (escaped, code, letter) => letter ?? String.fromCodePoint(parseInt(code, 16)));
+      .replace(
+        /\\([0-9A-F]+) ?|\\(.)/g,
+        (_escaped, code, letter) => letter ?? String.fromCodePoint(parseInt(code, 16)),
+      );
     for (const family of families) drawn.set(`MJXTEX${family}`, (drawn.get(`MJXTEX${family}`) ?? "") + text);
   }
   let css = output.cssStyles.cssText.replaceAll('[jax="CHTML"]', "");

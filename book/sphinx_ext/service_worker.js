@@ -79,7 +79,10 @@ const WISHES = {
     const paths = await missing();
     let left = paths.reduce((sum, path) => sum + FILES[path][1], 0);
     try {
-      await keepAll(paths, (bytes) => hear((left -= bytes)));
+      await keepAll(paths, (bytes) => {
+        left -= bytes;
+        hear(left);
+      });
       await (await caches.open(STORE)).put(WHOLE, new Response());
       hear(0);
     } catch {

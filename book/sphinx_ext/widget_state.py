@@ -21,8 +21,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vae_widgets.modules import PIECES
+
 KIND = "application/vnd.vae-book.widget-state"  # the type of the script element
-PIECES = "\f\n"  # between the files that a front end is joined from, see vae_widgets.base
 LARGE = 20_000  # bytes
 MARK, FLIP = 0xE000, 0x8000  # what stands before a changed character, and the change
 
@@ -36,8 +37,8 @@ def pack_state(state, store):
     for spec in state["state"].values():
         if "_css" in spec["state"]:
             spec["state"]["_css"] = texts.setdefault(spec["state"]["_css"], len(texts))
-        pieces = spec["state"].get("_esm", "").split(PIECES)
-        if len(pieces) > 1:  # others, which are no widgets of the book, stay modules
+        *pieces, _ = spec["state"].get("_esm", "").split(PIECES)  # the last one exports what the others declare
+        if pieces:  # others, which are no widgets of the book, stay modules
             spec["state"]["_esm"] = [store(f"{name_of(script)}.js", script) for script in as_functions(pieces)]
         for buffer in spec.get("buffers", []):
             data = base64.b64decode(buffer["data"])
@@ -55,26 +56,23 @@ def name_of(data):
 
 
 def as_functions(pieces):
-    """The pieces of a front end as scripts, each of which hands over a function of what the pieces before it declare.
+    """The pieces of a front end as scripts, each of which hands over a function: of the modules that the pieces before
+    it declare, by their names, it makes these and its own; the last one makes the widget.
 
-    A piece declares one name, `const engine = (() => {`, and the last is a module with a default export. In a Worker
-    the first one, the engine, serves the page, or the trainer, which loads the engine from the same folder.
+    In a Worker the first one, the engine, serves the page, or the trainer, which loads the engine from the same folder.
     """
-    names, engine = [], ""
+    known, engine = [], ""
     for piece in pieces:
-        given = ", ".join(names)
-        if piece is pieces[-1]:
-            body = piece.replace("export default", "return", 1)
-        else:
-            names.append(re.search(r"^const (\w+) = \(\(\) => \{", piece, re.M)[1])
-            body = f"{piece}\nreturn {names[-1]};"
-        if names == ["engine"] and not given:
-            serve = "(self.engine = make()).serve(self);"
-        else:
-            serve = f'{{\nimportScripts("{engine}");\nmake(self.engine).serve(self);\n}}'
+        wanted = ", ".join(name for name in known if re.search(rf"\b{name}\b", piece))
+        own = re.findall(r"^const (\w+) = \(\(\) => \{$", piece, re.M)
+        known += own
+        result = f"{own[-1]}.default" if piece is pieces[-1] else f"{{ ...given, {', '.join(own)} }}"
+        before = f'importScripts("{engine}");\n' if engine else ""
         script = (
-            f'{{\nconst make = function ({given}) {{\n"use strict";\n{body}\n}};\n'
-            f"if (globalThis.document) document.currentScript.value = make;\nelse {serve}\n}}\n"
+            '"use strict";\n{\n'
+            f"const make = function (given) {{\nconst {{ {wanted} }} = given;\n{piece}return {result};\n}};\n"
+            "if (globalThis.document) document.currentScript.value = make;\n"
+            f"else {{\n{before}self.made = make(self.made ?? {{}});\nself.made.{own[-1]}.serve(self);\n}}\n}}\n"
         ).encode()
         engine = engine or f"{name_of(script)}.js"
         yield script

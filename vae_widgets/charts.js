@@ -1,0 +1,180 @@
+// Axes, bars and curves in SVG.
+
+import { COLOURS, INK } from "./colours.js";
+import { range, s, uniqueName } from "./elements.js";
+
+// Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
+// and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
+/**
+ * @typedef {object} Axis
+ * @property {number} min
+ * @property {number} max
+ * @property {number[] | number} [ticks]
+ * @property {string} [label]
+ * @property {boolean} [log]
+ * @property {(value: number) => string} [format]
+ */
+
+/** @param {{ width?: number, height?: number, x: Axis, y: Axis, label?: string, left?: number, right?: number }} what */
+export function axes({ width = 420, height = 260, x, y, label, left = 46, right = 12 }) {
+  const box = { left, right: width - right, top: 10, bottom: height - 40 };
+  /** @type {(axis: Axis, from: number, to: number) => ((value: number) => number)[]} */
+  const scale = ({ min, max, log }, from, to) => {
+    const f = log ? Math.log : (value) => value;
+    const place = (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);
+    const back = (p) => (log ? Math.exp : (value) => value)(f(min) + ((p - from) / (to - from)) * (f(max) - f(min)));
+    return [place, back];
+  };
+  const [sx, backX] = scale(x, box.left, box.right);
+  const [sy, backY] = scale(y, box.bottom, box.top);
+  const id = uniqueName("clip");
+  const plot = s("g", { "clip-path": `url(#${id})` });
+  const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+  const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
+  const show = (axis) => axis.format ?? ((value) => String(+value.toPrecision(6)).replace("-", "−"));
+  const svg = s(
+    "svg",
+    { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, style: `max-width:${width * 1.25}px` },
+    s(
+      "clipPath",
+      { id },
+      s("rect", { x: box.left, y: box.top, width: box.right - box.left, height: box.bottom - box.top }),
+    ),
+    ticks(x).map((t) => [
+      s("line", { x1: sx(t), x2: sx(t), y1: box.bottom, y2: box.bottom + 4, stroke: COLOURS.muted }),
+      text(show(x)(t), { x: sx(t), y: box.bottom + 17, "text-anchor": "middle" }),
+    ]),
+    ticks(y).map((t) => [
+      s("line", { x1: box.left, x2: box.right, y1: sy(t), y2: sy(t), stroke: COLOURS.line, "stroke-width": 0.6 }),
+      text(show(y)(t), { x: box.left - 6, y: sy(t) + 4.5, "text-anchor": "end" }),
+    ]),
+    s("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: COLOURS.muted }),
+    text(x.label ?? "", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }),
+    text(y.label ?? "", {
+      x: 12,
+      y: (box.top + box.bottom) / 2,
+      "text-anchor": "middle",
+      transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})`,
+    }),
+    plot,
+  );
+  return { svg, plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
+}
+
+export function niceTicks(min, max, count) {
+  const rough = (max - min) / count;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= rough * 0.999);
+  const first = Math.ceil(min / step - 1e-9);
+  const last = Math.floor(max / step + 1e-9);
+  return range(last - first + 1).map((i) => (first + i) * step);
+}
+
+// Bars in nats, `count` of them one below the other, along one axis. Returns { svg, show }, and show takes
+// { low, high, mark: [value, text], rows: [{ name, parts: [[from, to, colour, text], ...], note }, ...] }:
+// a text stands in its part where it fits, a note to the right of the row, and a line through all rows at the mark.
+// What begins below `low` has an arrow at the edge.
+export function bars({ count, label }) {
+  const [width, left, right, top, pitch, thick] = [440, 6, 356, 26, 54, 26];
+  const bottom = top + pitch * count + 4;
+  const picture = s("g");
+  const svg = s(
+    "svg",
+    {
+      viewBox: `0 0 ${width} ${bottom + 38}`,
+      role: "img",
+      "aria-label": label,
+      style: `max-width:${width * 1.25}px`,
+    },
+    picture,
+  );
+  const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+
+  function show({ low, high, mark, rows }) {
+    const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
+    const row = ({ parts, note }, i) => {
+      const y = top + pitch * i;
+      return [
+        parts.map(([from, to, colour, content = ""]) => {
+          const length = x(to) - x(from);
+          return [
+            s("rect", {
+              x: x(from),
+              y: y + 21,
+              width: Math.max(0, length),
+              height: thick,
+              fill: COLOURS[colour] ?? colour,
+            }),
+            content.length * 9 + 8 < length &&
+              text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
+            from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
+          ];
+        }),
+        note &&
+          text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
+      ];
+    };
+    picture.replaceChildren(
+      ...[
+        niceTicks(low, high, 5).map((t) => [
+          s("line", { x1: x(t), x2: x(t), y1: bottom, y2: bottom + 4, stroke: COLOURS.muted }),
+          text(String(+t.toPrecision(6)).replace("-", "−"), { x: x(t), y: bottom + 17, "text-anchor": "middle" }),
+        ]),
+        s("line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: COLOURS.muted }),
+        text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
+        rows.map(row),
+        s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
+        rows.map(({ name }, i) =>
+          text(name, {
+            x: left,
+            y: top + pitch * i + 15,
+            fill: INK,
+            stroke: "#fff",
+            "stroke-width": 4,
+            style: "paint-order: stroke",
+          }),
+        ),
+        text(mark[1], {
+          x: Math.min(x(mark[0]), width - 62),
+          y: 13,
+          fill: INK,
+          "font-weight": 600,
+          "text-anchor": "middle",
+        }),
+      ]
+        .flat(Infinity)
+        .filter(Boolean),
+    );
+  }
+  return { svg, show };
+}
+
+// Where bars that hang from a level begin: so far below it that the longest one fits, in steps of doubling.
+export const reach = (longest) =>
+  [4, 8, 16, 32, 64, 128, 256, 512].find((size) => size >= 1.25 * longest) ?? 1.25 * longest;
+
+// An SVG path through points [x, y] that are already places in the picture.
+export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
+
+// Calls onDrag(x, y, started) with places in an SVG picture while a pointer is down on it; `started` for the first.
+// What can be dragged is dragged sideways, so that a finger still scrolls the page up and down.
+export function dragSideways(svg, onDrag, signal) {
+  const at = (event, started) => {
+    const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    onDrag(x, y, started);
+  };
+  svg.classList.add("vw-sideways");
+  svg.addEventListener(
+    "pointerdown",
+    (event) => {
+      if (event.button) return;
+      svg.setPointerCapture(event.pointerId);
+      at(event, true);
+      event.preventDefault();
+    },
+    { signal },
+  );
+  svg.addEventListener("pointermove", (event) => svg.hasPointerCapture(event.pointerId) && at(event, false), {
+    signal,
+  });
+}
