@@ -15,6 +15,7 @@ import traitlets
 import vae_core as vc
 
 FOLDER = Path(__file__).resolve().parent
+SEEDS = (0, 2**31 - 1)  # of a widget that has a seed and says no others
 MAX_DIGITS = 100  # in a widget: a hundred test digits are 10 kB of its page
 
 
@@ -241,7 +242,7 @@ class BookWidget(anywidget.AnyWidget):
     """The base of every widget of the book.
 
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
-    up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    up its `state`: what a link to it carries, and what Reset restores. Those that are numbers keep within `limits`.
     `unshared` are traits that Reset restores as well, and that no link carries.
     `further` are scripts that its Worker needs besides the engine.
     `later` are its traits that refer to what its front end fetches by itself, when that is needed.
@@ -269,19 +270,22 @@ class BookWidget(anywidget.AnyWidget):
             parts = (FOLDER / part for part in ("engine.js", *further, "ui.js", script))
             cls._esm = "\f\n".join(part.read_text(encoding="utf-8") for part in parts)
             cls._css = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("colours.css", "widgets.css"))
+        kinds = traitlets.Int, traitlets.Float, traitlets.List
+        numbers = [trait for trait in cls.state if isinstance(getattr(cls, trait), kinds)]
+        if numbers:
+            cls._validator = traitlets.validate(*numbers)(lambda self, proposal: self.inside(proposal))
         super().__init_subclass__(**options)
 
     def __init__(self, *, limits, **traits):
-        words = {
-            trait: self.traits()[trait].values
-            for trait in self.state
-            if isinstance(self.traits()[trait], traitlets.Enum)
-        }
-        super().__init__(_limits={trait: list(bounds) for trait, bounds in (words | limits).items()}, **traits)
+        kinds = {trait: self.traits()[trait] for trait in self.state}
+        known = {trait: kind.values for trait, kind in kinds.items() if isinstance(kind, traitlets.Enum)}
+        if "seed" in kinds:
+            known["seed"] = SEEDS
+        super().__init__(_limits={trait: list(bounds) for trait, bounds in (known | limits).items()}, **traits)
         self._shared, self._later = list(self.state), list(self.later)
         self._defaults = {trait: getattr(self, trait) for trait in (*self.state, *self.unshared)}
-        kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
-        self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
+        items = {trait: getattr(kind, "_trait", kind) for trait, kind in kinds.items()}  # of a list, the kind of those
+        self._whole = [trait for trait, kind in items.items() if isinstance(kind, traitlets.Int)]
 
     def _parts(self):
         """The widgets that it refers to: networks, mixtures, its layout."""
@@ -408,8 +412,7 @@ class ModelWidget(FollowingWidget):
         if self.in_nats:
             check_bernoulli(model)
         self._model, self._x = model, images_of(model, x)
-        if len(x) != len(labels):
-            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        check_labels(x, labels)
         self._labels = torch.as_tensor(labels)
         packed = pack_labels(labels)
         if self.in_nats:
@@ -475,6 +478,13 @@ def check_shapes(models):
     shapes = sorted({model.shape for model in models})
     if len(shapes) > 1:
         raise ValueError(f"wanted models of pictures of one height and width; given {' and '.join(map(str, shapes))}")
+
+
+def check_labels(x, labels):
+    """Raise ValueError unless there is one label for each image, or neither of them."""
+    given = ["no" if t is None else len(t) for t in (x, labels)]
+    if given[0] != given[1]:
+        raise ValueError(f"wanted one label for each image; given {given[0]} images and {given[1]} labels")
 
 
 def check_posterior(model):

@@ -6,8 +6,6 @@ import vae_core as vc
 
 from .base import ModelWidget, drawn, has_standard_prior, mixture_of, pack_means
 
-SEEDS = (0, 2**31 - 1)
-
 
 class Components(ModelWidget, script="components.js"):
     """The components of a learned prior: all of them on one sheet, one of them close up, and whose a test digit is.
@@ -36,7 +34,7 @@ class Components(ModelWidget, script="components.js"):
             labels,
             name=name,
             **traits,
-            limits={"component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1), "seed": SEEDS},
+            limits={"component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1)},
         )
         if "component" not in traits:
             self.component = self.responsibilities.argmax().item()
@@ -47,10 +45,6 @@ class Components(ModelWidget, script="components.js"):
 
     def _pack_codes(self):
         return pack_means(self._model, self._x)
-
-    @traitlets.validate("component", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def responsibilities(self):

@@ -7,44 +7,25 @@ import traitlets
 
 from .base import ModelWidget, Network, answer_trait, encoder_of, pack_digits, reference
 
-SEEDS = (0, 2**31 - 1)
 SAMPLES = 1000  # of z, from which `elbo` is estimated
 
 
-class DrawDigit(ModelWidget, script="draw_digit.js"):
-    """Draw a digit, and see what the model makes of it: q(z|x), samples from it decoded, and the ELBO's terms.
-
-    model: a VAE, GMVAE or SSVAE. x, labels: a few binary test digits (n, 784) of 28 x 28 pixels and their class ids; to
-    choose one is the way by keyboard. Drawings are centred and scaled as MNIST is.
-    Traits: digit, the index of the chosen test digit, or -1; pixels, an image from elsewhere as base64url of its 784
-    bits, or "" (with digit = -1, an empty image); seed, of the samples.
-    `x` is the image that the model sees, which can be set as well; `q` its q(z|x) and `elbo` its bound, by PyTorch.
-    Raises ValueError for another model, or if x and labels do not fit each other.
-    """
+class DrawableWidget(ModelWidget):
+    """The base of a widget whose digit may be one of some test digits, or one that is drawn on 28 x 28 pixels."""
 
     pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
-    seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
-    answer = answer_trait()
-    state = ("digit", "pixels", "seed", "answer")
     in_nats = True
     encoder = reference(Network)
-    classifier = reference(Network)
-    later = ("encoder", "classifier")  # which a drawing needs, and no test digit
 
-    def __init__(self, model, x, labels, *, name="draw", **traits):
+    def __init__(self, model, x, labels, *, limits, **traits):
         if getattr(model, "shape", None) not in (None, (28, 28)):
             raise ValueError(f"a digit is drawn on 28 x 28 pixels; given a model of {model.shape}")
         if traits.get("pixels"):
             traits = {"digit": -1} | traits
-        super().__init__(model, x, labels, name=name, limits={"digit": (-1, len(x) - 1), "seed": SEEDS}, **traits)
+        super().__init__(model, x, labels, limits=limits | {"digit": (-1, len(x) - 1)}, **traits)
 
     def _packed(self):
-        classifier = Network.of(self._model.cls) if self._model.takes_label else None
-        return super()._packed() | dict(encoder=encoder_of(self._model, self._x), classifier=classifier)
-
-    @traitlets.validate("digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
+        return super()._packed() | dict(encoder=encoder_of(self._model, self._x))
 
     @traitlets.validate("pixels")
     def _valid_pixels(self, proposal):
@@ -62,17 +43,44 @@ class DrawDigit(ModelWidget, script="draw_digit.js"):
         if change.new:
             self.digit = -1
 
+    def _image(self, digit, pixels):
+        if pixels:
+            return unpack_image(pixels)
+        return self._x[digit] if digit >= 0 else torch.zeros(784)
+
     @property
     def x(self):
-        """The image that the model sees: (784,) zeros and ones."""
-        if self.pixels:
-            return unpack_image(self.pixels)
-        return self._x[self.digit] if self.digit >= 0 else torch.zeros(784)
+        """The image that the model sees: (784,) zeros and ones. It can be set, too."""
+        return self._image(self.digit, self.pixels)
 
     @x.setter
     def x(self, image):
         packed = pack_digits(torch.as_tensor(image).reshape(1, -1), 784)
         self.pixels = base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+class DrawDigit(DrawableWidget, script="draw_digit.js"):
+    """Draw a digit, and see what the model makes of it: q(z|x), samples from it decoded, and the ELBO's terms.
+
+    model: a VAE, GMVAE or SSVAE. x, labels: a few binary test digits (n, 784) of 28 x 28 pixels and their class ids; to
+    choose one is the way by keyboard. Drawings are centred and scaled as MNIST is.
+    Traits: digit, the index of the chosen test digit, or -1; pixels, an image from elsewhere as base64url of its 784
+    bits, or "" (with digit = -1, an empty image); seed, of the samples.
+    `x` is the image that the model sees, which can be set as well; `q` its q(z|x) and `elbo` its bound, by PyTorch.
+    Raises ValueError for another model, or if x and labels do not fit each other.
+    """
+
+    seed = traitlets.Int(0, help="of the samples of z").tag(sync=True)
+    answer = answer_trait()
+    state = ("digit", "pixels", "seed", "answer")
+    classifier = reference(Network)
+    later = ("encoder", "classifier")  # which a drawing needs, and no test digit
+
+    def __init__(self, model, x, labels, *, name="draw", **traits):
+        super().__init__(model, x, labels, name=name, limits={}, **traits)
+
+    def _packed(self):
+        return super()._packed() | dict(classifier=Network.of(self._model.cls) if self._model.takes_label else None)
 
     @property
     def q(self):

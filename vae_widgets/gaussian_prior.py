@@ -21,10 +21,6 @@ class GaussianPrior(BookWidget, script="gaussian_prior.js"):
         limits = {"m": (-2, 2, 2), "sd": (0.3, 2, 2), "rho": (-0.95, 0.95), "z": (-4, 4, 2)}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("m", "sd", "rho", "z")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
     def log_joint(self):
         """log p(z₁, z₂), from PyTorch."""

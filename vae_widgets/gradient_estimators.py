@@ -33,10 +33,6 @@ class GradientEstimators(BookWidget, script="gradient_estimators.js"):
         limits = {"m": (-2, 2), "v": (0.1, 2), "n": (1, SAMPLES[-1]), "seed": (1, 1_000_000)}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("m", "v", "n", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
     def exact(self):
         """d/dm E[f(z)], a number: 2m for z² and z² + 10; for the step, the density of z at 1."""

@@ -24,10 +24,6 @@ class GradientNoise(BookWidget, script="gradient_noise.js"):
         limits = {"v": (VARIANCES[0], VARIANCES[-1]), "k": (WEIGHTS[0], WEIGHTS[-1])}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("v", "k")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
     def noise(self):
         """Variance of a single gradient at k = 1: the plain one's, and the doubly reparameterised one's."""

@@ -8,6 +8,7 @@ from .base import (
     Network,
     answer_trait,
     check_bernoulli,
+    check_labels,
     check_model,
     drawing_of,
     has_standard_prior,
@@ -18,6 +19,7 @@ from .base import (
     reference,
 )
 
+DIGITS = 10  # at most
 LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
 FINEST = 401  # points along each latent of the grid that is as good as exact
 # Grids whose points are all among the finest's.
@@ -59,18 +61,14 @@ class Integral(FollowingWidget, script="integral.js"):
                 "the integral is over the plane of a VAE with two latents; given "
                 f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}"
             )
-        if not 1 <= len(x) <= 10 or len(x) != len(labels):
-            raise ValueError(
-                f"wanted one to ten digits, one label for each; given {len(x)} digits and {len(labels)} labels"
-            )
+        check_labels(x, labels)
         check_model(model)
         check_bernoulli(model)
-        self._model, self._x = model, images_of(model, x)
+        self._model, self._x = model, images_of(model, x, DIGITS)
         limits = {
             "digit": (0, len(x) - 1),
             "n": (SIZES[0], FINEST),
             "m": (1, COUNTS[-1]),
-            "seed": (1, 2**31 - 1),
             "latents": (1, 20),
         }
         super().__init__(
@@ -95,9 +93,8 @@ class Integral(FollowingWidget, script="integral.js"):
             spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(),
         )
 
-    @traitlets.validate("digit", "n", "m", "seed", "latents")
-    def _valid(self, proposal):
-        value, name = self.inside(proposal), proposal["trait"].name
+    def inside(self, proposal):
+        value, name = super().inside(proposal), proposal["trait"].name
         allowed = {"n": SIZES, "m": COUNTS}.get(name)
         if allowed and value not in allowed:
             raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; given {value}")

@@ -6,7 +6,6 @@ import vae_core as vc
 from .base import ModelWidget
 
 WEIGHTS = 5000  # that are drawn for a digit
-SEEDS = (0, 2**31 - 1)
 
 
 class IwaeBound(ModelWidget, script="iwae_bound.js"):
@@ -27,17 +26,11 @@ class IwaeBound(ModelWidget, script="iwae_bound.js"):
     log_px = traitlets.List(traitlets.Float(), help="exact log p(x) of each digit in nats, or empty").tag(sync=True)
 
     def __init__(self, model, x, labels, *, name="bound", **traits):
-        super().__init__(
-            model, x, labels, name=name, limits={"digit": (0, len(x) - 1), "m": (1, WEIGHTS), "seed": SEEDS}, **traits
-        )
+        super().__init__(model, x, labels, name=name, limits={"digit": (0, len(x) - 1), "m": (1, WEIGHTS)}, **traits)
 
     def _packed(self):
         exact = vc.log_marginal_grid(self._model, self._x).log_px.tolist() if self._model.z_dim <= 2 else []
         return super()._packed() | dict(log_px=exact)
-
-    @traitlets.validate("digit", "m", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def exact(self):

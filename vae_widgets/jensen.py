@@ -26,10 +26,6 @@ class Jensen(BookWidget, script="jensen.js"):
         limits = {"n": (3, MOST), "values": (0.1, 6, MOST), "weights": (0.05, 1, MOST)}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("n", "values", "weights")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
     def probabilities(self):
         weights = torch.tensor(self.weights[: self.n] if self.weighted else [1.0] * self.n, dtype=torch.double)

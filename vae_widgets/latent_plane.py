@@ -4,6 +4,7 @@ import traitlets
 from .base import (
     DecodingWidget,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     drawn,
@@ -53,9 +54,7 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         check_model(model)
-        if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
-            given = [f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels))]
-            raise ValueError(f"x and labels come together, one label for each image; given {given[0]} and {given[1]}")
+        check_labels(x, labels)
         self._model, self._x, self._precision, self._extent = model, None, precision, extent
         if x is not None:
             check_posterior(model)
@@ -80,10 +79,6 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
             m, v = codes_of(self._model, self._x)
             traits |= dict(codes_m=as_floats(m), codes_v=as_floats(torch.zeros_like(m) if v is None else v))
         return traits
-
-    @traitlets.validate("z")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def image(self):

@@ -9,6 +9,7 @@ from .base import (
     DecodingWidget,
     Mixture,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     drawn,
@@ -61,9 +62,7 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
         if not hasattr(model, "decode") or model.takes_label:
             raise ValueError(f"wanted a VAE, GMVAE or Autoencoder; given {type(model).__name__}")
         check_model(model)
-        if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
-            images, classes = (f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels)))
-            raise ValueError(f"x and labels come together, one label for each image; given {images} and {classes}")
+        check_labels(x, labels)
         self._model, self._x, self._chosen = model, None, None
         if x is not None:
             check_posterior(model)
@@ -83,7 +82,7 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
             has_prior=hasattr(model, "log_weight"),
             has_rec=is_bernoulli(model),
             limits=self._limits_of(packed["extent"])
-            | {"dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1), "seed": (0, 2**31 - 1)},
+            | {"dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1)},
             **packed,
             **traits,
         )
@@ -119,10 +118,6 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
                 if self.digit >= 0
                 else [min(self.extent, max(-self.extent, value)) for value in self.z]
             )
-
-    @traitlets.validate("z", "dimension", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     def _start_from(self, change):
         if change.new >= 0 and not self._property_lock:  # locked: a front end has set digit, and the z that it wants

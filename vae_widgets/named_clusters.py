@@ -6,6 +6,7 @@ import vae_core as vc
 
 from .base import (
     FollowingWidget,
+    check_labels,
     check_model,
     check_posterior,
     is_bernoulli,
@@ -58,11 +59,9 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
         check_model(model)
         check_posterior(model)
         for images, ids, (least, most), what in ((x, labels, CODES, "training"), (x_test, labels_test, TEST, "test")):
-            if not least <= len(images) <= most or len(images) != len(ids):
-                raise ValueError(
-                    f"wanted {least} to {most} {what} images and a label for each; "
-                    f"given {len(images)} images and {len(ids)} labels"
-                )
+            check_labels(images, ids)
+            if not least <= len(images) <= most:
+                raise ValueError(f"wanted {least} to {most} {what} images; given {len(images)}")
         labels, labels_test = torch.as_tensor(labels), torch.as_tensor(labels_test)
         packed, packed_test = pack_labels(labels), pack_labels(labels_test)
         if sorted(set(packed)) != list(range(CLASSES)) or not set(packed_test) <= set(packed):
@@ -102,9 +101,8 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
             test=test.tobytes(),
         )
 
-    @traitlets.validate("known", "seed", "steps", "digit")
-    def _valid(self, proposal):
-        value = self.inside(proposal)
+    def inside(self, proposal):
+        value = super().inside(proposal)
         if proposal["trait"].name == "known" and value % CLASSES:
             wanted = f"a multiple of {CLASSES}, for as many of each class"
             raise traitlets.TraitError(f"known must be {wanted}; given {value}")

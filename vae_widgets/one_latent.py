@@ -44,7 +44,7 @@ class OneLatent(BookWidget, script="one_latent.js"):
                 f"z must reach from {-extent - 4 * widths[1]:g} to {extent + 4 * widths[1]:g} or beyond; "
                 f"given {z[0]:g} to {z[-1]:g}"
             )
-        self._z, self._step, self._log_lik = z[:, None], step[0], log_lik
+        self._z, self._step = z[:, None], step[0]
         self._log_joint = log_lik + vc.log_normal(self._z, torch.zeros(1), torch.ones(1))
         super().__init__(
             name=name,
@@ -54,10 +54,6 @@ class OneLatent(BookWidget, script="one_latent.js"):
             **traits,
         )
         self.summits = self._climb(extent, widths)
-
-    @traitlets.validate("m", "s")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     def _bound(self, m, s, every=1):
         """ELBO of each N(m, s²), in nats; m, s: (batch,). It takes only `every` so many points."""

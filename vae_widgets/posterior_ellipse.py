@@ -92,10 +92,6 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
             raster=raster_of(model),
         )
 
-    @traitlets.validate("digit", "m", "sd")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     def _window(self, grid, i, encoder):
         """Where digit i's posterior and the encoder's q are: two axes of 4 K + 1 points, and log p(x, z) there.
 

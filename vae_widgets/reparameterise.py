@@ -27,10 +27,6 @@ class Reparameterise(BookWidget, script="reparameterise.js"):
         limits = {"m": (-2, 2), "v": (0.1, 2), "draw": (0, DRAWS - 1), "seed": SEEDS}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("m", "v", "draw", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
     def z(self):
         """The draws z = m + sqrt(v) * epsilon, a tensor; empty until the widget has been shown."""

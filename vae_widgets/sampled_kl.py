@@ -8,6 +8,7 @@ from .base import (
     Mixture,
     answer_trait,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     check_shapes,
@@ -22,7 +23,6 @@ from .base import (
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100]
 ESTIMATES = 100
-SEEDS = (0, 2**31 - 1)
 
 
 class SampledKl(FollowingWidget, script="sampled_kl.js"):
@@ -61,8 +61,7 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
         check_shapes(models.values())
         self._models = list(models.values())
         self._x = images_of(self._models[0], x)
-        if len(x) != len(labels):
-            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        check_labels(x, labels)
         super().__init__(
             name=name,
             names=list(models),
@@ -70,12 +69,7 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
             digits=pack_images(self._models[0], self._x),
             labels=pack_labels(labels),
             z_dims=[m.z_dim for m in self._models],
-            limits={
-                "prior": (0, len(models) - 1),
-                "digit": (0, len(labels) - 1),
-                "samples": (1, SAMPLES[-1]),
-                "seed": SEEDS,
-            },
+            limits={"prior": (0, len(models) - 1), "digit": (0, len(labels) - 1), "samples": (1, SAMPLES[-1])},
             **self._packed(),
             **traits,
         )
@@ -87,10 +81,6 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
             mixtures=[pack_prior(m) for m in self._models],
             codes=b"".join(as_floats(part) for code in self._codes for part in code),
         )
-
-    @traitlets.validate("prior", "digit", "samples", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def exact(self):

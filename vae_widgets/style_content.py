@@ -5,8 +5,6 @@ import traitlets
 
 from .base import ModelWidget, Network, drawn, is_bernoulli, pack_means, reference
 
-SEEDS = (0, 2**31 - 1)
-
 
 class StyleContent(ModelWidget, script="style_content.js"):
     """Keep the style z of a digit and run through the classes y, or keep the class and run through styles.
@@ -38,7 +36,7 @@ class StyleContent(ModelWidget, script="style_content.js"):
             name=name,
             has_rec=is_bernoulli(model),
             **dict(y=int(labels[0])) | traits,
-            limits={"y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS},
+            limits={"y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1)},
         )
         self.z = np.frombuffer(self.codes, "<f4")[: model.z_dim].tolist()
 
@@ -47,10 +45,6 @@ class StyleContent(ModelWidget, script="style_content.js"):
 
     def _pack_codes(self):
         return pack_means(self._model, self._x, F.one_hot(self._labels.long(), self._model.y_dim).float())
-
-    @traitlets.validate("y", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def image(self):

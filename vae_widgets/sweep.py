@@ -10,6 +10,7 @@ from .base import (
     Mixture,
     Network,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     check_shapes,
@@ -80,8 +81,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
             check_model(model)
             check_posterior(model)
         check_shapes(models.values())
-        if len(x) != len(labels):
-            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        check_labels(x, labels)
         x, labels = torch.as_tensor(x), torch.as_tensor(labels)
         chosen = to_choose(labels)
         self._models = list(models.values())
@@ -100,7 +100,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
             digits=pack_images(self._models[0], self._chosen),
             labels=pack_labels(labels[chosen]),
             measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
-            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)},
+            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1)},
             **packed,
             **traits,
         )
@@ -119,10 +119,6 @@ class Sweep(FollowingWidget, script="sweep.js"):
             decoders=[drawing_of(model, "int8") for model in self._models],
             mixtures=[pack_prior(model) for model in self._models],
         )
-
-    @traitlets.validate("index", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def model(self):

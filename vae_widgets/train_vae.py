@@ -29,7 +29,6 @@ LIMITS = {
     "learning_rate": (1e-6, 1),
     "m": (1, 20),
     "batch": (16, 256),
-    "seed": (0, 2**31 - 1),
     "digit": (0, 9),
     "z": (-4, 4, 2),
     "z_dim": (2, 50),
@@ -153,10 +152,6 @@ class TrainVAE(BookWidget, script="train_vae.js", further=("trainer.js",)):
             limits=limits,
             **traits,
         )
-
-    @traitlets.validate(*LIMITS, "hidden")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def model(self) -> vc.VAE:
