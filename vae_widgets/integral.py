@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import traitlets
 
@@ -5,6 +7,7 @@ import vae_core as vc
 
 from .base import (
     FollowingWidget,
+    Labels,
     Network,
     answer_trait,
     check_bernoulli,
@@ -50,12 +53,22 @@ class Integral(FollowingWidget, script="integral.js"):
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
     exact = traitlets.List(traitlets.Float(), help="log p(x) of each digit, in nats").tag(sync=True)
-    spots = traitlets.List(help="middle of each digit's posterior, and half the side of its close-up").tag(sync=True)
+    spots: traitlets.List = traitlets.List(
+        help="middle of each digit's posterior, and half the side of its close-up"
+    ).tag(sync=True)
     limit = traitlets.Float(LIMIT).tag(sync=True)
     sizes = traitlets.List(traitlets.Int(), SIZES).tag(sync=True)
     counts = traitlets.List(traitlets.Int(), COUNTS).tag(sync=True)
 
-    def __init__(self, model, x, labels, *, name="integral", **traits):
+    def __init__(
+        self,
+        model: vc.VAE,
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "integral",
+        **traits: Any,
+    ):
         if not hasattr(model, "log_joint") or model.takes_label or model.z_dim != 2 or not has_standard_prior(model):
             raise ValueError(
                 "the integral is over the plane of a VAE with two latents; given "
@@ -81,7 +94,7 @@ class Integral(FollowingWidget, script="integral.js"):
             **traits,
         )
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         decoder = drawing_of(self._model)
         grid = vc.log_marginal_grid(self._model, self._x, FINEST, LIMIT)
         mass = (grid.log_posterior + grid.log_volume).exp()
@@ -93,7 +106,7 @@ class Integral(FollowingWidget, script="integral.js"):
             spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(),
         )
 
-    def inside(self, proposal):
+    def inside(self, proposal: traitlets.Bunch) -> Any:
         value, name = super().inside(proposal), proposal["trait"].name
         allowed = {"n": SIZES, "m": COUNTS}.get(name)
         if allowed and value not in allowed:
@@ -101,7 +114,7 @@ class Integral(FollowingWidget, script="integral.js"):
         return value
 
     @property
-    def estimate(self):
+    def estimate(self) -> float:
         """log p(x) of the chosen digit by the chosen grid, in nats, from PyTorch."""
         x = self._x[self.digit : self.digit + 1]
         return vc.log_marginal_grid(self._model, x, self.n, self.limit).log_px.item()

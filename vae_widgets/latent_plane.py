@@ -1,8 +1,13 @@
+from typing import Any
+
 import torch
 import traitlets
 
+import vae_core as vc
+
 from .base import (
     DecodingWidget,
+    Labels,
     as_floats,
     check_labels,
     check_model,
@@ -46,7 +51,17 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
     codes_m = traitlets.Bytes().tag(sync=True)
     codes_v = traitlets.Bytes(help="0 for an autoencoder").tag(sync=True)
 
-    def __init__(self, model, x=None, labels=None, *, extent=3.5, precision="float16", name="plane", **traits):
+    def __init__(
+        self,
+        model: vc.VAE | vc.Autoencoder,
+        x: torch.Tensor | None = None,
+        labels: Labels | None = None,
+        *,
+        extent: float = 3.5,
+        precision: str = "float16",
+        name: str = "plane",
+        **traits: Any,
+    ):
         has_prior = hasattr(model, "log_weight")
         if not hasattr(model, "decode") or model.takes_label or (has_prior and not has_standard_prior(model)):
             given = type(model).__name__ + (", whose prior is another" if has_prior else "")
@@ -56,7 +71,7 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
         check_model(model)
         check_labels(x, labels)
         self._model, self._x, self._precision, self._extent = model, None, precision, extent
-        if x is not None:
+        if x is not None and labels is not None:
             check_posterior(model)
             self._x = images_of(model, x[:POINTS], POINTS)
             traits |= dict(labels=pack_labels(labels[:POINTS]))
@@ -69,7 +84,7 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
             **traits,
         )
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         traits = self._pack_decoder(self._precision)
         if traits["decoder"] is None:
             middles = self._extent * ((2 * torch.arange(SIDE) + 1) / SIDE - 1)
@@ -81,11 +96,11 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
         return traits
 
     @property
-    def image(self):
+    def image(self) -> torch.Tensor:
         """What z decodes to: (height, width) grey levels of the mean of p(x|z), from PyTorch."""
         return drawn(self._model, torch.tensor(self.z))
 
     @property
-    def log_p(self):
+    def log_p(self) -> float | None:
         """log p(z) in nats; None for an autoencoder."""
         return log_prior(self._model, self.z)

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import traitlets
 
@@ -5,6 +8,7 @@ import vae_core as vc
 
 from .base import (
     FollowingWidget,
+    Labels,
     Mixture,
     answer_trait,
     as_floats,
@@ -50,7 +54,15 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
     sizes = traitlets.List(traitlets.Int(), SAMPLES, help="the S to choose from").tag(sync=True)
     estimates = traitlets.Int(ESTIMATES).tag(sync=True)
 
-    def __init__(self, models, x, labels, *, name="sampled-kl", **traits):
+    def __init__(
+        self,
+        models: Mapping[str, vc.VAE],
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "sampled-kl",
+        **traits: Any,
+    ):
         if not models:
             raise ValueError("wanted a VAE or GMVAE, at least one; given none")
         for model in models.values():
@@ -75,7 +87,7 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
         )
 
     @torch.no_grad()
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         self._codes = [model.encode(self._x) for model in self._models]
         return dict(
             mixtures=[pack_prior(m) for m in self._models],
@@ -83,7 +95,7 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
         )
 
     @property
-    def exact(self):
+    def exact(self) -> float | None:
         """The KL of the chosen digit in nats, in closed form; None where the prior is a mixture."""
         model, (m, v) = self._models[self.prior], self._codes[self.prior]
         if not has_standard_prior(model):

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import traitlets
@@ -8,6 +9,7 @@ import vae_core as vc
 from .base import (
     FollowingWidget,
     Mixture,
+    Model,
     Network,
     as_floats,
     check_labels,
@@ -55,7 +57,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
     decoders = references(Network)
     mixtures = references(Mixture)
     later = ("decoders", "mixtures")
-    measured = traitlets.List(help="of each model: the numbers that are shown").tag(sync=True)
+    measured: traitlets.List = traitlets.List(help="of each model: the numbers that are shown").tag(sync=True)
     measured_on = traitlets.Unicode().tag(sync=True)
     codes_m = traitlets.Bytes(help="model after model, digit after digit").tag(sync=True)
     codes_v = traitlets.Bytes().tag(sync=True)
@@ -71,7 +73,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
         what: str = "model",
         plot: str = "rate",
         name: str = "sweep",
-        **traits,
+        **traits: Any,
     ):
         if len(models) < 2:
             raise ValueError(f"wanted at least two models to step through; given {len(models)}")
@@ -105,11 +107,11 @@ class Sweep(FollowingWidget, script="sweep.js"):
             **traits,
         )
 
-    def _stored(self):
+    def _stored(self) -> bool:
         return all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
 
     @torch.no_grad()
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         codes = [model.encode(self._chosen) for model in self._models]
         m, v = (b"".join(as_floats(code[part]) for code in codes) for part in range(2))
         return dict(
@@ -121,7 +123,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
         )
 
     @property
-    def model(self):
+    def model(self) -> Model:
         """The model that is shown."""
         return self._models[self.index]
 
@@ -134,7 +136,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
 
 
 @torch.no_grad()
-def measure(model, x, stored):
+def measure(model: Model, x: torch.Tensor, stored: bool) -> dict[str, Any]:
     results = model.description["results"] if stored else {"test": vc.evaluate(model, x[:MEASURED])}
     active = vc.active_units(model, x)
     nats = order = None
