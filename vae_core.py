@@ -425,9 +425,8 @@ class Bernoulli(Likelihood):
         """See `log_bernoulli_with_logits`."""
         return log_bernoulli_with_logits(x, parameters)
 
-    def log_prob_pairs(
-        self, x: Tensor, parameters: Tensor
-    ) -> Tensor:  # x . logits_j + log p(0|z_j): one matrix product
+    def log_prob_pairs(self, x: Tensor, parameters: Tensor) -> Tensor:
+        # x . logits_j + log p(0|z_j): one matrix product
         return x @ parameters.T + self.log_prob(parameters.new_zeros(x.shape[-1]), parameters)
 
     def mean(self, parameters: Tensor) -> Tensor:
@@ -497,9 +496,8 @@ class Gaussian(Likelihood):
         m, v = self.moments(parameters)
         return log_normal(x, m, v.expand_as(m))
 
-    def log_prob_pairs(
-        self, x: Tensor, parameters: Tensor
-    ) -> Tensor:  # matrix products in float64, as in Mixture.log_prob
+    def log_prob_pairs(self, x: Tensor, parameters: Tensor) -> Tensor:
+        # matrix products in float64, as in Mixture.log_prob
         m, v = map(_wide, torch.broadcast_tensors(*self.moments(parameters)))
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         squared = _wide(x) ** 2 @ (1 / v).T - 2 * _wide(x) @ (m / v).T
@@ -592,8 +590,7 @@ class _Model(nn.Module):
     takes_label = False  # whether encoder and decoder need y
 
     def __init__(self, x_dim: int, z_dim: int, hidden: Sequence[int], activation: str, encoder: nn.Module | None,
-                 decoder: nn.Module | None, likelihood: Likelihood | None,
-                 shape: tuple[int, int] | None):  # fmt: skip
+                 decoder: nn.Module | None, likelihood: Likelihood | None, shape: tuple[int, int] | None):  # fmt: skip
         super().__init__()
         self.x_dim, self.z_dim = check_count(x_dim, "x_dim"), check_count(z_dim, "z_dim")
         self.hidden = [check_count(n, "the width of a layer") for n in hidden]
@@ -693,9 +690,8 @@ class VAE(_Model):
         m, v, *_ = self._encode(x, y)
         return m, v
 
-    def _encode(
-        self, x: Tensor, y: Tensor | None = None
-    ) -> tuple[Tensor, ...]:  # what an encoder says besides is for a flow
+    def _encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        # m, v, and what an encoder says besides, which is for a flow
         m, *rest = self._through(self.enc, x, y)
         if not rest:
             m, *rest = gaussian_parameters(m)
