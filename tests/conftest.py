@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 CHROME_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup",  # two pages of its own for each of ours
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
