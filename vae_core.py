@@ -97,7 +97,8 @@ def gaussian_parameters(h: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
     """
     if h.shape[dim] % 2:
         raise ValueError(
-            f"h needs an even size along dim {dim}: a mean and a variance for each latent; given {tuple(h.shape)}"
+            f"h needs an even size along dim {dim}, a mean and a variance "
+            f"for each latent; its shape is {tuple(h.shape)}"
         )
     m, h_v = h.chunk(2, dim)
     return m, F.softplus(h_v) + 1e-8
@@ -557,7 +558,7 @@ class MLP(nn.Module):
                 nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:  # a tensor; of an Encoder two
         if (y is None) != (self.label is None):
             raise ValueError("this network takes labels, too" if y is None else "this network takes no labels")
         h = self.first(x)
@@ -570,7 +571,7 @@ class MLP(nn.Module):
 class Encoder(MLP):
     """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9; chapter 3."""
 
-    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return gaussian_parameters(super().forward(x, y))
 
 
