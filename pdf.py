@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -183,7 +184,9 @@ def assemble(parts: list[Part], taken: dict[str, dict], site: Path, config: dict
     first = next(iter(taken.values()))
     sheets = [f'<link rel="stylesheet" href="{href}" media="{media or "all"}">' for href, media in first["sheets"]]
     styles = dict.fromkeys(style for page in taken.values() for style in page["styles"])
-    contents, chapters, running = [], [], []
+    contents: list[str] = []
+    chapters: list[str] = []
+    running: list[str] = []
     for caption, names in parts:
         if caption:
             contents.append(f'<p class="part">{caption}</p>')
@@ -223,7 +226,7 @@ def quoted(text: str) -> str:
 def begins(reader: PdfReader) -> dict[str, int]:
     """{name: the number of the sheet where it is}."""
     return {
-        name.removeprefix("/"): reader.get_destination_page_number(place) + 1
+        name.removeprefix("/"): reader.get_destination_page_number(place) + 1  # type: ignore[operator]
         for name, place in reader.named_destinations.items()
     }
 
@@ -233,7 +236,7 @@ def finish(printed: Path, parts: list[Part], taken: dict[str, dict], config: dic
     reader, writer = PdfReader(printed), PdfWriter(printed, incremental=True)  # so that the tags stay as they are
     places = {name.removeprefix("/"): place for name, place in reader.named_destinations.items()}
 
-    def add(text, name, parent, **style):
+    def add(text: str, name: str, parent: Any, **style: Any) -> Any:
         place = places[name]
         return writer.add_outline_item(
             title=text,
@@ -278,7 +281,7 @@ def make_pdf(site: Path, out: Path, parts: list[Part], paper: str = "A4") -> int
         page.goto(document.as_uri())
         page.evaluate(PAINT)
 
-        def print_it():
+        def print_it() -> PdfReader:
             page.pdf(path=printed, format=paper, tagged=True)
             return PdfReader(printed)
 

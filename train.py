@@ -13,13 +13,15 @@ import json
 import platform
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import safetensors
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file, save
+from torch import Tensor
 
 import vae_core as vc
 from vae_machinery import model_files
@@ -40,7 +42,7 @@ CLASS_WEIGHTS = (100.0, 10.0, 1.0, 0.1)
 LOOKS = (20, 50, 100, 200, 500, 1000, 2000, 4000, 6000, 8000, 10_000)
 # NamedGMVAE: the components of a class and for how many epochs; the classes that it then names place more of them.
 GROWTH = {1: 2, 5: 2, 20: 3}
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "as it is": {},
     "one Gaussian a class": dict(growth={1: 7}),
     "twenty from the start": dict(growth={20: 7}),
@@ -58,7 +60,7 @@ class Recipe(NamedTuple):
     if it does not start afresh; and how often it is trained, with another seed each time. The first
     is shipped, the others show how far a result is luck."""
 
-    model: type
+    model: Any
     arguments: dict
     fit: dict
     bound: str = "elbo"
@@ -67,7 +69,8 @@ class Recipe(NamedTuple):
     seeds: int = 1
 
 
-BOUNDS = {
+Loss = Callable[[Any, Tensor], Tensor]  # of a model and a batch
+BOUNDS: dict[str, Callable[[vc.VAE, Tensor, int], Tensor]] = {
     "elbo": lambda model, x, iw: model.negative_elbo_bound(x)[0] if iw == 1 else -model.log_weight(x, iw)[0].mean(),
     "iwae": lambda model, x, iw: model.negative_iwae_bound(x, iw)[0],
     "iwae-dreg": lambda model, x, iw: model.negative_iwae_bound(x, iw, dreg=True)[0],
@@ -117,7 +120,7 @@ RECIPES = {
 }
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true", help="measure the IWAE bounds again, and train nothing")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(RECIPES)}")
@@ -147,12 +150,12 @@ def main():
             shutil.rmtree(WORK / name, ignore_errors=True)  # unless another process has done so
 
 
-def unfinished(name, part, *settings):
+def unfinished(name: str, part: str, *settings: object) -> Path:
     """The file that keeps a part of the work on a model until all of it is done; other settings, another file."""
     return WORK / name / f"{part}-{hashlib.sha256(repr(settings).encode()).hexdigest()[:8]}"
 
 
-def settings_of(name, recipe):
+def settings_of(name: str, recipe: Recipe) -> tuple:
     """Whatever else decides what a recipe makes: it is trained anew when any of this has changed."""
     before = NEIGHBOURS_IN if name in TRAINERS else recipe.start
     weights = before and weights_of(before)
@@ -162,12 +165,12 @@ def settings_of(name, recipe):
     return recipe, *ours, EVALUATION_SEED, weights
 
 
-def weights_of(name):
+def weights_of(name: str) -> str:
     """A hash of a shipped model's weights, whatever has been measured since."""
     return hash_tensors(vc.load_trained(name).state_dict())
 
 
-def train(name, recipe, data):
+def train(name: str, recipe: Recipe, data: vc.MNIST) -> None:
     """Train a model and ship it with everything that is quick to measure."""
     if name in TRAINERS:
         model, results = TRAINERS[name](name, recipe, data)
@@ -191,8 +194,8 @@ def train(name, recipe, data):
     print(f"{name}: {results}", flush=True)
 
 
-def quick_results(model, data):
-    results = {
+def quick_results(model: Any, data: vc.MNIST) -> dict[str, Any]:
+    results: dict[str, Any] = {
         "test": vc.evaluate(model, data.test_images, EVALUATION_SEED),
         "train": vc.evaluate(model, data.train_images[:10_000], EVALUATION_SEED),
     }
@@ -201,14 +204,14 @@ def quick_results(model, data):
     return results
 
 
-def results_of_seed(name, recipe, data, seed):
+def results_of_seed(name: str, recipe: Recipe, data: vc.MNIST, seed: int) -> dict[str, Any]:
     """What a training with this seed reaches; the IWAE bound, since it takes long, on the first 1,000 images."""
     model = trained(name, recipe, data.train_images, seed=seed)
     bound = log_likelihoods(model, binary_test_images(data.test_images)[:1000], SAMPLES[-1:])
     return quick_results(model, data) | {"niwae": -bound.mean().item(), "niwae_images": 1000}
 
 
-def trained(name, recipe, images, loss=None, seed=0):
+def trained(name: str, recipe: Recipe, images: Tensor, loss: Loss | None = None, seed: int = 0) -> Any:
     """Train, unless that is done already, and return the model as it will be shipped.
 
     loss: function of the model and a batch, where it is not the recipe's bound.
@@ -235,7 +238,7 @@ def trained(name, recipe, images, loss=None, seed=0):
     return vc.load_model(file)
 
 
-def assert_rounding_is_harmless(model, images):
+def assert_rounding_is_harmless(model: Any, images: Tensor) -> None:
     rounded = copy.deepcopy(model).half().float()
     before, after = (vc.evaluate(m, images, EVALUATION_SEED) for m in (model, rounded))
     for part in before:
@@ -244,7 +247,7 @@ def assert_rounding_is_harmless(model, images):
             raise SystemExit(f"rounding the weights to float16 moves {part} by {shift:.3f} nats; 0.01 is the limit")
 
 
-def train_semi_supervised(name, recipe, data):
+def train_semi_supervised(name: str, recipe: Recipe, data: vc.MNIST) -> tuple[Any, dict[str, Any]]:
     """The model that is shipped, and accuracies for several draws of each number of labels."""
     settings, graph = settings_of(name, recipe), latent_graph(data.train_images)
     by_labels = {}
@@ -266,12 +269,12 @@ def train_semi_supervised(name, recipe, data):
 
 
 @torch.no_grad()
-def latent_graph(images):
+def latent_graph(images: Tensor) -> Any:
     x, space = images / 255, vc.load_trained(NEIGHBOURS_IN)
     return vc.neighbour_graph(space.enc(x)[0][:, vc.active_units(space, x)])
 
 
-def with_few_labels(data, graph, labels, draw):
+def with_few_labels(data: vc.MNIST, graph: Any, labels: int, draw: int) -> tuple[Tensor, float, Loss]:
     """Choose the images whose labels are known. Returns a mask of all others, the share of these for
     which the guess is right, and the training loss: J' of chapter 7."""
     images = data.train_images
@@ -282,7 +285,7 @@ def with_few_labels(data, graph, labels, draw):
     rest[known] = False
     right = (guesses.argmax(1) == data.train_labels)[rest].float().mean().item()
 
-    def loss(model, x):
+    def loss(model: Any, x: Tensor) -> Tensor:
         few, some = torch.randperm(labels)[:20], torch.randint(len(images), (400,))
         x_few, y_few, x_some = vc.binarize(x_known[few]), y_known[few], vc.binarize(images[some])
         agreement = F.cross_entropy(model.cls(x_some.to(x.device)), guesses[some].to(x.device))
@@ -292,7 +295,9 @@ def with_few_labels(data, graph, labels, draw):
     return rest, right, loss
 
 
-def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
+def accuracies_of_draw(
+    name: str, recipe: Recipe, settings: object, data: vc.MNIST, graph: Any, labels: int, draw: int
+) -> dict[str, float]:
     """On the test set: of the classifier trained on the known labels alone, with the guesses but no
     generative model, and with both; and of the guesses themselves, on the images they are for."""
     done = unfinished(name, f"labels{labels}-draw{draw}", settings)
@@ -302,7 +307,7 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
     known = data.train_images[~rest]
     y_known = data.train_labels[~rest]
 
-    def cross_entropy(model, x):
+    def cross_entropy(model: vc.SSVAE, x: Tensor) -> Tensor:
         few = torch.randperm(labels)[:100]
         return F.cross_entropy(model.cls(vc.binarize(known[few]).to(x.device)), y_known[few].to(x.device))
 
@@ -321,7 +326,7 @@ def accuracies_of_draw(name, recipe, settings, data, graph, labels, draw):
     return accuracies
 
 
-def train_m2(name, recipe, data):
+def train_m2(name: str, recipe: Recipe, data: vc.MNIST) -> tuple[Any, dict[str, Any]]:
     """The notes' model as it stands, for every class weight, and for every draw of the labels with the recipe's."""
     runs = [(weight, 0) for weight in CLASS_WEIGHTS]
     runs += [(recipe.arguments["class_weight"], draw) for draw in range(1, DRAWS)]
@@ -338,11 +343,11 @@ def train_m2(name, recipe, data):
     )
 
 
-def m2_file(name, recipe, weight, draw):
+def m2_file(name: str, recipe: Recipe, weight: float, draw: int) -> Path:
     return unfinished(name, f"weight{weight:g}-draw{draw}", settings_of(name, recipe))
 
 
-def m2_of_draw(name, recipe, data, weight, draw):
+def m2_of_draw(name: str, recipe: Recipe, data: vc.MNIST, weight: float, draw: int) -> dict[str, Any]:
     """What M2 reaches, and what it had learnt at each of LOOKS."""
     file = m2_file(name, recipe, weight, draw)
     if file.exists():
@@ -355,7 +360,7 @@ def m2_of_draw(name, recipe, data, weight, draw):
     model = recipe.model(**recipe.arguments | dict(class_weight=weight))
     looks, step = [], 0
 
-    def loss(x):
+    def loss(x: Tensor) -> Tensor:
         nonlocal step
         if step in LOOKS:
             looks.append(look_at(model, x_known, y_known, data))
@@ -376,13 +381,14 @@ def m2_of_draw(name, recipe, data, weight, draw):
 
 
 @torch.no_grad()
-def look_at(model, x_known, y_known, data):
+def look_at(model: vc.SSVAE, x_known: Tensor, y_known: Tensor, data: vc.MNIST) -> dict[str, float]:
     """The race of classifier and bounds: the accuracy of the one on 10,000 test images and its cross-entropy on the
     known ones; how often the highest bound is the right one's, on 1,000 test images, how often the classifier's
     choice, and by how many nats the true label's bound is above the mean of the wrong ones."""
     with vc.seeded(EVALUATION_SEED):
         x, y = vc.binarize(data.test_images[:1000]), data.test_labels[:1000]
-        bounds = -sum(model.z_bound(x, model.every_label())).T
+        kl, rec = model.z_bound(x, model.every_label())
+        bounds = -(kl + rec).T
         is_true = F.one_hot(y, model.y_dim).bool()
         return dict(
             accuracy=vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED),
@@ -394,20 +400,20 @@ def look_at(model, x_known, y_known, data):
 
 
 @torch.no_grad()
-def confusion_of(model, data):
+def confusion_of(model: vc.SSVAE | vc.NamedGMVAE, data: vc.MNIST) -> list[list[int]]:
     """How often each class, a row, is called which, a column, on the test images."""
     said = model.log_posterior_of_classes(binary_test_images(data.test_images)).argmax(1)
     return torch.bincount(10 * data.test_labels + said, minlength=100).reshape(10, 10).tolist()
 
 
-def all_labels(name, recipe, data):
+def all_labels(name: str, recipe: Recipe, data: vc.MNIST) -> float:
     """The classifier of an SSVAE with every label, trained until it is done: the accuracy it reaches."""
     done = unfinished(name, "all-labels", settings_of(name, recipe))
     if not done.exists():
         torch.manual_seed(0)
         model = recipe.model(gen_weight=0)
 
-        def loss(x):
+        def loss(x: Tensor) -> Tensor:
             some = torch.randint(len(data.train_images), (200,))
             return F.cross_entropy(model.cls(vc.binarize(data.train_images[some])), data.train_labels[some])
 
@@ -419,7 +425,7 @@ def all_labels(name, recipe, data):
     return json.loads(done.read_text(encoding="utf-8"))
 
 
-def train_named(name, recipe, data):
+def train_named(name: str, recipe: Recipe, data: vc.MNIST) -> tuple[Any, dict[str, Any]]:
     """The mixture with the names of classes: the one that is shipped, from 100 labels and nothing else; accuracies
     for several draws of each number of labels, from labels alone and from the guesses of a graph, each with its
     generative term and without; and those of VARIANTS, on images held out from training."""
@@ -442,11 +448,11 @@ def train_named(name, recipe, data):
     )
 
 
-def named_file(name, recipe, labels, draw):
+def named_file(name: str, recipe: Recipe, labels: int, draw: int) -> Path:
     return unfinished(name, f"labels{labels}-draw{draw}", settings_of(name, recipe))
 
 
-def named_of_draw(name, recipe, data, graph, labels, draw):
+def named_of_draw(name: str, recipe: Recipe, data: vc.MNIST, graph: Any, labels: int, draw: int) -> dict[str, float]:
     """Accuracies on the test set, binarised and (grey) as they are, and seconds."""
     file = named_file(name, recipe, labels, draw)
     if file.exists():
@@ -457,7 +463,7 @@ def named_of_draw(name, recipe, data, graph, labels, draw):
     guesses = vc.spread_labels(graph, known, y_known)
     results = {}
 
-    def measure(kind, model, began):
+    def measure(kind: str, model: vc.NamedGMVAE, began: float) -> None:
         results[kind] = vc.accuracy(model, data.test_images, data.test_labels, EVALUATION_SEED)
         grey = [model.log_posterior_of_classes(batch / 255).argmax(1) for batch in data.test_images.split(2000)]
         results[f"{kind}_grey"] = (torch.cat(grey) == data.test_labels).float().mean().item()
@@ -470,21 +476,32 @@ def named_of_draw(name, recipe, data, graph, labels, draw):
     shipped, history = grown(recipe, base, images, known, y_known, names, draw)
     measure("labels", shipped, began)
     last = max(GROWTH)
-    for kind, place, on, targets in (
-        ("labels_no_gen", names, known, y_known),
-        ("guesses", guesses.argmax(1), None, None),
-        ("guesses_no_gen", guesses.argmax(1), slice(None), guesses),
-    ):
+    ways: tuple[tuple[str, Tensor, tuple[Any, Tensor] | None], ...] = (
+        ("labels_no_gen", names, (known, y_known)),
+        ("guesses", guesses.argmax(1), None),
+        ("guesses_no_gen", guesses.argmax(1), (slice(None), guesses)),
+    )
+    for kind, place, targets in ways:
         began = time.process_time()
         model = placed(recipe, base, images, place, each=last)
-        fit_named(recipe, model, images, known, y_known, 5, draw, None if on is None else (on, targets))
+        fit_named(recipe, model, images, known, y_known, 5, draw, targets)
         measure(kind, model, began)
     print(f"{labels} labels, draw {draw}: {results}", flush=True)
     vc.save_model(file, shipped, results=results, history=[(round(e.loss, 3), round(e.seconds, 1)) for e in history])
     return results
 
 
-def grown(recipe, base, images, known, y_known, names, seed, growth=None, **arguments):
+def grown(
+    recipe: Recipe,
+    base: vc.VAE,
+    images: Tensor,
+    known: Tensor,
+    y_known: Tensor,
+    names: Tensor,
+    seed: int,
+    growth: dict[int, int] | None = None,
+    **arguments: Any,
+) -> tuple[Any, list[vc.Epoch]]:
     """A NamedGMVAE that gets more components from stage to stage, placed by the classes that it has named so far."""
     model, history = base, []
     for each, epochs in (growth or GROWTH).items():
@@ -496,7 +513,7 @@ def grown(recipe, base, images, known, y_known, names, seed, growth=None, **argu
     return model, history
 
 
-def placed(recipe, before, images, names, **arguments):
+def placed(recipe: Recipe, before: vc.VAE, images: Tensor, names: Tensor, **arguments: Any) -> Any:
     """A NamedGMVAE with the networks of another model, whose components are where the images of each name lie."""
     model = recipe.model(**recipe.arguments | dict(z_dim=before.z_dim) | arguments)
     model.enc, model.dec = copy.deepcopy(before.enc), copy.deepcopy(before.dec)
@@ -504,18 +521,28 @@ def placed(recipe, before, images, names, **arguments):
     return model
 
 
-def fit_named(recipe, model, images, known, y_known, epochs, seed, targets=None):
+def fit_named(
+    recipe: Recipe,
+    model: vc.NamedGMVAE,
+    images: Tensor,
+    known: Tensor,
+    y_known: Tensor,
+    epochs: int,
+    seed: int,
+    targets: tuple[Any, Tensor] | None = None,
+) -> list[vc.Epoch]:
     """With its own loss; or, given which images have which targets, with their cross-entropy under p(y|z) alone."""
+    if targets is not None:
+        on, y = targets
 
-    def generative(x):
+    def generative(x: Tensor) -> Tensor:
         few = torch.randperm(len(known))[:20]
         return model.loss(x, vc.binarize(images[known[few]]), y_known[few], len(known) / len(images))
 
-    def discriminative(x):
-        on, y = targets
+    def discriminative(x: Tensor) -> Tensor:
         some = torch.randint(len(y), (len(x),))
         z = vc.sample_gaussian(*model.enc(vc.binarize(images[on][some])))
-        return F.cross_entropy(model.log_prior_of_classes(z), y[some])
+        return F.cross_entropy(model.prior.log_prob_of_classes(z), y[some])
 
     return vc.fit(
         model,
@@ -527,7 +554,7 @@ def fit_named(recipe, model, images, known, y_known, epochs, seed, targets=None)
     )
 
 
-def variant_of_named(name, recipe, data, what):
+def variant_of_named(name: str, recipe: Recipe, data: vc.MNIST, what: str) -> float:
     """The accuracy of a variant, trained on 50,000 of the training images, on the 10,000 that are left."""
     done = unfinished(name, f"variant-{what.replace(' ', '-')}", settings_of(name, recipe), VARIANTS[what])
     if not done.exists():
@@ -544,11 +571,11 @@ def variant_of_named(name, recipe, data, what):
 
 
 @torch.no_grad()
-def active_part(name, images):
+def active_part(name: str, images: Tensor) -> vc.VAE:
     """A trained VAE without the latents that it does not use."""
     whole = vc.load_trained(name)
     active = vc.active_units(whole, images / 255)
-    part = vc.VAE(z_dim=active.sum().item(), hidden=whole.hidden, activation=whole.activation)
+    part = vc.VAE(z_dim=int(active.sum()), hidden=whole.hidden, activation=whole.activation)
     for mine, its in ((part.enc, whole.enc), (part.dec, whole.dec)):
         for to, of in zip(mine.state_dict().values(), its.state_dict().values(), strict=True):
             if to.shape != of.shape:  # the last layer of the encoder: means and variances; the first of the decoder
@@ -558,17 +585,17 @@ def active_part(name, images):
 
 
 @torch.no_grad()
-def sampled_codes(model, images):
+def sampled_codes(model: vc.VAE, images: Tensor) -> Tensor:
     """One sample of q(z|x) for each image."""
     return torch.cat([vc.sample_gaussian(*model.enc(vc.binarize(batch))) for batch in images.split(5000)])
 
 
-def binary_test_images(test_images):
+def binary_test_images(test_images: Tensor) -> Tensor:
     """The test images as binary ones, always the same."""
     return vc.binarize(test_images, torch.Generator().manual_seed(EVALUATION_SEED))
 
 
-def log_likelihoods(model, x, samples, seed=EVALUATION_SEED):
+def log_likelihoods(model: vc.VAE, x: Tensor, samples: list[int], seed: int = EVALUATION_SEED) -> Tensor:
     """vc.log_likelihood from seeded samples, in bfloat16 where that is faster: it moves one image's
     bound by some tenths of a nat either way, and the mean of 10,000 by less than a hundredth."""
     torch.manual_seed(seed)
@@ -577,7 +604,7 @@ def log_likelihoods(model, x, samples, seed=EVALUATION_SEED):
 
 
 @torch.no_grad()
-def measure_bounds(name, test_images):
+def measure_bounds(name: str, test_images: Tensor) -> None:
     """Add the IWAE bounds to a shipped file; every 500 images, what is done so far is kept."""
     model = vc.load_trained(name)
     if not hasattr(model, "log_weight") or name in BY_ACCURACY:
@@ -603,7 +630,7 @@ def measure_bounds(name, test_images):
     print(f"{name}: {measured}", flush=True)
 
 
-def against_quadrature(model, x, estimate):
+def against_quadrature(model: vc.VAE, x: Tensor, estimate: Tensor) -> dict[str, float]:
     """Exact log p(x), mean over images, beside its estimate and the ELBO of the same images."""
     exact, coarse = (
         torch.cat([vc.log_marginal_grid(model, batch, n).log_px for batch in x.split(250)]) for n in (801, 401)

@@ -20,14 +20,14 @@ checkpoints, checks, optimisers, the data, labels spread to other images) is in 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -76,7 +76,7 @@ __all__ = [
 # ------------------------------------------------------------------------------------
 
 
-def sample_gaussian(m, v):
+def sample_gaussian(m: Tensor, v: Tensor) -> Tensor:
     """Draw z = m + sqrt(v) * eps with eps ~ N(0, I): the reparameterisation trick.
 
     m, v: mean and variance, of one shape (batch, ...). Returns z of that shape, through
@@ -89,7 +89,7 @@ def sample_gaussian(m, v):
     return m + v.sqrt() * torch.randn_like(m)
 
 
-def gaussian_parameters(h, dim=-1):
+def gaussian_parameters(h: Tensor, dim: int = -1) -> tuple[Tensor, Tensor]:
     """Split h in half along `dim` into a mean and a variance, softplus(h_2) + 1e-8 > 0.
 
     h: (..., 2n, ...) -> m, v: (..., n, ...). Raises ValueError if the size is odd.
@@ -104,7 +104,7 @@ def gaussian_parameters(h, dim=-1):
     return m, F.softplus(h_v) + 1e-8
 
 
-def log_normal(x, m, v):
+def log_normal(x: Tensor, m: Tensor, v: Tensor) -> Tensor:
     """log N(x; m, diag(v)), in nats. Notes §5.4, eq. 13; chapters 1 and 5.
 
     x, m, v: (..., dim), broadcast together; v is a variance. Returns (...).
@@ -115,7 +115,7 @@ def log_normal(x, m, v):
     return -0.5 * (math.log(2 * math.pi) + v.log() + (x - m) ** 2 / v).sum(-1)
 
 
-def log_normal_mixture(z, m, v):
+def log_normal_mixture(z: Tensor, m: Tensor, v: Tensor) -> Tensor:
     """log (1/k) sum_j N(z; m_j, diag(v_j)), in nats. Notes §5.5; chapter 5.
 
     z: (batch, dim); m, v: (1 or batch, k, dim), the k components, weighted equally.
@@ -129,7 +129,7 @@ def log_normal_mixture(z, m, v):
     return log_mean_exp(log_normal(z.unsqueeze(1), m, v), dim=1)
 
 
-def log_bernoulli_with_logits(x, logits):
+def log_bernoulli_with_logits(x: Tensor, logits: Tensor) -> Tensor:
     """log p(x) of independent pixels with p(x_i = 1) = sigmoid(logits_i), in nats.
 
     x, logits: (..., dim), broadcast together; x is 0 or 1 (at a grey level in between,
@@ -148,7 +148,7 @@ def log_bernoulli_with_logits(x, logits):
     return fast.log_bernoulli(x, logits)
 
 
-def kl_normal(qm, qv, pm, pv):
+def kl_normal(qm: Tensor, qv: Tensor, pm: Tensor, pv: Tensor) -> Tensor:
     """KL(N(qm, diag(qv)) || N(pm, diag(pv))) in closed form, in nats, and never below 0.
 
     All (..., dim), broadcast together; qv and pv are variances. Returns (...).
@@ -161,7 +161,7 @@ def kl_normal(qm, qv, pm, pv):
     return _not_below_zero(0.5 * (pv.log() - qv.log() + (qv + (qm - pm) ** 2) / pv - 1).sum(-1))
 
 
-def kl_cat(q, log_q, log_p):
+def kl_cat(q: Tensor, log_q: Tensor | float, log_p: Tensor | float) -> Tensor:
     """KL(q || p) of two categorical distributions, in nats, never below 0. Notes §5.7; chapter 7.
 
     q: (..., k) probabilities; log_q, log_p: (..., k) or numbers. Returns (...). A class
@@ -169,18 +169,18 @@ def kl_cat(q, log_q, log_p):
     logarithm, and through log_p. Raises ValueError if shapes do not broadcast.
     """
     q = q if q.is_floating_point() else q.float()
-    log_q, log_p = (t if isinstance(t, torch.Tensor) else q.new_tensor(t) for t in (log_q, log_p))
+    log_q, log_p = (t if isinstance(t, Tensor) else q.new_tensor(t) for t in (log_q, log_p))
     check_shapes(q=q, log_q=log_q, log_p=log_p)
     log_of_q = torch.where(q > 0, q, 1).log()  # q.log() has no slope at q = 0: its value is log_q, its slope this one's
     log_ratio = torch.where(q > 0, log_q.detach() + (log_of_q - log_of_q.detach()) - log_p, 0)
     return _not_below_zero((q * log_ratio).sum(-1))
 
 
-def _not_below_zero(kl):
+def _not_below_zero(kl: Tensor) -> Tensor:
     return kl - kl.detach().clamp(max=0)  # what rounding took away; the gradient stays as it is
 
 
-def log_mean_exp(x, dim):
+def log_mean_exp(x: Tensor, dim: int) -> Tensor:
     """log of the mean of exp(x) along `dim`, without overflow; all -inf gives -inf.
 
     Raises ValueError if there is nothing to average. Notes §5.5 and eq. 3; chapter 6.
@@ -190,7 +190,7 @@ def log_mean_exp(x, dim):
     return x.logsumexp(dim) - math.log(x.shape[dim])
 
 
-def duplicate(x, rep):
+def duplicate(x: Tensor, rep: int) -> Tensor:
     """Stack `rep` copies of x: (batch, ...) -> (rep * batch, ...).
 
     The result is *rep-major*: all of copy 1, then all of copy 2, ... so it is
@@ -200,7 +200,7 @@ def duplicate(x, rep):
     return x.repeat(check_count(rep, "rep"), *[1] * (x.dim() - 1))
 
 
-def binarize(x, generator=None):
+def binarize(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """Draw binary pixels, each on with the probability that its grey level states.
 
     x: any shape, uint8 in 0..255 or float in [0, 1]; generator: a torch.Generator on x's
@@ -217,7 +217,7 @@ def binarize(x, generator=None):
     return (u.mul_(scale) < x).float()
 
 
-def _wide(t):
+def _wide(t: Tensor) -> Tensor:
     """In float64, where the device has it: Apple's GPUs do not."""
     return t if t.device.type == "mps" else t.double()
 
@@ -234,16 +234,20 @@ class Prior(nn.Module):
     or, for a single one, (z_dim,), all weighted equally: with them a browser can compute it. Chapter 8.
     """
 
-    def __init_subclass__(cls, **options):
+    log_prob: Callable[[Tensor], Tensor]
+    sample: Callable[[int], Tensor]
+    components: Callable[[], tuple[Tensor, Tensor]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "log_prob" in vars(cls) and "kl" not in vars(cls):  # an inherited formula is that of another density
-            cls.kl = Prior.kl
+            cls.kl = Prior.kl  # type: ignore[method-assign]
 
     def attach(self, model: "VAE") -> None:
         """Called by the model that is made with this prior, for one that needs the model's networks (kept in a tuple:
         as an attribute of its own, a network would be saved and trained twice)."""
 
-    def kl(self, m: torch.Tensor, v: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def kl(self, m: Tensor, v: Tensor, z: Tensor) -> Tensor:
         """log q(z) - log p(z) at the sample z ~ q = N(m, diag(v)): its mean is KL(q || p). (..., z_dim) -> (...)."""
         return log_normal(z, m, v) - self.log_prob(z)
 
@@ -261,25 +265,28 @@ class Prior(nn.Module):
 class StandardNormal(Prior):
     """p(z) = N(0, I). Notes §2; chapter 1."""
 
+    m: Tensor
+    v: Tensor
+
     def __init__(self, z_dim: int):
         super().__init__()
         self.z_dim = check_count(z_dim, "z_dim")
         self.register_buffer("m", torch.zeros(self.z_dim), persistent=False)
         self.register_buffer("v", torch.ones(self.z_dim), persistent=False)
 
-    def components(self):
+    def components(self) -> tuple[Tensor, Tensor]:
         """Its mean and variance, each (z_dim,)."""
         return self.m, self.v
 
-    def log_prob(self, z):
+    def log_prob(self, z: Tensor) -> Tensor:
         """log N(z; 0, I), in nats: (..., z_dim) -> (...)."""
         return log_normal(z, self.m, self.v)
 
-    def sample(self, n):
+    def sample(self, n: int) -> Tensor:
         """n draws, (n, z_dim)."""
         return torch.randn(n, self.z_dim, dtype=self.m.dtype, device=self.m.device)
 
-    def kl(self, m, v, z):
+    def kl(self, m: Tensor, v: Tensor, z: Tensor) -> Tensor:
         """KL(N(m, diag(v)) || N(0, I)), exact, so that the sample z is unused. Notes §3.2; chapter 2."""
         return kl_normal(m, v, self.m, self.v)
 
@@ -287,7 +294,7 @@ class StandardNormal(Prior):
 class Mixture(Prior):
     """A mixture of Gaussians with equal weights: a subclass says what its `components()` are. Notes §4.2; chapter 5."""
 
-    def log_prob(self, z):
+    def log_prob(self, z: Tensor) -> Tensor:
         """log p(z), in nats: (..., z_dim) -> (...).
 
         The square in each component is expanded, z^2/v - 2 z m/v + m^2/v: linear in (z^2, z),
@@ -300,7 +307,7 @@ class Mixture(Prior):
         log_each = F.linear(torch.cat((rows**2, rows), 1), torch.cat((-0.5 / v, m / v), 1), -0.5 * constant)
         return log_mean_exp(log_each.to(z.dtype), dim=1).reshape(z.shape[:-1])
 
-    def sample(self, n):
+    def sample(self, n: int) -> Tensor:
         """n draws, (n, z_dim)."""
         m, v = (t.squeeze(0) for t in self.components())
         which = torch.randint(len(m), (n,), device=m.device)
@@ -317,7 +324,7 @@ class GaussianMixture(Mixture):
         # Means near 0 and variances near softplus(0) = 0.7, so that every component begins with its share of the data.
         self.z_pre = nn.Parameter(torch.randn(1, 2 * self.k, self.z_dim) / math.sqrt(self.k * self.z_dim))
 
-    def components(self):
+    def components(self) -> tuple[Tensor, Tensor]:
         """Means and variances, each (1, k, z_dim)."""
         return gaussian_parameters(self.z_pre, dim=1)
 
@@ -337,7 +344,7 @@ class NamedMixture(Prior):
         self.whiten = nn.Parameter(torch.eye(self.z_dim).repeat(k, 1, 1))
         self.share = nn.Parameter(torch.zeros(self.y_dim, self.each))  # logits of the weights within a class
 
-    def log_prob_of_classes(self, z: torch.Tensor) -> torch.Tensor:
+    def log_prob_of_classes(self, z: Tensor) -> Tensor:
         """log p(z|y) for every class, in nats: (..., z_dim) -> (..., y_dim)."""
         rows, whiten = z.reshape(-1, self.z_dim), self.whiten.tril()
         centre = (whiten @ self.mean.unsqueeze(2)).squeeze(2)
@@ -347,11 +354,11 @@ class NamedMixture(Prior):
         log_each = log_each.reshape(-1, self.y_dim, self.each) + self.share.log_softmax(1)
         return log_each.logsumexp(2).reshape(*z.shape[:-1], self.y_dim)
 
-    def log_prob(self, z):
+    def log_prob(self, z: Tensor) -> Tensor:
         """log p(z), the mean over classes, in nats: (..., z_dim) -> (...)."""
         return log_mean_exp(self.log_prob_of_classes(z), dim=-1)
 
-    def sample(self, n):
+    def sample(self, n: int) -> Tensor:
         """n draws, (n, z_dim)."""
         y = torch.randint(self.y_dim, (n,), device=self.mean.device)
         which = y * self.each + torch.distributions.Categorical(logits=self.share[y]).sample()
@@ -359,7 +366,7 @@ class NamedMixture(Prior):
         return self.mean[which] + torch.linalg.solve_triangular(factor, noise, upper=False).squeeze(2)
 
     @torch.no_grad()
-    def place(self, codes: torch.Tensor, labels: torch.Tensor, seed: int = 0) -> None:
+    def place(self, codes: Tensor, labels: Tensor, seed: int = 0) -> None:
         """Set the components of each class on `each` clusters (k-means) of the codes that have its name.
 
         codes: (n, z_dim), samples of q(z|x); labels: (n,) class ids, guessed or known. Raises ValueError if a
@@ -384,22 +391,25 @@ class Likelihood(nn.Module):
     """
 
     outputs = 1
+    log_prob: Callable[[Tensor, Tensor], Tensor]
+    mean: Callable[[Tensor], Tensor]
+    sample: Callable[[Tensor], Tensor]
 
-    def __init_subclass__(cls, **options):
+    def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "log_prob" in vars(cls) and "log_prob_pairs" not in vars(cls):  # a faster one is of another density
-            cls.log_prob_pairs = Likelihood.log_prob_pairs
+            cls.log_prob_pairs = Likelihood.log_prob_pairs  # type: ignore[method-assign]
 
-    def check(self, x: torch.Tensor) -> None:
+    def check(self, x: Tensor) -> None:
         """Raise ValueError for pixels outside [0, 1], or outside of what this likelihood is for."""
         check_unit_range(x)
 
-    def prepare(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    def prepare(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Data as the bounds take them: uint8 in 0..255 becomes float32 in [0, 1], all else stays as it is."""
         check_tensor(images, "images")
         return images / 255 if images.dtype == torch.uint8 else images
 
-    def log_prob_pairs(self, x: torch.Tensor, parameters: torch.Tensor) -> torch.Tensor:
+    def log_prob_pairs(self, x: Tensor, parameters: Tensor) -> Tensor:
         """log p(x_i|z_j) of all pairs: x (n, x_dim), parameters (k, outputs * x_dim) -> (n, k)."""
         return torch.stack([self.log_prob(each, parameters) for each in x])
 
@@ -408,22 +418,23 @@ class Likelihood(nn.Module):
 class Bernoulli(Likelihood):
     """Binary pixels, each on with probability sigmoid(logit). Images are binarised anew. Notes §3.2.1; chapter 3."""
 
-    def prepare(self, images, generator=None):
+    def prepare(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Binary pixels, drawn with the probabilities that the grey levels state; see `binarize`."""
         return binarize(images, generator)
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x: Tensor, parameters: Tensor) -> Tensor:
         """See `log_bernoulli_with_logits`."""
         return log_bernoulli_with_logits(x, parameters)
 
-    def log_prob_pairs(self, x, parameters):  # x . logits_j + log p(0|z_j): one matrix product
+    def log_prob_pairs(self, x: Tensor, parameters: Tensor) -> Tensor:
+        # x . logits_j + log p(0|z_j): one matrix product
         return x @ parameters.T + self.log_prob(parameters.new_zeros(x.shape[-1]), parameters)
 
-    def mean(self, parameters):
+    def mean(self, parameters: Tensor) -> Tensor:
         """The probability of ink at each pixel."""
         return parameters.sigmoid()
 
-    def sample(self, parameters):
+    def sample(self, parameters: Tensor) -> Tensor:
         """Zeros and ones."""
         return torch.bernoulli(parameters.sigmoid())
 
@@ -434,17 +445,17 @@ class ContinuousBernoulli(Likelihood):
     1, as that of the cross-entropy is not. Loaiza-Ganem and Cunningham (2019); chapter 8.
     """
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x: Tensor, parameters: Tensor) -> Tensor:
         """log of the density, in nats, which may be above 0."""
         return torch.distributions.ContinuousBernoulli(logits=parameters).log_prob(x).sum(-1)
 
     log_prob_pairs = Bernoulli.log_prob_pairs  # it is linear in x, too
 
-    def mean(self, parameters):
+    def mean(self, parameters: Tensor) -> Tensor:
         """The mean of each pixel: not p, but nearer to 1/2."""
         return torch.distributions.ContinuousBernoulli(logits=parameters).mean
 
-    def sample(self, parameters):
+    def sample(self, parameters: Tensor) -> Tensor:
         """Grey levels in [0, 1]."""
         return torch.distributions.ContinuousBernoulli(logits=parameters).sample()
 
@@ -467,7 +478,7 @@ class Gaussian(Likelihood):
         if variance == "predicted":
             self.outputs = 2
 
-    def check(self, x):
+    def check(self, x: Tensor) -> None:
         """Raise ValueError for pixels that are not finite."""
         if not x.is_floating_point() or not holds(x.isfinite()):
             raise ValueError(
@@ -475,28 +486,29 @@ class Gaussian(Likelihood):
                 + (", some of them NaN or infinite" if x.is_floating_point() else "")
             )
 
-    def moments(self, parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def moments(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of each pixel, broadcast together."""
         if self.variance == "predicted":
             return gaussian_parameters(parameters)
         return parameters, self.log_v.exp() if self.variance == "learned" else parameters.new_tensor(self.variance)
 
-    def log_prob(self, x, parameters):
+    def log_prob(self, x: Tensor, parameters: Tensor) -> Tensor:
         """log of the density, in nats: (..., x_dim) -> (...)."""
         m, v = self.moments(parameters)
         return log_normal(x, m, v.expand_as(m))
 
-    def log_prob_pairs(self, x, parameters):  # matrix products in float64, as in Mixture.log_prob
+    def log_prob_pairs(self, x: Tensor, parameters: Tensor) -> Tensor:
+        # matrix products in float64, as in Mixture.log_prob
         m, v = map(_wide, torch.broadcast_tensors(*self.moments(parameters)))
         constant = (math.log(2 * math.pi) + v.log() + m**2 / v).sum(-1)
         squared = _wide(x) ** 2 @ (1 / v).T - 2 * _wide(x) @ (m / v).T
         return (-0.5 * (squared + constant)).to(parameters.dtype)
 
-    def mean(self, parameters):
+    def mean(self, parameters: Tensor) -> Tensor:
         """The mean of each pixel."""
         return self.moments(parameters)[0]
 
-    def sample(self, parameters):
+    def sample(self, parameters: Tensor) -> Tensor:
         """A draw of each pixel."""
         m, v = self.moments(parameters)
         return sample_gaussian(m, v.expand_as(m))
@@ -510,7 +522,7 @@ class Gaussian(Likelihood):
 class ELU(nn.Module):
     """x where x > 0, else e^x - 1. Clevert et al. (2016); chapter 3."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return fast.elu(x)
 
 
@@ -528,7 +540,7 @@ class MLP(nn.Module):
 
     broadcasts = True  # leading dimensions, of x and y apart, and gives its input's precision back
 
-    def __init__(self, sizes, activation="elu", y_dim=0):
+    def __init__(self, sizes: Sequence[int], activation: str = "elu", y_dim: int = 0):
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}; given {activation!r}")
@@ -546,7 +558,7 @@ class MLP(nn.Module):
                 nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
             nn.init.zeros_(layer.bias)
 
-    def forward(self, x, y=None):
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:  # a tensor; of an Encoder two
         if (y is None) != (self.label is None):
             raise ValueError("this network takes labels, too" if y is None else "this network takes no labels")
         h = self.first(x)
@@ -559,7 +571,7 @@ class MLP(nn.Module):
 class Encoder(MLP):
     """q(z|x) or q(z|x, y) = N(m, diag(v)): returns m and v. Notes §3.1, §5.8, eq. 9; chapter 3."""
 
-    def forward(self, x, y=None):
+    def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return gaussian_parameters(super().forward(x, y))
 
 
@@ -578,74 +590,57 @@ class _Model(nn.Module):
 
     takes_label = False  # whether encoder and decoder need y
 
-    def __init__(self, x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape):
+    def __init__(self, x_dim: int, z_dim: int, hidden: Sequence[int], activation: str, encoder: nn.Module | None,
+                 decoder: nn.Module | None, likelihood: Likelihood | None, shape: tuple[int, int] | None):  # fmt: skip
         super().__init__()
         self.x_dim, self.z_dim = check_count(x_dim, "x_dim"), check_count(z_dim, "z_dim")
         self.hidden = [check_count(n, "the width of a layer") for n in hidden]
         self.activation = activation
-        self._defaults = {}  # the parts that nobody gave, which a file need not name
+        self._defaults: dict[str, Any] = {}  # the parts that nobody gave, which a file need not name
         self.likelihood = self._part("likelihood", likelihood, Bernoulli)
-        self.enc = self._part(
-            "encoder", encoder, lambda: Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation)
-        )
-        self.dec = self._part(
-            "decoder",
-            decoder,
-            lambda: MLP((self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation),
-        )
+        self._networks(encoder, decoder)
         side = math.isqrt(self.x_dim)
-        self.shape = self._part(
-            "shape", shape and tuple(shape), lambda: (side, side) if side**2 == self.x_dim else None
-        )
+        square = (side, side) if side**2 == self.x_dim else None
+        self.shape = self._part("shape", shape and tuple(shape), lambda: square)
         if self.shape and math.prod(self.shape) != self.x_dim:
             raise ValueError(f"wanted a shape of {self.x_dim} pixels; given {self.shape}")
 
-    def _part(self, name, given, default):
+    def _part(self, name: str, given: Any, default: Callable[[], Any]) -> Any:
         if given is None:
             given = self._defaults[name] = default()
         return given
 
+    def _networks(self, encoder: nn.Module | None, decoder: nn.Module | None, y_dim: int = 0) -> None:
+        down = self.x_dim, *self.hidden, 2 * self.z_dim
+        up = self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim
+        self.enc = self._part("encoder", encoder, lambda: Encoder(down, self.activation, y_dim))
+        self.dec = self._part("decoder", decoder, lambda: MLP(up, self.activation, y_dim))
+
     @property
-    def left_out(self):
+    def left_out(self) -> list[str]:
         """The arguments that are as the class itself chooses them."""
         return [name for name, part in self._defaults.items() if getattr(self, name) is part]
 
     @property
-    def arguments(self):
+    def arguments(self) -> dict[str, Any]:
         """What the class would have to be called with for a model like this one: a dict, as `save_model` keeps it."""
         return arguments_of(self)
 
     @property
-    def encoder(self):
+    def encoder(self) -> nn.Module:
         """The network of q(z|x); the argument, by its name."""
         return self.enc
 
     @property
-    def decoder(self):
+    def decoder(self) -> nn.Module:
         """The network of p(x|z); the argument, by its name."""
         return self.dec
 
-    def prepare(self, images: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    def prepare(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Data as the bounds take them, in the precision of the weights: binary images for a Bernoulli."""
         return self.likelihood.prepare(images, generator).to(next(self.parameters()).dtype)
 
-    def encode(self, x, y=None):
-        """m and v of q(z|x), or of q(z|x, y), each (..., z_dim): x (..., x_dim), y one-hot (..., y_dim)."""
-        return self._encode(x, y)[:2]
-
-    def _encode(self, x, y=None):  # what an encoder says besides is for a flow
-        m, *rest = self._through(self.enc, x, y)
-        if not rest:
-            m, *rest = gaussian_parameters(m)
-        for t in (m, rest[0]):
-            if t.shape[-1] != self.z_dim:
-                raise ValueError(
-                    f"wanted an encoder that gives mean and variance of {self.z_dim} latents; "
-                    f"given {tuple(m.shape)} and {tuple(rest[0].shape)} for images {tuple(x.shape)}"
-                )
-        return m, *rest
-
-    def decode(self, z, y=None):
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """The likelihood's parameters, (..., outputs * x_dim): z (..., z_dim), y one-hot (..., y_dim)."""
         (parameters,) = self._through(self.dec, z, y)
         if parameters.shape[-1] != self.likelihood.outputs * self.x_dim:
@@ -656,7 +651,7 @@ class _Model(nn.Module):
         return parameters
 
     @staticmethod
-    def _through(net, t, y=None):
+    def _through(net: nn.Module, t: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """What a network says of t: it sees one batch, and its numbers come back in t's precision."""
         if y is not None and not getattr(net, "broadcasts", False):
             lead = torch.broadcast_shapes(t.shape[:-1], y.shape[:-1])
@@ -681,54 +676,61 @@ class VAE(_Model):
     what the encoder gives besides m and v (Rezende and Mohamed, 2015).
     """
 
-    def __init__(
-        self,
-        x_dim=784,
-        z_dim=10,
-        hidden=(300, 300),
-        activation="elu",
-        beta=1.0,
-        *,
-        prior: Prior | None = None,
-        likelihood: Likelihood | None = None,
-        encoder: nn.Module | None = None,
-        decoder: nn.Module | None = None,
-        flow: nn.Module | None = None,
-        shape: tuple[int, int] | None = None,
-    ):
+    def __init__(self, x_dim: int = 784, z_dim: int = 10, hidden: Sequence[int] = (300, 300), activation: str = "elu",
+                 beta: float = 1.0, *, prior: Prior | None = None, likelihood: Likelihood | None = None,
+                 encoder: nn.Module | None = None, decoder: nn.Module | None = None, flow: nn.Module | None = None,
+                 shape: tuple[int, int] | None = None):  # fmt: skip
         super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
         self.beta = check_number(beta, "beta")
         self.prior = self._part("prior", prior, lambda: StandardNormal(self.z_dim))
         self.prior.attach(self)
         self.flow = self._part("flow", flow, lambda: None)
 
+    def encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """m and v of q(z|x), or of q(z|x, y), each (..., z_dim): x (..., x_dim), y one-hot (..., y_dim)."""
+        m, v, *_ = self._encode(x, y)
+        return m, v
+
+    def _encode(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+        # m, v, and what an encoder says besides, which is for a flow
+        m, *rest = self._through(self.enc, x, y)
+        if not rest:
+            m, *rest = gaussian_parameters(m)
+        for t in (m, rest[0]):
+            if t.shape[-1] != self.z_dim:
+                raise ValueError(
+                    f"wanted an encoder that gives mean and variance of {self.z_dim} latents; "
+                    f"given {tuple(m.shape)} and {tuple(rest[0].shape)} for images {tuple(x.shape)}"
+                )
+        return m, *rest
+
     @property
-    def z_prior(self):
+    def z_prior(self) -> tuple[Tensor, Tensor]:
         """Mean and variance of p(z) = N(0, I), each (z_dim,); those of a mixture, each (1, k, z_dim)."""
         return self.prior.components()
 
-    def log_prior(self, z):
+    def log_prior(self, z: Tensor) -> Tensor:
         """log p(z), in nats: (..., z_dim) -> (...)."""
         return self.prior.log_prob(z)
 
-    def kl(self, z, m, v):
+    def kl(self, z: Tensor, m: Tensor, v: Tensor) -> Tensor:
         """KL(N(m, diag(v)) || p(z)): exact under N(0, I), where the sample z is unused; else estimated at z ~ q."""
         if type(self).log_prior is not VAE.log_prior:  # a subclass that has its own is not asked for a formula
             return log_normal(z, m, v) - self.log_prior(z)
         return self.prior.kl(m, v, z)
 
-    def log_joint(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x_i, z_j) of all pairs, in nats: x (n, x_dim), z (k, z_dim) -> (n, k). Notes eq. 1; chapter 1."""
         return self.likelihood.log_prob_pairs(x, self.decode(z)) + self.log_prior(z)
 
-    def _moved(self, z, log_q, context):
+    def _moved(self, z: Tensor, log_q: Tensor | float, context: Sequence[Tensor]) -> tuple[Tensor, Any]:
         """A sample of q and log q there, after the flow, if there is one."""
         if self.flow is None:
             return z, log_q
         z, log_det = self.flow(z, *context)
         return z, log_q - log_det
 
-    def negative_elbo_bound(self, x):
+    def negative_elbo_bound(self, x: Tensor) -> tuple[Tensor, ...]:
         """-ELBO(x) = rec + KL from one sample of z, averaged over the batch, in nats.
 
         x: (batch, x_dim) as `prepare` gives it. Returns scalars nelbo = rec + beta * kl, kl and
@@ -746,16 +748,16 @@ class VAE(_Model):
         rec = -self.likelihood.log_prob(x, self.decode(z)).mean()
         return rec + self.beta * kl, kl, rec
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """`negative_elbo_bound`, so that what wraps a module, as DistributedDataParallel does, sees a step's start."""
         return self.negative_elbo_bound(x)
 
-    def terms(self, x):
+    def terms(self, x: Tensor) -> dict[str, Tensor]:
         """The bound with beta = 1 and its parts, by name: what `evaluate` averages."""
         _, kl, rec = self.negative_elbo_bound(x)
         return dict(nelbo=kl + rec, kl=kl, rec=rec)
 
-    def log_weight(self, x, iw, dreg=False):
+    def log_weight(self, x: Tensor, iw: int, dreg: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """log w = log p(x, z) - log q(z|x) for `iw` draws z ~ q(z|x), in nats.
 
         x: (batch, x_dim). Returns log w, kl and rec, each (iw, batch), where
@@ -780,7 +782,7 @@ class VAE(_Model):
             z.register_hook(lambda grad: grad * share)
         return log_w, kl, rec
 
-    def negative_iwae_bound(self, x, iw, dreg=False):
+    def negative_iwae_bound(self, x: Tensor, iw: int, dreg: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """-log (1/iw) sum_i w_i averaged over the batch, in nats: at iw = 1, the -ELBO.
 
         x: (batch, x_dim), as `prepare` gives it; iw: number of samples. Returns scalars niwae, kl and
@@ -795,12 +797,12 @@ class VAE(_Model):
         return -log_mean_exp(log_w, dim=0).mean(), kl.mean(), rec.mean()
 
     @torch.no_grad()
-    def sample(self, n: int) -> torch.Tensor:
+    def sample(self, n: int) -> Tensor:
         """n images x ~ p(x|z), z ~ p(z): (n, x_dim)."""
         return self.likelihood.sample(self.decode(self.prior.sample(check_count(n, "n"))))
 
     @torch.no_grad()
-    def reconstruct(self, x: torch.Tensor) -> torch.Tensor:
+    def reconstruct(self, x: Tensor) -> Tensor:
         """The mean of p(x|z) at one z ~ q(z|x) for each image: (batch, x_dim) -> (batch, x_dim)."""
         _check_images(x, self)
         m, v, *context = self._encode(x)
@@ -816,38 +818,16 @@ class GMVAE(VAE):
     more: one sample estimates it, without bias. Notes §4.2, §5.3; chapter 5.
     """
 
-    def __init__(
-        self,
-        x_dim=784,
-        z_dim=10,
-        hidden=(300, 300),
-        activation="elu",
-        k=500,
-        beta=1.0,
-        *,
-        likelihood=None,
-        encoder=None,
-        decoder=None,
-        flow=None,
-        shape=None,
-    ):
-        super().__init__(
-            x_dim,
-            z_dim,
-            hidden,
-            activation,
-            beta,
-            prior=GaussianMixture(z_dim, k),
-            likelihood=likelihood,
-            encoder=encoder,
-            decoder=decoder,
-            flow=flow,
-            shape=shape,
-        )
+    def __init__(self, x_dim: int = 784, z_dim: int = 10, hidden: Sequence[int] = (300, 300), activation: str = "elu",
+                 k: int = 500, beta: float = 1.0, *, likelihood: Likelihood | None = None,
+                 encoder: nn.Module | None = None, decoder: nn.Module | None = None, flow: nn.Module | None = None,
+                 shape: tuple[int, int] | None = None):  # fmt: skip
+        parts: dict[str, Any] = dict(likelihood=likelihood, encoder=encoder, decoder=decoder, flow=flow, shape=shape)
+        super().__init__(x_dim, z_dim, hidden, activation, beta, prior=GaussianMixture(z_dim, k), **parts)
         self.k = self.prior.k
 
     @property
-    def z_pre(self):
+    def z_pre(self) -> Tensor:
         """The k means, then what softplus makes the variances of, (1, 2k, z_dim)."""
         return self.prior.z_pre
 
@@ -864,51 +844,30 @@ class SSVAE(VAE):
 
     takes_label = True
 
-    def __init__(
-        self,
-        x_dim=784,
-        z_dim=64,
-        hidden=(300, 300),
-        activation="elu",
-        y_dim=10,
-        gen_weight=1.0,
-        class_weight=100.0,
-        beta=1.0,
-        *,
-        likelihood=None,
-        encoder=None,
-        decoder=None,
-        shape=None,
-    ):
+    def __init__(self, x_dim: int = 784, z_dim: int = 64, hidden: Sequence[int] = (300, 300), activation: str = "elu",
+                 y_dim: int = 10, gen_weight: float = 1.0, class_weight: float = 100.0, beta: float = 1.0, *,
+                 likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None, shape: tuple[int, int] | None = None):  # fmt: skip
         super().__init__(
             x_dim, z_dim, hidden, activation, beta, likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape
         )
         self.y_dim = check_count(y_dim, "y_dim")
         self.gen_weight = check_number(gen_weight, "gen_weight")
         self.class_weight = check_number(class_weight, "class_weight")
-        self.enc = self._part(
-            "encoder", encoder, lambda: Encoder((self.x_dim, *self.hidden, 2 * self.z_dim), activation, self.y_dim)
-        )
-        self.dec = self._part(
-            "decoder",
-            decoder,
-            lambda: MLP(
-                (self.z_dim, *reversed(self.hidden), self.likelihood.outputs * self.x_dim), activation, self.y_dim
-            ),
-        )
+        self._networks(encoder, decoder, self.y_dim)
         self.cls = MLP((self.x_dim, *self.hidden, self.y_dim), "relu")
 
-    def every_label(self) -> torch.Tensor:
+    def every_label(self) -> Tensor:
         """All labels, one-hot, (y_dim, 1, y_dim): to be broadcast with a batch."""
-        return torch.eye(self.y_dim).to(self.cls.first.weight).unsqueeze(1)  # (y_dim, 1, y_dim)
+        return torch.eye(self.y_dim).to(self.cls.first.weight).unsqueeze(1)
 
-    def z_bound(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def z_bound(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """KL and reconstruction for given labels: one-hot (..., batch or 1, y_dim) -> (..., batch) each."""
         m, v = self.encode(x, y)
         z = sample_gaussian(m, v)
         return self.kl(z, m, v), -self.likelihood.log_prob(x, self.decode(z, y))
 
-    def negative_elbo_bound(self, x, y=None):
+    def negative_elbo_bound(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
         """-ELBO(x), or -ELBO(x, y) where the labels are given, batch mean, in nats.
 
         x: (batch, x_dim) in [0, 1]; y: None, class ids (batch,) or one-hot (batch, y_dim).
@@ -929,7 +888,7 @@ class SSVAE(VAE):
             kl_y = kl_cat(q, log_q, log_p_y).mean()
         return rec + self.beta * kl_z + self.beta * kl_y, kl_z, kl_y, rec
 
-    def negative_truncated_bound(self, x, k):
+    def negative_truncated_bound(self, x: Tensor, k: int) -> Tensor:
         """-ELBO(x) under q(y|x) cut down to each image's k most probable labels, in nats.
 
         Any q gives a bound, this one too, at k / y_dim of the cost; where the classifier is
@@ -947,34 +906,34 @@ class SSVAE(VAE):
         kl_y = kl_cat(q, log_q, -math.log(self.y_dim))
         return ((q.T * (self.beta * kl_z + rec)).sum(0) + self.beta * kl_y).mean()
 
-    def terms(self, x):
+    def terms(self, x: Tensor) -> dict[str, Tensor]:
         """As VAE.terms, with the KL's two parts."""
         _, kl_z, kl_y, rec = self.negative_elbo_bound(x)
         return dict(nelbo=kl_z + kl_y + rec, kl_z=kl_z, kl_y=kl_y, rec=rec)
 
-    def log_joint(self, x, z):
+    def log_joint(self, x: Tensor, z: Tensor) -> Tensor:
         """As VAE.log_joint, the labels summed out."""
         pairs = [self.likelihood.log_prob_pairs(x, self.decode(z, y)) for y in self.every_label()]
         return log_mean_exp(torch.stack(pairs), dim=0) + self.log_prior(z)
 
     @torch.no_grad()
-    def sample(self, n):
+    def sample(self, n: int) -> Tensor:
         """n images x ~ p(x|y, z), y and z from their priors: (n, x_dim)."""
         y = F.one_hot(torch.randint(self.y_dim, (check_count(n, "n"),)), self.y_dim).to(self.every_label())
         return self.likelihood.sample(self.decode(self.prior.sample(n), y))
 
     @torch.no_grad()
-    def reconstruct(self, x):
+    def reconstruct(self, x: Tensor) -> Tensor:
         """As VAE.reconstruct, with each image's likeliest label."""
         y = F.one_hot(self.log_posterior_of_classes(x).argmax(1), self.y_dim).to(x)
         return self.likelihood.mean(self.decode(sample_gaussian(*self.encode(x, y)), y))
 
-    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
+    def log_posterior_of_classes(self, x: Tensor) -> Tensor:
         """log q(y|x), the classifier's, in nats: (batch, x_dim) -> (batch, y_dim)."""
         _check_images(x, self)
         return self.cls(x).log_softmax(-1)
 
-    def log_weight(self, x, iw, dreg=False):
+    def log_weight(self, x: Tensor, iw: int, dreg: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         """As VAE.log_weight, with (y, z) ~ q(y|x) q(z|x, y) in the place of z.
 
         Here kl = log q(y, z|x) - log p(y, z), so it holds the label's share as well. Raises
@@ -995,7 +954,9 @@ class SSVAE(VAE):
         rec = -self.likelihood.log_prob(x, self.decode(z, F.one_hot(y, self.y_dim).to(x.dtype)))
         return -(kl + rec), kl, rec
 
-    def loss(self, x, x_labelled, y_labelled, labelled_share, k=None):
+    def loss(
+        self, x: Tensor, x_labelled: Tensor, y_labelled: Tensor, labelled_share: float, k: int | None = None
+    ) -> Tensor:
         """The training objective: both bounds of eq. 7, and the classifier's cross-entropy.
 
         x: (batch, x_dim) without labels; x_labelled, y_labelled: a batch with. Each
@@ -1024,45 +985,21 @@ class NamedGMVAE(VAE):
     labels in `loss`. `prior.place` sets the components on codes that have been named.
     """
 
-    def __init__(
-        self,
-        x_dim: int = 784,
-        z_dim: int = 25,
-        hidden: Sequence[int] = (300, 300),
-        activation: str = "elu",
-        y_dim: int = 10,
-        each: int = 20,
-        class_weight: float = 1.0,
-        beta: float = 1.0,
-        *,
-        likelihood: Likelihood | None = None,
-        encoder: nn.Module | None = None,
-        decoder: nn.Module | None = None,
-        shape: tuple[int, int] | None = None,
-    ):
-        super().__init__(
-            x_dim,
-            z_dim,
-            hidden,
-            activation,
-            beta,
-            prior=NamedMixture(z_dim, y_dim, each),
-            likelihood=likelihood,
-            encoder=encoder,
-            decoder=decoder,
-            shape=shape,
-        )
+    def __init__(self, x_dim: int = 784, z_dim: int = 25, hidden: Sequence[int] = (300, 300), activation: str = "elu",
+                 y_dim: int = 10, each: int = 20, class_weight: float = 1.0, beta: float = 1.0, *,
+                 likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None, shape: tuple[int, int] | None = None):  # fmt: skip
+        parts: dict[str, Any] = dict(likelihood=likelihood, encoder=encoder, decoder=decoder, shape=shape)
+        super().__init__(x_dim, z_dim, hidden, activation, beta, prior=NamedMixture(z_dim, y_dim, each), **parts)
         self.y_dim, self.each = self.prior.y_dim, self.prior.each
         self.class_weight = check_number(class_weight, "class_weight")
 
-    def log_posterior_of_classes(self, x: torch.Tensor) -> torch.Tensor:
+    def log_posterior_of_classes(self, x: Tensor) -> Tensor:
         """log q(y|x) = log p(y|z) at the mean of q(z|x), in nats: (batch, x_dim) -> (batch, y_dim)."""
         _check_images(x, self)
         return self.prior.log_prob_of_classes(self.encode(x)[0]).log_softmax(-1)
 
-    def loss(
-        self, x: torch.Tensor, x_labelled: torch.Tensor, y_labelled: torch.Tensor, labelled_share: float
-    ) -> torch.Tensor:
+    def loss(self, x: Tensor, x_labelled: Tensor, y_labelled: Tensor, labelled_share: float) -> Tensor:
         """The training objective: -ELBO(x), -ELBO(x, y) and the cross-entropy of the known labels under p(y|z).
 
         Arguments and weights as in `SSVAE.loss`. Returns a scalar, in nats. Raises ValueError on bad images or
@@ -1088,36 +1025,27 @@ class Autoencoder(_Model):
     Notes §1.3; chapter 3.
     """
 
-    def __init__(
-        self,
-        x_dim=784,
-        z_dim=2,
-        hidden=(300, 300),
-        activation="elu",
-        *,
-        likelihood=None,
-        encoder=None,
-        decoder=None,
-        shape=None,
-    ):
+    def __init__(self, x_dim: int = 784, z_dim: int = 2, hidden: Sequence[int] = (300, 300), activation: str = "elu", *,
+                 likelihood: Likelihood | None = None, encoder: nn.Module | None = None,
+                 decoder: nn.Module | None = None, shape: tuple[int, int] | None = None):  # fmt: skip
         super().__init__(x_dim, z_dim, hidden, activation, encoder, decoder, likelihood, shape)
         self.enc = self._part("encoder", encoder, lambda: MLP((self.x_dim, *self.hidden, self.z_dim), activation))
 
-    def encode(self, x):
+    def encode(self, x: Tensor) -> Tensor:
         """z: (..., x_dim) -> (..., z_dim)."""
         return self._through(self.enc, x)[0]
 
-    def loss(self, x):
+    def loss(self, x: Tensor) -> Tensor:
         """Mean cross-entropy of the reconstruction, in nats. x: (batch, x_dim) in [0, 1]."""
         _check_images(x, self)
         return -self.likelihood.log_prob(x, self.decode(self.encode(x))).mean()
 
-    def terms(self, x):
+    def terms(self, x: Tensor) -> dict[str, Tensor]:
         """The loss, by its name: what `evaluate` averages."""
         return dict(rec=self.loss(x))
 
     @torch.no_grad()
-    def reconstruct(self, x):
+    def reconstruct(self, x: Tensor) -> Tensor:
         """The decoder's mean at z = enc(x): (batch, x_dim) -> (batch, x_dim)."""
         _check_images(x, self)
         return self.likelihood.mean(self.decode(self.encode(x)))
@@ -1126,7 +1054,7 @@ class Autoencoder(_Model):
 # What bounds refuse of images and labels.
 
 
-def _check_images(x, model):
+def _check_images(x: Tensor, model: _Model) -> None:
     check_tensor(x, "images")
     if x.dim() != 2 or x.shape[1] != model.x_dim or x.shape[0] == 0:
         raise ValueError(f"wanted images of shape (batch, {model.x_dim}); given {tuple(x.shape)}")
@@ -1136,7 +1064,7 @@ def _check_images(x, model):
         raise ValueError(f"wanted images in {dtype}, as the model's weights are; given {x.dtype}")
 
 
-def _one_hot(y, batch, model):
+def _one_hot(y: Tensor, batch: int, model: SSVAE | NamedGMVAE) -> Tensor:
     """Labels of a batch, class ids or one-hot already, as (batch, y_dim) in the model's precision."""
     check_tensor(y, "labels")
     y_dim = model.y_dim
@@ -1157,7 +1085,7 @@ def _one_hot(y, batch, model):
 
 
 @torch.no_grad()
-def evaluate(model, images, seed=0):
+def evaluate(model: VAE | Autoencoder, images: Tensor, seed: int = 0) -> dict[str, float]:
     """The ELBO and its parts, one sample of z an image: -ELBO(x) averaged over images.
 
     images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed`, which also draws z.
@@ -1166,7 +1094,7 @@ def evaluate(model, images, seed=0):
     """
     with seeded(seed):
         x = model.prepare(images)
-        totals = {}
+        totals: dict[str, float] = {}
         for batch in x.split(1000):
             for name, value in model.terms(batch).items():
                 totals[name] = totals.get(name, 0) + value.item() * len(batch) / len(x)
@@ -1174,7 +1102,7 @@ def evaluate(model, images, seed=0):
 
 
 @torch.no_grad()
-def log_likelihood(model, x, m=5000):
+def log_likelihood(model: VAE, x: Tensor, m: int | Sequence[int] = 5000) -> Tensor:
     """Estimate log p(x) of each image by its IWAE bound with m samples, in nats.
 
     x: (n, x_dim) in [0, 1], already binary; m: a number of samples, or several, all
@@ -1187,7 +1115,7 @@ def log_likelihood(model, x, m=5000):
     if not hasattr(model, "log_weight"):
         raise ValueError(f"log p(x) needs a model with a bound, such as a VAE; given {type(model).__name__}")
     several = isinstance(m, (list, tuple, range))
-    counts = [check_count(c, "m") for c in (m if several else [m])]
+    counts = [check_count(c, "m") for c in (m if isinstance(m, (list, tuple, range)) else [m])]
     if not counts or counts != sorted(counts):
         raise ValueError(f"m must be a number of samples, or several in ascending order; given {m}")
     bounds = []
@@ -1200,21 +1128,21 @@ def log_likelihood(model, x, m=5000):
                 drawn += step
             bound.append(log_sum - math.log(count))
         bounds.append(torch.stack(bound))
-    bounds = torch.cat(bounds, dim=1)
-    return bounds if several else bounds[0]
+    found = torch.cat(bounds, dim=1)
+    return found if several else found[0]
 
 
 class Grid(NamedTuple):
     """What `log_marginal_grid` found; see there. Chapter 1."""
 
-    log_px: torch.Tensor
-    log_posterior: torch.Tensor
-    z: torch.Tensor
+    log_px: Tensor
+    log_posterior: Tensor
+    z: Tensor
     log_volume: float
 
 
 @torch.no_grad()
-def log_marginal_grid(model, x, n=401, limit=None):
+def log_marginal_grid(model: VAE, x: Tensor, n: int = 401, limit: float | None = None) -> Grid:
     """log p(x) and the posterior p(z|x) by quadrature on a grid, for one or two latents.
 
     x: (batch, x_dim) in [0, 1]; the grid has n points from -limit to limit along each
@@ -1257,7 +1185,7 @@ def log_marginal_grid(model, x, n=401, limit=None):
 
 
 @torch.no_grad()
-def active_units(model, x, threshold=0.01):
+def active_units(model: VAE, x: Tensor, threshold: float = 0.01) -> Tensor:
     """Which latents the data use: those whose posterior mean varies across images.
 
     x: (n, x_dim) in [0, 1]. Returns (z_dim,) booleans: Var_x(E_q[z_i|x]) > threshold.
@@ -1276,7 +1204,7 @@ def active_units(model, x, threshold=0.01):
 
 
 @torch.no_grad()
-def accuracy(model, images, labels, seed=0):
+def accuracy(model: SSVAE | NamedGMVAE, images: Tensor, labels: Tensor, seed: int = 0) -> float:
     """Share of images whose most probable class under q(y|x) is the label. Chapter 7.
 
     images: (n, x_dim), uint8 or float in [0, 1], binarised with `seed` since that is what
@@ -1294,7 +1222,7 @@ def accuracy(model, images, labels, seed=0):
     return (found == labels).float().mean().item()
 
 
-def _check_weights_are_the_parts(model):
+def _check_weights_are_the_parts(model: VAE) -> None:
     """Raise ValueError for a subclass whose weights are its own: its parts do not say what they are made of."""
     if type(model).log_weight.__module__ != __name__:
         raise ValueError(
@@ -1304,7 +1232,7 @@ def _check_weights_are_the_parts(model):
 
 
 @contextlib.contextmanager
-def seeded(seed):
+def seeded(seed: int) -> Iterator[None]:
     """Draw from `seed` inside, and leave the caller's random state as it was. Chapter 3."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -1328,11 +1256,11 @@ class Epoch(NamedTuple):
 @torch.inference_mode(False)
 @torch.enable_grad()
 def fit(
-    model: nn.Module,
-    images: torch.Tensor | tuple | Dataset | DataLoader,
+    model: VAE | Autoencoder,
+    images: Tensor | tuple | Dataset | DataLoader,
     *,
     epochs: int,
-    loss: Callable[..., torch.Tensor] | None = None,
+    loss: Callable[..., Tensor] | None = None,
     batch_size: int = 128,
     optimizer: str = "adam",
     learning_rate: float = 4e-3,
@@ -1340,7 +1268,7 @@ def fit(
     seed: int = 0,
     device: str | torch.device = "auto",
     precision: str = "auto",
-    validation: torch.Tensor | None = None,
+    validation: Tensor | None = None,
     keep_best: bool = False,
     callback: Callable[[Epoch], object] | None = None,
     history: Sequence[Epoch] = (),
@@ -1382,7 +1310,8 @@ def fit(
     is damaged or of another run; FloatingPointError, before the step is taken, for a loss that is not finite.
     Chapter 3.
     """
-    if loss is None and not hasattr(model, "negative_elbo_bound"):
+    elbo: Any = getattr(model, "negative_elbo_bound", None)
+    if loss is None and elbo is None:
         raise ValueError(f"{type(model).__name__} has no ELBO to climb: give a loss, such as loss=model.loss")
     parameters = list(model.parameters())
     if parameters[0].is_inference():
@@ -1395,30 +1324,22 @@ def fit(
         raise ValueError("keep_best needs validation images, to know which weights are best")
     device = device_for(device, parameters[0].dtype)
     batches = batches_of(images, batch_size, device)
-    resident = isinstance(batches, Resident)
-    held = [batches.tensors[0]] if resident else []
+    held = [batches.tensors[0]] if isinstance(batches, Resident) else []
+    resident = bool(held)
     if validation is not None:
         validation = Resident((validation,), batch_size, device).tensors[0]
         held.append(validation)
     for given in held:  # looked at once, and not at every step
         _check_images((given[:1] / 255 if given.dtype == torch.uint8 else given).to(parameters[0]), model)
-    half = autocast(precision, device, tuple(tuple(p.shape) for p in parameters if p.dim() == 2), batch_size)
+    half = autocast(precision, device, tuple((len(p), p.shape[1]) for p in parameters if p.dim() == 2), batch_size)
     optimizers, best = optimizers_for(optimizer, parameters, learning_rate, device), Best()
     parts = [model, *optimizers, best]
-    checkpoint, history, before = checkpoint and Path(checkpoint), list(history), len(history)
-    run = checkpoint and dict(  # what a checkpoint has to agree with, to be gone on from
-        model=described(model),
-        epochs=epochs,
-        batch_size=batch_size,
-        optimizer=optimizer,
-        learning_rate=learning_rate,
-        warm_up=warm_up,
-        precision=precision,
-        seed=seed,
-        images=batches.fingerprint(),
-        keep_best=keep_best,
-        before=[tuple(epoch) for epoch in history],
-    )
+    checkpoint, history, before = Path(checkpoint) if checkpoint else None, list(history), len(history)
+    run: dict[str, Any] = {} if checkpoint is None else dict(  # what a checkpoint has to agree with, to be gone on from
+        model=described(model), epochs=epochs, batch_size=batch_size, optimizer=optimizer,
+        learning_rate=learning_rate, warm_up=warm_up, precision=precision, seed=seed,
+        images=batches.fingerprint(), keep_best=keep_best, before=[tuple(epoch) for epoch in history],
+    )  # fmt: skip
     with seeded(seed + 1_000_003 * before), left_as_it_was(model):
         batches.to_device()
         model.to(device)
@@ -1427,20 +1348,20 @@ def fit(
         if checkpoint and checkpoint.exists():
             history = [Epoch(*each) for each in load_checkpoint(checkpoint, parts, run)]
         steps, step, first = len(batches) * epochs, (len(history) - before) * len(batches), True
-        beta = getattr(model, "beta", None)
+        beta = getattr(model, "beta", 0.0)
         with tqdm(total=steps, initial=step, unit="step", disable=not progress) as bar:
             start = time.perf_counter() - (history[-1].seconds if history else 0)
             while len(history) < before + epochs:
                 model.train()
-                total = seen = 0
-                for images, *rest in batches:
+                total, seen = 0.0, 0
+                for given, *rest in batches:
                     with on_trust(resident):
-                        x = model.prepare(images)
+                        x = model.prepare(given)
                     if warm_up:
                         model.beta = beta * min(1, step / (warm_up * steps))
                     # The first step tells of an encoder that gives no variances; of one that goes astray, the loss.
                     with half, on_trust(resident and loss is None and not first):
-                        value = loss(x, *rest) if loss else model.negative_elbo_bound(x)[0]
+                        value = loss(x, *rest) if loss else elbo(x)[0]
                     number, rate = value.item(), one_cycle(step, steps, learning_rate)
                     check_finite(number, step, len(history) + 1, rate, checkpoint)
                     for parameter in parameters:
@@ -1460,8 +1381,8 @@ def fit(
                     model.eval()
                     terms = evaluate(model, validation, seed)
                     bound = terms.get("nelbo", terms["rec"])
-                if keep_best:
-                    best.see(bound, model)
+                    if keep_best:
+                        best.see(bound, model)
                 history.append(Epoch(total / seen, time.perf_counter() - start, bound))
                 if checkpoint:
                     save_checkpoint(checkpoint, parts, run, history)

@@ -176,3 +176,17 @@ def test_an_unknown_name_is_answered_with_the_known_ones(run, capsys):
     with pytest.raises(SystemExit):
         run("nobody")
     assert "no recipe for nobody; there are first, first-1" in capsys.readouterr().err
+
+
+def test_a_mixture_with_names_learns_guesses_alone():
+    labels = torch.arange(200) % 10
+    guesses = torch.nn.functional.one_hot(labels, 10).float()
+    images = 255 * guesses.repeat_interleave(78, dim=1).byte()  # a band for each class
+    recipe = train.Recipe(
+        vc.NamedGMVAE, dict(x_dim=780, z_dim=2, hidden=(8,), each=1), dict(batch_size=100, learning_rate=0.01)
+    )
+    torch.manual_seed(0)
+    model = recipe.model(**recipe.arguments)
+    known = torch.arange(20)
+    first, *_, last = train.fit_named(recipe, model, images, known, labels[known], 20, 0, (slice(None), guesses))
+    assert last.loss < first.loss - 0.5

@@ -170,7 +170,7 @@ def test_python_side(model, digits, exact):
         Integral(vc.load_trained("vae"), *digits)
     with pytest.raises(ValueError, match="two latents; given SSVAE"):
         Integral(vc.SSVAE(z_dim=2), *digits)
-    with pytest.raises(ValueError, match="given 3 digits and 2 labels"):
+    with pytest.raises(ValueError, match="given 3 images and 2 labels"):
         Integral(model, digits[0], digits[1][:2])
     with pytest.raises(ValueError, match="binary digits"):
         Integral(model, 0.5 * digits[0], digits[1])

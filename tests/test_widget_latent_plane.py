@@ -207,7 +207,7 @@ def test_python_side(model, digits):
     for bad, given in ((255 * x, "from 0 to 255"), (x / 2, "from 0 to 0.5"), (x[:, :100], r"\(300, 100\)")):
         with pytest.raises(ValueError, match=f"binary digits of shape .*given shape .*{given}"):
             LatentPlane(model, bad, labels)
-    with pytest.raises(ValueError, match="given 300 and no labels"):
+    with pytest.raises(ValueError, match="given 300 images and no labels"):
         LatentPlane(model, digits[0])
-    with pytest.raises(ValueError, match="given 300 and 10"):
+    with pytest.raises(ValueError, match="given 300 images and 10 labels"):
         LatentPlane(model, digits[0], digits[1][:10])

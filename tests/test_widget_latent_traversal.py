@@ -284,9 +284,9 @@ def test_bad_input_is_refused():
     x, labels = digits(200)
     with pytest.raises(ValueError, match="wanted a VAE, GMVAE or Autoencoder; given SSVAE"):
         LatentTraversal(vc.SSVAE(hidden=[8]))
-    with pytest.raises(ValueError, match="given 200 and no labels"):
+    with pytest.raises(ValueError, match="given 200 images and no labels"):
         LatentTraversal(model("vae"), x)
-    with pytest.raises(ValueError, match="given 200 and 10"):
+    with pytest.raises(ValueError, match="given 200 images and 10 labels"):
         LatentTraversal(model("vae"), x, labels[:10])
     with pytest.raises(ValueError, match=r"binary digits .* from 0 to 0\.5"):
         LatentTraversal(model("vae"), x * 0.5, labels)

@@ -206,9 +206,9 @@ def test_bad_arguments_are_refused(widget):
     train, test = (x[:1000], y[:1000]), (x[1000:], y[1000:])
     for bad, given, message in [
         ((vc.load_trained("ssvae"), *train, *test), "SSVAE", "wanted a VAE or GMVAE"),
-        ((net, *(part[:400] for part in train), *test), "400 images and 400 labels", "wanted 500 to 10000 training"),
-        ((net, x[:1000], y[:999], *test), "1000 images and 999 labels", "a label for each"),
-        ((net, *train, x, y), "1200 images", "wanted 10 to 1000 test images"),
+        ((net, *(part[:400] for part in train), *test), "given 400", "wanted 500 to 10000 training"),
+        ((net, x[:1000], y[:999], *test), "1000 images and 999 labels", "one label for each"),
+        ((net, *train, x, y), "given 1200", "wanted 10 to 1000 test images"),
         ((net, x[:1000], y[:1000].clamp(max=8), *test), r"\[0, 1, 2, 3, 4, 5, 6, 7, 8\]", "wanted labels 0 to 9"),
         ((net, 2 * x[:1000], y[:1000], *test), "", r"\[0, 1\]"),
     ]:

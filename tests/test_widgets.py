@@ -662,10 +662,6 @@ def test_numbers_stay_within_their_limits():
         level = traitlets.Float(0.0).tag(sync=True)
         state = ("level",)
 
-        @traitlets.validate("level")
-        def _valid(self, proposal):
-            return self.inside(proposal)
-
     dial = Dial(name="dial", limits={"level": (-1, 1)}, level=torch.tensor(0.25))
     assert dial.level == 0.25
     dial = Dial(name="dial", limits={"level": (-1, 1)}, level=np.float32(0.5))

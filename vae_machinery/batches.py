@@ -1,6 +1,7 @@
 """What `fit` is given, as batches: tensors and arrays stay on the device, all else is asked for batch by batch."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,12 +15,12 @@ class Resident:
     """Tensors of one length, in a new order at each epoch; every batch is a tuple, of the images and of the rest."""
 
     def __init__(self, tensors: tuple, batch_size: int, device: torch.device):
-        tensors = [torch.as_tensor(t) if isinstance(t, np.ndarray) else t for t in tensors]
-        for t in tensors:
+        held = [torch.as_tensor(t) if isinstance(t, np.ndarray) else t for t in tensors]
+        for t in held:
             check_tensor(t, "images and what goes with them")
-        if len({len(t) for t in tensors}) > 1:
-            raise ValueError(f"wanted as many of each as there are images; given {[len(t) for t in tensors]}")
-        self.tensors = [_flat(tensors[0]), *tensors[1:]]
+        if len({len(t) for t in held}) > 1:
+            raise ValueError(f"wanted as many of each as there are images; given {[len(t) for t in held]}")
+        self.tensors = [_flat(held[0]), *held[1:]]
         self.batch_size, self.device = batch_size, device
 
     def __len__(self) -> int:
@@ -70,7 +71,7 @@ class Loaded:
         return f"{self.batches} batches of {type(self.loader.dataset).__name__}"
 
 
-def batches_of(data, batch_size: int, device: torch.device) -> Resident | Loaded:
+def batches_of(data: Any, batch_size: int, device: torch.device) -> Resident | Loaded:
     """Raises ValueError for what is no tensor, array, tuple of those, Dataset or DataLoader."""
     if isinstance(data, TensorDataset):
         data = data.tensors
@@ -81,5 +82,5 @@ def batches_of(data, batch_size: int, device: torch.device) -> Resident | Loaded
     return Resident(data if isinstance(data, tuple) else (data,), batch_size, device)
 
 
-def _flat(images):
+def _flat(images: torch.Tensor) -> torch.Tensor:
     return images.flatten(1) if images.dim() > 2 else images

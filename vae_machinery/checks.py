@@ -2,17 +2,20 @@
 
 import contextlib
 import math
+from collections.abc import Iterator
 from contextvars import ContextVar
 from itertools import zip_longest
+from typing import Any
 
 import torch
+from torch import Tensor
 
 HALF = (torch.float16, torch.bfloat16)
 _ON_TRUST = ContextVar("on_trust", default=False)
 
 
 @contextlib.contextmanager
-def on_trust(trusted=True):
+def on_trust(trusted: bool = True) -> Iterator[None]:
     """Inside, values are not looked at, only types and shapes: for `fit`, which has looked at all the data once."""
     token = _ON_TRUST.set(trusted)
     try:
@@ -21,7 +24,7 @@ def on_trust(trusted=True):
         _ON_TRUST.reset(token)
 
 
-def check_shapes(**tensors):
+def check_shapes(**tensors: Tensor) -> None:
     for name, t in tensors.items():
         if t.dtype in HALF:
             raise ValueError(f"densities need float32 or float64, and {name} is {t.dtype}: give {name}.float()")
@@ -31,7 +34,7 @@ def check_shapes(**tensors):
             raise ValueError(f"shapes must broadcast to one (..., dim); given {shapes}")
 
 
-def holds(condition):
+def holds(condition: Tensor) -> bool:
     """Whether it does, everywhere, as far as one can see: under torch.func.vmap and torch.compile, which would break
     its graph, nobody can look at values."""
     if torch.compiler.is_compiling():
@@ -44,7 +47,7 @@ def holds(condition):
         return True
 
 
-def check_variance(v):
+def check_variance(v: Tensor) -> None:
     if not _ON_TRUST.get() and not holds(v > 0):  # also refuses NaN
         raise ValueError(
             f"variances must be positive; the smallest given is {v.min():g} "
@@ -52,7 +55,7 @@ def check_variance(v):
         )
 
 
-def check_unit_range(x):
+def check_unit_range(x: Tensor) -> None:
     if not x.is_floating_point():
         raise ValueError(f"wanted floats in [0, 1]; given dtype {x.dtype}")
     if not x.numel():
@@ -64,12 +67,12 @@ def check_unit_range(x):
         raise ValueError(f"wanted values in [0, 1]; given {low:g} to {high:g}")
 
 
-def check_tensor(t, name):
-    if not isinstance(t, torch.Tensor):
+def check_tensor(t: Any, name: str) -> None:
+    if not isinstance(t, Tensor):
         raise ValueError(f"wanted {name} as a tensor; given {type(t).__name__}")
 
 
-def check_number(x, name, most=math.inf):
+def check_number(x: Any, name: str, most: float = math.inf) -> float:
     try:
         number = float(x)
     except (TypeError, ValueError):
@@ -81,7 +84,7 @@ def check_number(x, name, most=math.inf):
     return number
 
 
-def check_count(n, name):
+def check_count(n: Any, name: str) -> int:
     try:
         whole = int(n) == n and n >= 1
     except (TypeError, ValueError, OverflowError):  # None, NaN, infinity

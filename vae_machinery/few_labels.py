@@ -1,12 +1,18 @@
 """Classes from few labels: which images are known, and three ways to guess the others' from them. Chapter 7."""
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from vae_machinery.checks import check_count, check_tensor
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix  # slow to import, and needed in one function alone
 
-def labelled_subset(labels, n, seed=0):
+
+def labelled_subset(labels: Tensor, n: int, seed: int = 0) -> Tensor:
     """Draw n images whose labels will be known, equally many of each class. Chapter 7.
 
     labels: (images,) class ids. Returns n indices, class by class. Raises ValueError if n
@@ -26,7 +32,7 @@ def labelled_subset(labels, n, seed=0):
     return torch.cat([r[torch.randperm(len(r), generator=generator)[:each]] for r in rows])
 
 
-def neighbour_graph(codes, k=10):
+def neighbour_graph(codes: Tensor, k: int = 10) -> "csr_matrix":
     """Tie each image to its k nearest neighbours in a latent space. Chapter 7.
 
     codes: (n, dim), the images under an encoder. A tie weighs exp(-4 d^2 / d_k^2), where
@@ -49,7 +55,7 @@ def neighbour_graph(codes, k=10):
     return ties + ties.T
 
 
-def spread_labels(graph, known, labels, y_dim=10):
+def spread_labels(graph: "csr_matrix", known: Tensor, labels: Tensor, y_dim: int = 10) -> Tensor:
     """Guess every image's class from a few, by letting labels flow along a graph.
 
     graph: from `neighbour_graph`; known, labels: (few,), which images' classes are known,
@@ -84,9 +90,7 @@ def spread_labels(graph, known, labels, y_dim=10):
     return guess / guess.sum(1, keepdim=True)
 
 
-def name_clusters(
-    codes: torch.Tensor, known: torch.Tensor, labels: torch.Tensor, y_dim: int = 10, steps: int = 25
-) -> torch.Tensor:
+def name_clusters(codes: Tensor, known: Tensor, labels: Tensor, y_dim: int = 10, steps: int = 25) -> Tensor:
     """Guess every image's class from a few, by EM: one Gaussian with a full covariance for each class.
 
     codes: (n, dim), samples of q(z|x); known, labels: as in `spread_labels`. The Gaussians start at the means of
@@ -111,7 +115,7 @@ def name_clusters(
     return p
 
 
-def cluster_classes(codes, labels, y_dim, each, seed):
+def cluster_classes(codes: Tensor, labels: Tensor, y_dim: int, each: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """k-means in the codes of each class: means (y_dim * each, dim), Cholesky factors of the covariances of the
     clusters, and how many codes each has, (y_dim, each). Raises ValueError if a class has fewer codes than clusters."""
     from sklearn.cluster import KMeans  # slow to import, and needed here alone
@@ -134,7 +138,7 @@ def cluster_classes(codes, labels, y_dim, each, seed):
     return torch.stack(means), torch.stack(factors), torch.tensor(counts, dtype=torch.float).reshape(y_dim, each)
 
 
-def _check_known(known, labels, n, y_dim):
+def _check_known(known: Tensor, labels: Tensor, n: int, y_dim: int) -> None:
     """Raise ValueError unless these are different indices of n images, and a class id for each."""
     if not len(known) or known.min() < 0 or known.max() >= n or len(known.unique()) != len(known):
         raise ValueError(f"known must be different indices from 0 to {n - 1}, at least one; given {known}")

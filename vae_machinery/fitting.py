@@ -2,8 +2,11 @@
 
 import contextlib
 import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import torch
+from torch import nn
 
 from vae_machinery.muon import Muon
 
@@ -19,7 +22,9 @@ def device_for(name: str | torch.device, dtype: torch.dtype) -> torch.device:
         raise ValueError(f'device must be "auto" or one of torch\'s; given {name!r} ({error})') from None
 
 
-def optimizers_for(name, parameters, learning_rate, device):
+def optimizers_for(
+    name: str, parameters: Sequence[nn.Parameter], learning_rate: float, device: torch.device
+) -> list[torch.optim.Optimizer]:
     """A list: Adam; or Muon for the matrices, and Adam at a third of the rate for the rest."""
     if name not in ("adam", "muon"):
         raise ValueError(f'optimizer must be "adam" or "muon"; given {name!r}')
@@ -31,7 +36,7 @@ def optimizers_for(name, parameters, learning_rate, device):
     )
 
 
-def one_cycle(step, steps, peak):
+def one_cycle(step: int, steps: int, peak: float) -> float:
     """The rate at a step: up to the peak in the first twentieth of the steps, then down to nearly 0, along lines.
 
     It is torch's OneCycleLR with pct_start=0.051 (0.05 fails at 20 steps), without its cost at each step.
@@ -43,7 +48,7 @@ def one_cycle(step, steps, peak):
 
 
 @contextlib.contextmanager
-def left_as_it_was(model):
+def left_as_it_was(model: nn.Module) -> Iterator[None]:
     """Afterwards, but for its weights: its device, the modes of its modules, its beta; and no gradients are left."""
     home, modes = next(model.parameters()).device, [(module, module.training) for module in model.modules()]
     beta = getattr(model, "beta", None)
@@ -58,7 +63,7 @@ def left_as_it_was(model):
         model.zero_grad()
 
 
-def check_finite(loss, step, epoch, rate, checkpoint):
+def check_finite(loss: float, step: int, epoch: int, rate: float, checkpoint: Path | None) -> None:
     if not math.isfinite(loss):
         stands = f"; {checkpoint} has what was before epoch {epoch}" if checkpoint and checkpoint.exists() else ""
         raise FloatingPointError(

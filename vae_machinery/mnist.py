@@ -26,7 +26,7 @@ class MNIST(NamedTuple):
     test_labels: torch.Tensor
 
 
-def load_mnist(archives=None):
+def load_mnist(archives: str | Path | None = None) -> MNIST:
     """Read MNIST from the book's own archives: no network, and no disk to write on.
 
     archives: folder of the four .xz files, by default the book's own. Returns an MNIST of
@@ -42,7 +42,7 @@ def load_mnist(archives=None):
     return MNIST(*parts)
 
 
-def _unpack(archive, digest):
+def _unpack(archive: Path, digest: str) -> bytes:
     try:
         data = lzma.decompress(archive.read_bytes())
     except FileNotFoundError:

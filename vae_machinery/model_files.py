@@ -3,6 +3,7 @@
 import inspect
 import json
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -11,12 +12,13 @@ from torch import nn
 
 from vae_machinery.files import BOOK, hash_tensors, write_atomically
 
+Kind = TypeVar("Kind", bound=nn.Module)
 TRAINED = BOOK / "trained"
-REGISTRY = {}  # name -> class: what a file can hold
+REGISTRY: dict[str, type[nn.Module]] = {}  # name -> class: what a file can hold
 _RENAMED = {"z_pre": "prior.z_pre", "mean": "prior.mean", "whiten": "prior.whiten", "share": "prior.share"}  # since 1.0
 
 
-def register(kind: type[nn.Module]) -> type[nn.Module]:
+def register(kind: type[Kind]) -> type[Kind]:
     """Let files hold this class, of models or of parts: a decorator, `@vc.register` in the line above.
 
     What it is called with has to be kept in attributes of the same names, and to be numbers, texts, lists, None or
@@ -57,7 +59,7 @@ def describe(module: nn.Module) -> dict:
     return {"class": type(module).__name__, "arguments": arguments_of(module)}
 
 
-def _unregistered(module):
+def _unregistered(module: nn.Module) -> str:
     name = type(module).__name__
     return (
         f"a file names classes, and {name} is not registered: write @vae_core.register in the line above "
@@ -65,7 +67,7 @@ def _unregistered(module):
     )
 
 
-def _rebuild(description):
+def _rebuild(description: dict[str, Any]) -> Any:
     arguments = {
         name: _rebuild(value) if isinstance(value, dict) and "class" in value else value
         for name, value in description["arguments"].items()
@@ -73,7 +75,7 @@ def _rebuild(description):
     return REGISTRY[description["class"]](**arguments)
 
 
-def save_model(file, model, **description):
+def save_model(file: str | Path, model: nn.Module, **description: Any) -> None:
     """Write a model as one self-describing .safetensors file, atomically.
 
     Weights are float16; description (recipe, seed, results ...) is kept as JSON in the
@@ -94,7 +96,7 @@ def save_model(file, model, **description):
     write_atomically(Path(file), save(tensors, {"description": text}))
 
 
-def load_model(file):
+def load_model(file: str | Path) -> Any:
     """Read a model that `save_model` wrote; it comes in float32, ready to use.
 
     What the file says of itself is in model.description, as in `trained_models`. Nothing
@@ -114,7 +116,7 @@ def load_model(file):
     return model.eval()
 
 
-def load_trained(name):
+def load_trained(name: str) -> Any:
     """One of the book's trained models, by name; `trained_models` lists them.
 
     Raises ValueError for an unknown name. Chapter 1.
@@ -125,7 +127,7 @@ def load_trained(name):
     return load_model(TRAINED / f"{name}.safetensors")
 
 
-def trained_models():
+def trained_models() -> dict[str, dict[str, Any]]:
     """What there is in book/trained/: a dict from name to description.
 
     A description is a dict: the class and its arguments, recipe, seed, history of the
@@ -134,7 +136,7 @@ def trained_models():
     return {file.stem: _read(file)[0] for file in sorted(TRAINED.glob("*.safetensors"))}
 
 
-def _read(file):
+def _read(file: str | Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """A file's description and tensors, which are those that were hashed when it was written."""
     try:
         with safe_open(file, "pt") as f:
@@ -159,7 +161,7 @@ def _read(file):
     return description, {_RENAMED.get(name, name): t for name, t in tensors.items()}
 
 
-def _check_layers(description, tensors):
+def _check_layers(description: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
     """Raise ValueError unless the described model has these tensors. On the device "meta", it has no memory."""
     _check_described(description, len(tensors))
     with torch.device("meta"):
@@ -173,7 +175,7 @@ def _check_layers(description, tensors):
             )
 
 
-def _check_described(description, most):
+def _check_described(description: dict[str, Any], most: int) -> None:
     """Raise ValueError for a class that is not registered, or lists that are longer than any file's layers need."""
     kind, arguments = description.get("class"), description.get("arguments")
     if not isinstance(kind, str) or kind not in REGISTRY:

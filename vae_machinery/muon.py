@@ -1,7 +1,10 @@
 """An optimiser for the matrices of layers."""
 
+from collections.abc import Iterable
+
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 
 class Muon(torch.optim.Optimizer):
@@ -13,11 +16,11 @@ class Muon(torch.optim.Optimizer):
     the hardware has none; here it is float32, unless autocast says otherwise. Chapter 3.
     """
 
-    def __init__(self, matrices, lr):
+    def __init__(self, matrices: Iterable[Tensor], lr: float):
         super().__init__(matrices, dict(lr=lr))
 
     @torch.no_grad()
-    def step(self):
+    def step(self) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is None:
@@ -30,7 +33,7 @@ class Muon(torch.optim.Optimizer):
                 p.sub_(nearly_orthogonal(ahead), alpha=group["lr"] * max(1, p.shape[0] / p.shape[1]) ** 0.5)
 
 
-def nearly_orthogonal(a):
+def nearly_orthogonal(a: Tensor) -> Tensor:
     # The polynomial 3.4445 s - 4.775 s^3 + 2.0315 s^5 of each singular value s, by matrix products
     # alone: applied again and again, it multiplies small ones and brings the others near 1.
     x = a.T if a.shape[0] > a.shape[1] else a

@@ -6,11 +6,12 @@ import time
 import torch
 import torch.nn.functional as F
 
-DEFAULT_LAYERS = ((300, 784), (300, 300), (20, 300), (300, 10), (300, 300), (784, 300))  # of the default VAE
+Layers = tuple[tuple[int, int], ...]  # (out, in) of each matrix
+DEFAULT_LAYERS: Layers = ((300, 784), (300, 300), (20, 300), (300, 10), (300, 300), (784, 300))  # of the default VAE
 
 
 def bfloat16_is_faster(
-    device: str | torch.device = "cpu", layers: tuple[tuple[int, int], ...] = DEFAULT_LAYERS, batch_size: int = 128
+    device: str | torch.device = "cpu", layers: Layers = DEFAULT_LAYERS, batch_size: int = 128
 ) -> bool:
     """Whether the device takes a batch through such layers and back clearly faster in bfloat16 than in float32.
 
@@ -28,14 +29,14 @@ def bfloat16_is_faster(
 @functools.cache
 @torch.inference_mode(False)
 @torch.enable_grad()
-def is_faster(device, layers, batch_size, threads):
+def is_faster(device: torch.device, layers: Layers, batch_size: int, threads: int) -> bool:
     generator = torch.Generator().manual_seed(0)  # the caller's is left alone
     weights, batches = (
         [torch.randn(shape, generator=generator).to(device).requires_grad_() for shape in shapes]
         for shapes in (layers, [(batch_size, n_in) for _, n_in in layers])
     )
 
-    def step(enabled):
+    def step(enabled: bool) -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=enabled):
             out = [F.linear(x, w).float() for x, w in zip(batches, weights, strict=True)]
         torch.autograd.grad(out, weights + batches, [torch.ones_like(each) for each in out])
@@ -53,7 +54,9 @@ def is_faster(device, layers, batch_size, threads):
     return best[True] < 0.8 * best[False]
 
 
-def autocast(precision, device, layers=DEFAULT_LAYERS, batch_size=128):
+def autocast(
+    precision: str, device: torch.device, layers: Layers = DEFAULT_LAYERS, batch_size: int = 128
+) -> torch.autocast:
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f'precision must be "auto", "float32" or "bfloat16"; given {precision!r}')
     enabled = precision == "bfloat16" or (precision == "auto" and bfloat16_is_faster(device, layers, batch_size))

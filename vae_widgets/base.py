@@ -3,6 +3,8 @@
 import hashlib
 import math
 import weakref
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from typing import Any, ClassVar
 
 import anywidget
 import ipywidgets
@@ -15,6 +17,9 @@ import vae_core as vc
 
 from .modules import FOLDER, joined
 
+Model = Any  # of vae_core, or what wants to be one: it is asked for what it can do
+Labels = torch.Tensor | Sequence[int]
+SEEDS = (0, 2**31 - 1)  # of a widget that has a seed and says no others
 MAX_DIGITS = 100  # in a widget: a hundred test digits are 10 kB of its page
 
 
@@ -39,10 +44,12 @@ class Network(ipywidgets.Widget):
         ["sigmoid", "identity", "continuous"], "sigmoid", help="of a decoder: what makes grey levels of its numbers"
     ).tag(sync=True)
 
-    _made = weakref.WeakValueDictionary()  # noqa: RUF012 - hash of what is sent -> the network that has been sent
+    _made: ClassVar[weakref.WeakValueDictionary] = (
+        weakref.WeakValueDictionary()
+    )  # hash of what is sent -> the network that has been sent
 
     @classmethod
-    def of(cls, mlp, precision="float16", outputs=None, grey="sigmoid"):
+    def of(cls, mlp: Model, precision: str = "float16", outputs: int | None = None, grey: str = "sigmoid") -> "Network":
         """The network of an MLP: the one that exists, if nothing about it has changed.
 
         precision: "float16" (what the book's models are stored in), "float32", or "int8" with a scale for each row,
@@ -71,7 +78,7 @@ class Network(ipywidgets.Widget):
         return cls._made[key]
 
 
-def check_finite(name, weight, dtype=torch.float32):
+def check_finite(name: str, weight: torch.Tensor, dtype: torch.dtype = torch.float32) -> None:
     """Raise ValueError unless all numbers are finite in the precision in which a browser gets them."""
     if not weight.to(dtype).isfinite().all():
         given = weight.abs().max().item()
@@ -81,7 +88,7 @@ def check_finite(name, weight, dtype=torch.float32):
         )
 
 
-def layers_of(mlp):
+def layers_of(mlp: Model) -> list[torch.nn.Linear]:
     """The linear layers of an MLP, first to last. Raises ValueError for another network."""
     if not hasattr(mlp, "first") or not hasattr(mlp, "rest"):
         raise BeyondBrowsersError(
@@ -91,7 +98,7 @@ def layers_of(mlp):
 
 
 @torch.no_grad()
-def check_layers(mlp):
+def check_layers(mlp: Model) -> None:
     """Raise ValueError unless the network says what its layers do, which is what a browser computes."""
     linear, label = layers_of(mlp), mlp.label
     x = some_numbers(label.in_features if label else 4, linear[0].in_features).to(linear[0].weight)
@@ -109,19 +116,19 @@ def check_layers(mlp):
         )
 
 
-def some_numbers(rows, columns):
+def some_numbers(rows: int, columns: int) -> torch.Tensor:
     """The same normal numbers each time, to try a part of a model on."""
     return torch.randn(rows, columns, generator=torch.Generator().manual_seed(0))
 
 
-def alike(found, wanted):
+def alike(found: Any, wanted: Any) -> bool:
     """Whether two tensors, or tuples of them, are the same but for rounding."""
     if isinstance(found, tuple) or isinstance(wanted, tuple):
         return len(found) == len(wanted) and all(map(alike, found, wanted))
     return found.shape == wanted.shape and torch.allclose(found, wanted, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
-def activation_of(mlp):
+def activation_of(mlp: Model) -> str:
     if not len(mlp.rest):
         return "elu"  # a single layer has none
     found = [name for name, kind in vc.ACTIVATIONS.items() if isinstance(mlp.rest[0], kind)]
@@ -132,7 +139,7 @@ def activation_of(mlp):
     return found[0]
 
 
-def pack(mlp, linear, precision, outputs=None):
+def pack(mlp: Model, linear: Sequence[torch.nn.Linear], precision: str, outputs: int | None = None) -> bytes:
     """The bytes of a network's weights, layer after layer; of the last one those of the first `outputs` numbers."""
     parts = []
     for layer in linear:
@@ -144,11 +151,11 @@ def pack(mlp, linear, precision, outputs=None):
     return b"".join(parts)
 
 
-def _array(tensor):
+def _array(tensor: torch.Tensor) -> np.ndarray:
     return tensor.detach().cpu().float().numpy()
 
 
-def _int8_rows(tensor):
+def _int8_rows(tensor: torch.Tensor) -> bytes:
     """Each row's scale, then the rows as whole numbers from -127 to 127, filled up to a multiple of four bytes."""
     rows = _array(tensor)
     scale = np.abs(rows).max(1).clip(1e-12) / 127
@@ -156,7 +163,7 @@ def _int8_rows(tensor):
     return scale.astype("<f4").tobytes() + whole + bytes(-len(whole) % 4)
 
 
-def _halves(tensor):
+def _halves(tensor: torch.Tensor) -> bytes:
     """All low bytes, then all high bytes: those have few values, and so are deflated better by themselves."""
     return _array(tensor).astype("<f2").view(np.uint8).reshape(-1, 2).T.tobytes()
 
@@ -180,14 +187,14 @@ class Mixture(ipywidgets.Widget):
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: vc.VAE) -> "Mixture":
+    def of(cls, model: Model) -> "Mixture":
         """The prior of a model, as `mixture_of` has it."""
         m, v = mixture_of(model)
         return cls(k=len(m), z_dim=model.z_dim, weights=_PACK["float32"](m) + _PACK["float32"](v))
 
 
 @torch.no_grad()
-def mixture_of(model: vc.VAE) -> tuple[torch.Tensor, torch.Tensor]:
+def mixture_of(model: Model) -> tuple[torch.Tensor, torch.Tensor]:
     """Means and variances, (k, z_dim), of the Gaussians that p(z) is made of, with equal weights.
 
     Raises ValueError for a model whose p(z) is another, which a browser cannot compute, and for numbers that are not
@@ -210,29 +217,29 @@ def mixture_of(model: vc.VAE) -> tuple[torch.Tensor, torch.Tensor]:
     return m, v
 
 
-def has_standard_prior(model: vc.VAE) -> bool:
+def has_standard_prior(model: Model) -> bool:
     """Whether p(z) is N(0, I). Raises ValueError where a browser cannot know."""
     m, v = mixture_of(model)
     return len(m) == 1 and bool((m == 0).all() and (v == 1).all())
 
 
-def pack_prior(model: vc.VAE) -> Mixture | None:
+def pack_prior(model: Model) -> Mixture | None:
     """A model's p(z) as the browser has it, where None is N(0, I). Raises ValueError where it knows no such prior."""
     return None if has_standard_prior(model) else Mixture.of(model)
 
 
-def reference(kind):
+def reference(kind: type[ipywidgets.Widget]) -> traitlets.Instance:
     """A trait that holds another widget; the front end gets its address."""
     return traitlets.Instance(kind, allow_none=True).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
-def references(kind):
+def references(kind: type[ipywidgets.Widget]) -> traitlets.List:
     """A trait that holds a list of other widgets, or None in the place of some."""
     held = traitlets.Instance(kind, allow_none=True)
     return traitlets.List(held).tag(sync=True, part=True, **ipywidgets.widget_serialization)
 
 
-def answer_trait():
+def answer_trait() -> traitlets.Bool:
     """A trait for what a reader is asked to find: a front end shows it from the start if True, else at a button."""
     return traitlets.Bool(False, help="show the answer").tag(sync=True)
 
@@ -241,7 +248,7 @@ class BookWidget(anywidget.AnyWidget):
     """The base of every widget of the book.
 
     A subclass names its script, `class LatentPlane(BookWidget, script="latent_plane.js")`, and the traits that make
-    up its `state`: what a link to it carries, and what Reset restores. It has `inside` validate those that are numbers.
+    up its `state`: what a link to it carries, and what Reset restores. Those that are numbers keep within `limits`.
     `unshared` are traits that Reset restores as well, and that no link carries.
     `later` are its traits that refer to what its front end fetches by itself, when that is needed.
     """
@@ -249,9 +256,9 @@ class BookWidget(anywidget.AnyWidget):
     name = traitlets.Unicode(help="how a link to the page addresses this widget").tag(sync=True)
     title = traitlets.Unicode(help="what tells it from its like on the page; empty if nothing has to").tag(sync=True)
     text = traitlets.Unicode(help="what the picture shows, in words; kept up to date by the front end").tag(sync=True)
-    state = ()
-    unshared = ()
-    later = ()
+    state: tuple[str, ...] = ()
+    unshared: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
     _later = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _shared = traitlets.List(traitlets.Unicode()).tag(sync=True)
     _defaults = traitlets.Dict().tag(sync=True)
@@ -260,52 +267,57 @@ class BookWidget(anywidget.AnyWidget):
         help="trait -> [lowest, highest], and of a list also its length; of a text, its options"
     ).tag(sync=True)
 
-    _open = weakref.WeakSet()  # noqa: RUF012 - all that have not been closed
+    _open: ClassVar[weakref.WeakSet] = weakref.WeakSet()  # all that have not been closed
 
-    def __init_subclass__(cls, script=None, **options):
+    def __init_subclass__(cls, script: str | None = None, **options: Any) -> None:
         if script:
             cls._esm = joined(script)
             cls._css = "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in ("colours.css", "widgets.css"))
+        kinds = traitlets.Int, traitlets.Float, traitlets.List
+        numbers = [trait for trait in cls.state if isinstance(getattr(cls, trait), kinds)]
+        if numbers:
+            cls._validator = traitlets.validate(*numbers)(lambda self, proposal: self.inside(proposal))
         super().__init_subclass__(**options)
 
-    def __init__(self, *, limits, **traits):
-        words = {
-            trait: self.traits()[trait].values
-            for trait in self.state
-            if isinstance(self.traits()[trait], traitlets.Enum)
+    def __init__(self, *, limits: Mapping[str, Sequence[float]], **traits: Any):
+        kinds = {trait: self.traits()[trait] for trait in self.state}
+        known: dict[str, Any] = {
+            trait: kind.values for trait, kind in kinds.items() if isinstance(kind, traitlets.Enum)
         }
-        super().__init__(_limits={trait: list(bounds) for trait, bounds in (words | limits).items()}, **traits)
+        if "seed" in kinds:
+            known["seed"] = SEEDS
+        super().__init__(_limits={trait: list(bounds) for trait, bounds in {**known, **limits}.items()}, **traits)
         self._shared, self._later = list(self.state), list(self.later)
         self._defaults = {trait: getattr(self, trait) for trait in (*self.state, *self.unshared)}
-        kinds = {trait: self.traits()[trait] for trait in self.state}  # of a list, that of its items
-        self._whole = [t for t, kind in kinds.items() if isinstance(getattr(kind, "_trait", kind), traitlets.Int)]
+        items = {trait: getattr(kind, "_trait", kind) for trait, kind in kinds.items()}  # of a list, the kind of those
+        self._whole = [trait for trait, kind in items.items() if isinstance(kind, traitlets.Int)]
 
-    def _parts(self):
+    def _parts(self) -> set[ipywidgets.Widget]:
         """The widgets that it refers to: networks, mixtures, its layout."""
         held = [getattr(self, trait) for trait in ("layout", *self.trait_names(part=True))]
         return {part for value in held for part in (value if isinstance(value, list) else [value]) if part is not None}
 
-    def open(self):
+    def open(self) -> None:
         super().open()
         self._open.add(self)
 
-    def close(self):
+    def close(self) -> None:
         """Let the widget go, and those of its parts, such as networks, that no other one shows."""
         parts = self._parts() if self in self._open else set()
         super().close()
         self._open.discard(self)
         self._let_go(parts)
 
-    def _let_go(self, parts):
+    def _let_go(self, parts: set[ipywidgets.Widget]) -> None:
         """Close those that no open widget shows."""
         for part in parts.difference(*(other._parts() for other in self._open)):
             part.close()
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         """Numbers may come as a tensor or an array, or as a list of them."""
         super().__setattr__(name, _plain(value) if name in self.state else value)
 
-    def inside(self, proposal):
+    def inside(self, proposal: traitlets.Bunch) -> Any:
         """The value that a trait is to have, if it is within its limits; else a TraitError with both."""
         name, value = proposal["trait"].name, proposal["value"]
         low, high, *size = self._limits[name]
@@ -316,7 +328,7 @@ class BookWidget(anywidget.AnyWidget):
         return value
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(each) for each in value]
     return value.tolist() if hasattr(value, "tolist") else value
@@ -331,12 +343,13 @@ class FollowingWidget(BookWidget):
     raster = traitlets.List(
         traitlets.Int(), [28, 28, 1], help="height and width of a picture, and the bits of a pixel as it travels"
     ).tag(sync=True)
+    _model: Model
     version = traitlets.Int(0, help="how often the model has been taken anew").tag(sync=True)
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         raise NotImplementedError
 
-    def refresh(self, *_):
+    def refresh(self, *_: Any) -> None:
         """Show the model as it is by now: its weights are packed anew, and open views are drawn anew.
 
         Arguments are ignored, so that a training may call it after every epoch.
@@ -359,11 +372,11 @@ class DecodingWidget(FollowingWidget):
     decoder = reference(Network)  # None: Python decodes
     grey = traitlets.Enum(["", "sigmoid", "identity"], "", help="as Network.grey, where Python decodes").tag(sync=True)
 
-    def __init__(self, **traits):
+    def __init__(self, **traits: Any):
         super().__init__(**traits)
         self.on_msg(self._answer)
 
-    def _pack_decoder(self, precision="float16"):
+    def _pack_decoder(self, precision: str = "float16") -> dict[str, Any]:
         """The traits of what decodes."""
         try:
             return dict(decoder=drawing_of(self._model, precision), grey="")
@@ -371,12 +384,12 @@ class DecodingWidget(FollowingWidget):
             return dict(decoder=None, grey="sigmoid" if is_bernoulli(self._model) else "identity")
 
     @torch.no_grad()
-    def _decode(self, z):
+    def _decode(self, z: torch.Tensor) -> torch.Tensor:
         """What `grey` makes grey levels of, (n, x_dim)."""
         decoded = self._model.decode(z)
         return decoded if self.grey == "sigmoid" else self._model.likelihood.mean(decoded)
 
-    def _answer(self, _, content, buffers):
+    def _answer(self, _: Any, content: dict[str, Any], buffers: list[memoryview]) -> None:
         if "decode" in content:
             z = torch.frombuffer(bytearray(buffers[0]), dtype=torch.float32).reshape(-1, self._model.z_dim)
             self.send({"decoded": content["decode"]}, [as_floats(self._decode(z))])
@@ -397,7 +410,7 @@ class ModelWidget(FollowingWidget):
     codes = traitlets.Bytes(help="what the encoder says of each digit, so that it need not travel").tag(sync=True)
     in_nats = False  # whether the browser computes log w, and not pictures alone
 
-    def __init__(self, model, x, labels, **traits):
+    def __init__(self, model: Model, x: torch.Tensor, labels: Labels, **traits: Any):
         if not hasattr(model, "log_weight"):
             raise ValueError(f"wanted a VAE, GMVAE or SSVAE, which have a bound; given {type(model).__name__}")
         check_model(model)
@@ -405,8 +418,7 @@ class ModelWidget(FollowingWidget):
         if self.in_nats:
             check_bernoulli(model)
         self._model, self._x = model, images_of(model, x)
-        if len(x) != len(labels):
-            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        check_labels(x, labels)
         self._labels = torch.as_tensor(labels)
         packed = pack_labels(labels)
         if self.in_nats:
@@ -415,16 +427,16 @@ class ModelWidget(FollowingWidget):
             raster=raster_of(model), digits=pack_images(model, self._x), labels=packed, **self._packed(), **traits
         )
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         return dict(codes=self._pack_codes(), decoder=drawing_of(self._model), mixture=pack_prior(self._model))
 
-    def _pack_codes(self):
+    def _pack_codes(self) -> bytes:
         """q(z|x) of each digit, as the front end's ui.proposals reads it."""
         return pack_proposals(self._model, self._x)
 
 
 @torch.no_grad()
-def pack_proposals(model, x):
+def pack_proposals(model: Model, x: torch.Tensor) -> bytes:
     """Of each image the means and the variances of q(z|x), in float32; of a model whose encoder takes a label those of
     q(z|x, y) for each label, and then the logits of q(y|x)."""
     if not model.takes_label:
@@ -438,12 +450,12 @@ def pack_proposals(model, x):
 
 
 @torch.no_grad()
-def pack_means(model, *x):
+def pack_means(model: Model, *x: torch.Tensor) -> bytes:
     """Of each image the mean of q(z|x), in float32."""
     return as_floats(model.encode(*x)[0])
 
 
-def as_floats(tensor):
+def as_floats(tensor: torch.Tensor) -> bytes:
     """Its numbers in float32, as the front end's ui.floats reads them."""
     return _PACK["float32"](tensor)
 
@@ -452,7 +464,7 @@ def as_floats(tensor):
 # of the reader's own may say something else than the one it is made of.
 
 
-def check_model(model):
+def check_model(model: Model) -> None:
     """Raise ValueError unless the model is of what widgets show and browsers compute."""
     name = type(model).__name__
     if not hasattr(model, "decode"):
@@ -467,26 +479,33 @@ def check_model(model):
         raise ValueError(f"wanted a model in torch.float32; given one in {dtype}: give model.float()")
 
 
-def check_shapes(models):
+def check_shapes(models: Iterable[Model]) -> None:
     """Raise ValueError unless all models are of pictures of one height and width."""
     shapes = sorted({model.shape for model in models})
     if len(shapes) > 1:
         raise ValueError(f"wanted models of pictures of one height and width; given {' and '.join(map(str, shapes))}")
 
 
-def check_posterior(model):
+def check_labels(x: Sized | None, labels: Sized | None) -> None:
+    """Raise ValueError unless there is one label for each image, or neither of them."""
+    given = ["no" if t is None else len(t) for t in (x, labels)]
+    if given[0] != given[1]:
+        raise ValueError(f"wanted one label for each image; given {given[0]} images and {given[1]} labels")
+
+
+def check_posterior(model: Model) -> None:
     """Raise ValueError unless q(z|x) is a Gaussian, with the mean and variance that the encoder states."""
     if getattr(model, "flow", None) is not None:
         raise ValueError("wanted a model whose q(z|x) is a Gaussian; after this one's flow it is none")
 
 
-def raster_of(model):
+def raster_of(model: Model) -> list[int]:
     """Height and width of the model's pictures, and the bits of a pixel: 1 of binary ones, else 8."""
     return [*model.shape, 1 if is_bernoulli(model) else 8]
 
 
 @torch.no_grad()
-def is_bernoulli(model):
+def is_bernoulli(model: Model) -> bool:
     """Whether p(x|z) is a Bernoulli's for each pixel."""
     if model.likelihood.outputs != 1:
         return False
@@ -495,7 +514,7 @@ def is_bernoulli(model):
     return alike(model.likelihood.log_prob(x, logits), vc.log_bernoulli_with_logits(x, logits))
 
 
-def check_bernoulli(model):
+def check_bernoulli(model: Model) -> None:
     """Raise ValueError unless a browser can compute log p(x|z)."""
     if not is_bernoulli(model):
         raise ValueError(
@@ -505,7 +524,7 @@ def check_bernoulli(model):
 
 
 @torch.no_grad()
-def check_weights(model, x):
+def check_weights(model: Model, x: torch.Tensor) -> None:
     """Raise ValueError unless the model's log w is that of its parts, from which a browser computes it."""
     x, count, y = x[:1], 3, None
     with vc.seeded(0):
@@ -528,7 +547,7 @@ def check_weights(model, x):
 
 
 @torch.no_grad()
-def grey_of(model):
+def grey_of(model: Model) -> str | None:
     """What makes grey levels of the decoder's numbers, by its name in engine.js; None if that knows no such thing."""
     numbers = 3 * some_numbers(5, model.likelihood.outputs * model.x_dim)
     first, found = numbers[:, : model.x_dim], model.likelihood.mean(numbers)
@@ -537,7 +556,7 @@ def grey_of(model):
 
 
 @torch.no_grad()
-def drawing_of(model, precision="float16"):
+def drawing_of(model: Model, precision: str = "float16") -> Network:
     """The network that draws the mean of p(x|z). Raises ValueError where a browser cannot run it."""
     name, grey = type(model).__name__, grey_of(model)
     if grey is None:
@@ -554,7 +573,7 @@ def drawing_of(model, precision="float16"):
 
 
 @torch.no_grad()
-def encoder_of(model, x):
+def encoder_of(model: Model, x: torch.Tensor) -> Network:
     """The network of q(z|x). Raises ValueError where a browser cannot run it."""
     net = Network.of(model.enc)
     y = [torch.eye(model.y_dim)[:1].expand(len(x), -1)] if model.takes_label else []
@@ -566,13 +585,13 @@ def encoder_of(model, x):
 
 
 @torch.no_grad()
-def drawn(model, z, y=None):
+def drawn(model: Model, z: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
     """What z decodes to: the grey levels of the mean of p(x|z), (..., height, width), from PyTorch."""
     batch = [t.reshape(-1, t.shape[-1]) for t in (z, y) if t is not None]  # not every network takes a single z
     return model.likelihood.mean(model.decode(*batch)).clamp(0, 1).reshape(*z.shape[:-1], *model.shape)
 
 
-def to_choose(labels, most=10):
+def to_choose(labels: Labels, most: int = 10) -> list[int]:
     """The indices of images to choose from: all, or the first of each class if there are more than `most`."""
     labels = torch.as_tensor(labels).tolist()
     if len(labels) <= most:
@@ -580,7 +599,7 @@ def to_choose(labels, most=10):
     return [labels.index(label) for label in sorted(set(labels))[:most]]
 
 
-def pack_labels(labels):
+def pack_labels(labels: Labels) -> bytes:
     """Class ids, a byte each. Raises ValueError for anything else."""
     labels = torch.as_tensor(labels)
     if labels.dim() != 1 or labels.is_floating_point() or not ((labels >= 0) & (labels < 256)).all():
@@ -591,7 +610,7 @@ def pack_labels(labels):
     return bytes(labels.tolist())
 
 
-def images_of(model, x, most=MAX_DIGITS):
+def images_of(model: Model, x: torch.Tensor, most: int = MAX_DIGITS) -> torch.Tensor:
     """Images as the model takes them, a float tensor (n, x_dim). Raises ValueError for anything else, or too many."""
     if is_bernoulli(model):
         return binary_digits(x, model.x_dim, most).float()
@@ -602,20 +621,20 @@ def images_of(model, x, most=MAX_DIGITS):
     return x.float()
 
 
-def pack_images(model, x):
+def pack_images(model: Model, x: torch.Tensor) -> bytes:
     """Images for ui.digitsOf: bits of binary ones, else a byte a pixel for grey from 0 to 1, as `raster_of` says."""
     if is_bernoulli(model):
         return pack_digits(x)
     return (255 * images_of(model, x).clamp(0, 1)).round().byte().numpy().tobytes()
 
 
-def pack_digits(x, pixels=None, most=MAX_DIGITS):
+def pack_digits(x: torch.Tensor, pixels: int | None = None, most: int = MAX_DIGITS) -> bytes:
     """Binary digits as bits, each filled up to whole bytes. x: (n, pixels), zeros and ones. Raises ValueError for
     anything else."""
     return np.packbits(_array(binary_digits(x, pixels, most)).astype(np.uint8), axis=1).tobytes()
 
 
-def binary_digits(x, pixels=None, most=MAX_DIGITS):
+def binary_digits(x: torch.Tensor, pixels: int | None = None, most: int = MAX_DIGITS) -> torch.Tensor:
     """The digits as a tensor (n, pixels) of zeros and ones. Raises ValueError for anything else, or for too many."""
     x = torch.as_tensor(x)
     fits = x.dim() == 2 and pixels in (None, x.shape[1])

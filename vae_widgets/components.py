@@ -1,12 +1,12 @@
+from typing import Any
+
 import numpy as np
 import torch
 import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget, drawn, has_standard_prior, mixture_of, pack_means
-
-SEEDS = (0, 2**31 - 1)
+from .base import Labels, ModelWidget, drawn, has_standard_prior, mixture_of, pack_means
 
 
 class Components(ModelWidget, script="components.js"):
@@ -27,7 +27,15 @@ class Components(ModelWidget, script="components.js"):
 
     order = traitlets.List(traitlets.Int(), help="the components as they stand on the sheet").tag(sync=True)
 
-    def __init__(self, model, x, labels, *, name="components", **traits):
+    def __init__(
+        self,
+        model: vc.GMVAE,
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "components",
+        **traits: Any,
+    ):
         if not hasattr(model, "log_weight") or has_standard_prior(model):
             raise ValueError(f"wanted a GMVAE, whose prior has components; given {type(model).__name__}")
         super().__init__(
@@ -36,36 +44,32 @@ class Components(ModelWidget, script="components.js"):
             labels,
             name=name,
             **traits,
-            limits={"component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1), "seed": SEEDS},
+            limits={"component": (0, len(mixture_of(model)[0]) - 1), "digit": (0, len(labels) - 1)},
         )
         if "component" not in traits:
-            self.component = self.responsibilities.argmax().item()
+            self.component = int(self.responsibilities.argmax())
             self._defaults |= {"component": self.component}
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         return super()._packed() | dict(order=tour(drawn(self._model, mixture_of(self._model)[0]).flatten(1)))
 
-    def _pack_codes(self):
+    def _pack_codes(self) -> bytes:
         return pack_means(self._model, self._x)
 
-    @traitlets.validate("component", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def responsibilities(self):
+    def responsibilities(self) -> torch.Tensor:
         """Of each component, for the mean of the chosen digit's q(z|x): (k,) probabilities, from PyTorch."""
         with torch.no_grad():
             m, v = mixture_of(self._model)
             return vc.log_normal(self._model.encode(self._x[self.digit].unsqueeze(0))[0], m, v).softmax(0)
 
     @property
-    def image(self):
+    def image(self) -> torch.Tensor:
         """What the mean of the chosen component decodes to: (height, width) grey levels, from PyTorch."""
         return drawn(self._model, mixture_of(self._model)[0][self.component])
 
 
-def tour(points):
+def tour(points: torch.Tensor) -> list[int]:
     """The points in an order in which neighbours are close: from each to the nearest that is left, then untangled.
 
     Untangled: wherever to reverse a stretch of the way makes it shorter, it is reversed (2-opt).
@@ -75,15 +79,15 @@ def tour(points):
     while left:
         order.append(min(left, key=lambda i: distance[order[-1], i]))
         left.remove(order[-1])
-    order, shorter = np.array(order), True
+    way, shorter = np.array(order), True
     while shorter:
         shorter = False
-        for i in range(len(order) - 2):  # the stretch from i + 1 to some j, at the end of the way or before it
-            here, ends = order[i], order[i + 1 :]
+        for i in range(len(way) - 2):  # the stretch from i + 1 to some j, at the end of the way or before it
+            here, ends = way[i], way[i + 1 :]
             after = np.append(distance[ends[0], ends[1:]] - distance[ends[:-1], ends[1:]], 0)
             change = distance[here, ends] - distance[here, ends[0]] + after
             j = change.argmin()
             if change[j] < -1e-9:
-                order[i + 1 : i + 2 + j] = order[i + 1 : i + 2 + j][::-1].copy()
+                way[i + 1 : i + 2 + j] = way[i + 1 : i + 2 + j][::-1].copy()
                 shorter = True
-    return order.tolist()
+    return way.tolist()

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -16,7 +17,7 @@ def yes_or_no(check: Callable[..., str]) -> Callable[..., bool]:
     """
 
     @functools.wraps(check)
-    def ask(*answer):
+    def ask(*answer: Any) -> bool:
         if any(part is None for part in answer):
             print("Not yet: put your answer in the place of None, and run the cell again.")
             return False

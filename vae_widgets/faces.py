@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import traitlets
 
@@ -9,7 +11,7 @@ NOISE = 0.5  # standard deviation of a photo's pixels
 REACH = 2.5  # a latent's settings run from -REACH to REACH
 
 
-def face(z, size=SIZE):
+def face(z: torch.Tensor, size: int = SIZE) -> torch.Tensor:
     """Ink, from 0 to 1, of the faces with latents z: (n, 4) -> (n, size * size). Chapter 1; faces.js draws the same."""
     light, smile, tilt, power = z.unsqueeze(-1).unbind(1)
     side = torch.linspace(-1.2, 1.2, size)
@@ -49,9 +51,9 @@ class Faces(BookWidget, script="faces.js"):
     noise = traitlets.Float(NOISE).tag(sync=True)
     grain = traitlets.Bytes().tag(sync=True)  # the given photo's noise
 
-    def __init__(self, photo=None, *, name="faces", **traits):
+    def __init__(self, photo: torch.Tensor | None = None, *, name: str = "faces", **traits: Any):
         reach = (-REACH, REACH, len(LATENTS))
-        super().__init__(name=name, limits={"z": reach, "n": (2, 15), "truth": reach, "seed": (0, 2**31 - 1)}, **traits)
+        super().__init__(name=name, limits={"z": reach, "n": (2, 15), "truth": reach}, **traits)
         taken_of = face(torch.tensor([self.truth]))[0]
         if photo is None:
             photo = taken_of + NOISE * torch.randn(len(taken_of), generator=torch.Generator().manual_seed(0))
@@ -60,11 +62,7 @@ class Faces(BookWidget, script="faces.js"):
             raise ValueError(f"a photo is {SIZE * SIZE} finite numbers; given shape {tuple(photo.shape)}")
         self.grain = (photo - taken_of).numpy().astype("<f4").tobytes()
 
-    @traitlets.validate("z", "n", "truth", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def image(self):
+    def image(self) -> torch.Tensor:
         """Your face: (96, 96) ink, from PyTorch."""
         return face(torch.tensor([self.z]), 96).reshape(96, 96)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import traitlets
 
@@ -17,16 +19,12 @@ class GaussianPrior(BookWidget, script="gaussian_prior.js"):
     z = traitlets.List(traitlets.Float(), [1.0, -1.0]).tag(sync=True)
     state = ("m", "sd", "rho", "z")
 
-    def __init__(self, *, name="gaussian", **traits):
+    def __init__(self, *, name: str = "gaussian", **traits: Any):
         limits = {"m": (-2, 2, 2), "sd": (0.3, 2, 2), "rho": (-0.95, 0.95), "z": (-4, 4, 2)}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("m", "sd", "rho", "z")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def log_joint(self):
+    def log_joint(self) -> float:
         """log p(z₁, z₂), from PyTorch."""
         sd = torch.tensor(self.sd)
         covariance = torch.tensor([[1, self.rho], [self.rho, 1]]) * torch.outer(sd, sd)
@@ -34,7 +32,7 @@ class GaussianPrior(BookWidget, script="gaussian_prior.js"):
         return joint.log_prob(torch.tensor(self.z)).item()
 
     @property
-    def log_product(self):
+    def log_product(self) -> float:
         """log p(z₁) + log p(z₂), from PyTorch."""
         marginals = torch.distributions.Normal(torch.tensor(self.m), torch.tensor(self.sd))
         return marginals.log_prob(torch.tensor(self.z)).sum().item()

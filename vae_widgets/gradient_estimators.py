@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import torch
 import traitlets
@@ -29,16 +30,12 @@ class GradientEstimators(BookWidget, script="gradient_estimators.js"):
     samples = traitlets.List(traitlets.Int(), SAMPLES).tag(sync=True)
     functions = traitlets.List(traitlets.Unicode(), FUNCTIONS).tag(sync=True)
 
-    def __init__(self, *, name="gradients", **traits):
+    def __init__(self, *, name: str = "gradients", **traits: Any):
         limits = {"m": (-2, 2), "v": (0.1, 2), "n": (1, SAMPLES[-1]), "seed": (1, 1_000_000)}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("m", "v", "n", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def exact(self):
+    def exact(self) -> float:
         """d/dm E[f(z)], a number: 2m for z² and z² + 10; for the step, the density of z at 1."""
         if self.f == "step":
             return torch.distributions.Normal(self.m, math.sqrt(self.v)).log_prob(torch.tensor(1.0)).exp().item()

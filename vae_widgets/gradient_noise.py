@@ -1,3 +1,5 @@
+from typing import Any
+
 import traitlets
 
 from .base import BookWidget
@@ -20,15 +22,11 @@ class GradientNoise(BookWidget, script="gradient_noise.js"):
     variances = traitlets.List(traitlets.Float(), VARIANCES).tag(sync=True)
     weights = traitlets.List(traitlets.Int(), WEIGHTS).tag(sync=True)
 
-    def __init__(self, *, name="gradient-noise", **traits):
+    def __init__(self, *, name: str = "gradient-noise", **traits: Any):
         limits = {"v": (VARIANCES[0], VARIANCES[-1]), "k": (WEIGHTS[0], WEIGHTS[-1])}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("v", "k")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def noise(self):
+    def noise(self) -> tuple[float, float]:
         """Variance of a single gradient at k = 1: the plain one's, and the doubly reparameterised one's."""
         return self.v, (self.v**-0.5 - self.v**0.5) ** 2

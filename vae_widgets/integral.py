@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import traitlets
 
@@ -5,9 +7,11 @@ import vae_core as vc
 
 from .base import (
     FollowingWidget,
+    Labels,
     Network,
     answer_trait,
     check_bernoulli,
+    check_labels,
     check_model,
     drawing_of,
     has_standard_prior,
@@ -18,6 +22,7 @@ from .base import (
     reference,
 )
 
+DIGITS = 10  # at most
 LIMIT = 6.0  # the grid runs from -LIMIT to LIMIT along each latent
 FINEST = 401  # points along each latent of the grid that is as good as exact
 # Grids whose points are all among the finest's.
@@ -48,29 +53,35 @@ class Integral(FollowingWidget, script="integral.js"):
     digits = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
     exact = traitlets.List(traitlets.Float(), help="log p(x) of each digit, in nats").tag(sync=True)
-    spots = traitlets.List(help="middle of each digit's posterior, and half the side of its close-up").tag(sync=True)
+    spots: traitlets.List = traitlets.List(
+        help="middle of each digit's posterior, and half the side of its close-up"
+    ).tag(sync=True)
     limit = traitlets.Float(LIMIT).tag(sync=True)
     sizes = traitlets.List(traitlets.Int(), SIZES).tag(sync=True)
     counts = traitlets.List(traitlets.Int(), COUNTS).tag(sync=True)
 
-    def __init__(self, model, x, labels, *, name="integral", **traits):
+    def __init__(
+        self,
+        model: vc.VAE,
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "integral",
+        **traits: Any,
+    ):
         if not hasattr(model, "log_joint") or model.takes_label or model.z_dim != 2 or not has_standard_prior(model):
             raise ValueError(
                 "the integral is over the plane of a VAE with two latents; given "
                 f"{type(model).__name__} with z_dim={getattr(model, 'z_dim', None)}"
             )
-        if not 1 <= len(x) <= 10 or len(x) != len(labels):
-            raise ValueError(
-                f"wanted one to ten digits, one label for each; given {len(x)} digits and {len(labels)} labels"
-            )
+        check_labels(x, labels)
         check_model(model)
         check_bernoulli(model)
-        self._model, self._x = model, images_of(model, x)
+        self._model, self._x = model, images_of(model, x, DIGITS)
         limits = {
             "digit": (0, len(x) - 1),
             "n": (SIZES[0], FINEST),
             "m": (1, COUNTS[-1]),
-            "seed": (1, 2**31 - 1),
             "latents": (1, 20),
         }
         super().__init__(
@@ -83,7 +94,7 @@ class Integral(FollowingWidget, script="integral.js"):
             **traits,
         )
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         decoder = drawing_of(self._model)
         grid = vc.log_marginal_grid(self._model, self._x, FINEST, LIMIT)
         mass = (grid.log_posterior + grid.log_volume).exp()
@@ -95,16 +106,15 @@ class Integral(FollowingWidget, script="integral.js"):
             spots=torch.cat([middle, (5 * spread).clamp(min=0.2)], 1).tolist(),
         )
 
-    @traitlets.validate("digit", "n", "m", "seed", "latents")
-    def _valid(self, proposal):
-        value, name = self.inside(proposal), proposal["trait"].name
+    def inside(self, proposal: traitlets.Bunch) -> Any:
+        value, name = super().inside(proposal), proposal["trait"].name
         allowed = {"n": SIZES, "m": COUNTS}.get(name)
         if allowed and value not in allowed:
             raise traitlets.TraitError(f"{name} must be one of {', '.join(map(str, allowed))}; given {value}")
         return value
 
     @property
-    def estimate(self):
+    def estimate(self) -> float:
         """log p(x) of the chosen digit by the chosen grid, in nats, from PyTorch."""
         x = self._x[self.digit : self.digit + 1]
         return vc.log_marginal_grid(self._model, x, self.n, self.limit).log_px.item()

@@ -1,12 +1,13 @@
+from typing import Any
+
 import torch
 import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget
+from .base import Labels, ModelWidget
 
 WEIGHTS = 5000  # that are drawn for a digit
-SEEDS = (0, 2**31 - 1)
 
 
 class IwaeBound(ModelWidget, script="iwae_bound.js"):
@@ -26,36 +27,38 @@ class IwaeBound(ModelWidget, script="iwae_bound.js"):
 
     log_px = traitlets.List(traitlets.Float(), help="exact log p(x) of each digit in nats, or empty").tag(sync=True)
 
-    def __init__(self, model, x, labels, *, name="bound", **traits):
-        super().__init__(
-            model, x, labels, name=name, limits={"digit": (0, len(x) - 1), "m": (1, WEIGHTS), "seed": SEEDS}, **traits
-        )
+    def __init__(
+        self,
+        model: vc.VAE,
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "bound",
+        **traits: Any,
+    ):
+        super().__init__(model, x, labels, name=name, limits={"digit": (0, len(x) - 1), "m": (1, WEIGHTS)}, **traits)
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         exact = vc.log_marginal_grid(self._model, self._x).log_px.tolist() if self._model.z_dim <= 2 else []
         return super()._packed() | dict(log_px=exact)
 
-    @traitlets.validate("digit", "m", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def exact(self):
+    def exact(self) -> float | None:
         """log p(x) of the chosen digit by quadrature, in nats; None for a model with more than two latents."""
         return self.log_px[self.digit] if self.log_px else None
 
     @property
-    def bound(self):
+    def bound(self) -> float:
         """The bound from m samples for the chosen digit, in nats: the mean over groups of m of 5,000 draws."""
         weights = self._weights()
         return vc.log_mean_exp(weights[: WEIGHTS // self.m * self.m].reshape(-1, self.m), dim=1).mean().item()
 
     @property
-    def elbo(self):
+    def elbo(self) -> float:
         """The ELBO of the chosen digit in nats, the mean of 5,000 log weights."""
         return self._weights().mean().item()
 
     @torch.no_grad()
-    def _weights(self):
+    def _weights(self) -> torch.Tensor:
         with vc.seeded(self.seed):
             return self._model.log_weight(self._x[self.digit : self.digit + 1], WEIGHTS)[0][:, 0]

@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import traitlets
 
@@ -22,27 +24,23 @@ class Jensen(BookWidget, script="jensen.js"):
     answer = answer_trait()
     state = ("n", "values", "weights", "weighted", "tangent", "answer")
 
-    def __init__(self, *, name="jensen", **traits):
+    def __init__(self, *, name: str = "jensen", **traits: Any):
         limits = {"n": (3, MOST), "values": (0.1, 6, MOST), "weights": (0.05, 1, MOST)}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("n", "values", "weights")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def probabilities(self):
+    def probabilities(self) -> torch.Tensor:
         weights = torch.tensor(self.weights[: self.n] if self.weighted else [1.0] * self.n, dtype=torch.double)
         return weights / weights.sum()
 
     @property
-    def log_of_mean(self):
+    def log_of_mean(self) -> float:
         return (self.probabilities @ torch.tensor(self.values[: self.n], dtype=torch.double)).log().item()
 
     @property
-    def mean_of_logs(self):
+    def mean_of_logs(self) -> float:
         return (self.probabilities @ torch.tensor(self.values[: self.n], dtype=torch.double).log()).item()
 
     @property
-    def gap(self):
+    def gap(self) -> float:
         return self.log_of_mean - self.mean_of_logs

@@ -1,9 +1,15 @@
+from typing import Any
+
 import torch
 import traitlets
 
+import vae_core as vc
+
 from .base import (
     DecodingWidget,
+    Labels,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     drawn,
@@ -45,7 +51,17 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
     codes_m = traitlets.Bytes().tag(sync=True)
     codes_v = traitlets.Bytes(help="0 for an autoencoder").tag(sync=True)
 
-    def __init__(self, model, x=None, labels=None, *, extent=3.5, precision="float16", name="plane", **traits):
+    def __init__(
+        self,
+        model: vc.VAE | vc.Autoencoder,
+        x: torch.Tensor | None = None,
+        labels: Labels | None = None,
+        *,
+        extent: float = 3.5,
+        precision: str = "float16",
+        name: str = "plane",
+        **traits: Any,
+    ):
         has_prior = hasattr(model, "log_weight")
         if not hasattr(model, "decode") or model.takes_label or (has_prior and not has_standard_prior(model)):
             given = type(model).__name__ + (", whose prior is another" if has_prior else "")
@@ -53,11 +69,9 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
         if model.z_dim != 2:
             raise ValueError(f"a plane needs a model with two latents; given z_dim={model.z_dim}")
         check_model(model)
-        if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
-            given = [f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels))]
-            raise ValueError(f"x and labels come together, one label for each image; given {given[0]} and {given[1]}")
+        check_labels(x, labels)
         self._model, self._x, self._precision, self._extent = model, None, precision, extent
-        if x is not None:
+        if x is not None and labels is not None:
             check_posterior(model)
             self._x = images_of(model, x[:POINTS], POINTS)
             traits |= dict(labels=pack_labels(labels[:POINTS]))
@@ -70,7 +84,7 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
             **traits,
         )
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         traits = self._pack_decoder(self._precision)
         if traits["decoder"] is None:
             middles = self._extent * ((2 * torch.arange(SIDE) + 1) / SIDE - 1)
@@ -81,16 +95,12 @@ class LatentPlane(DecodingWidget, script="latent_plane.js"):
             traits |= dict(codes_m=as_floats(m), codes_v=as_floats(torch.zeros_like(m) if v is None else v))
         return traits
 
-    @traitlets.validate("z")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def image(self):
+    def image(self) -> torch.Tensor:
         """What z decodes to: (height, width) grey levels of the mean of p(x|z), from PyTorch."""
         return drawn(self._model, torch.tensor(self.z))
 
     @property
-    def log_p(self):
+    def log_p(self) -> float | None:
         """log p(z) in nats; None for an autoencoder."""
         return log_prior(self._model, self.z)

@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import torch
 import traitlets
@@ -7,8 +8,11 @@ import vae_core as vc
 
 from .base import (
     DecodingWidget,
+    Labels,
     Mixture,
+    Model,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     drawn,
@@ -57,13 +61,19 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
     codes_m = traitlets.Bytes(help="of each digit the mean of q(z|x), or the code of an autoencoder").tag(sync=True)
     codes_v = traitlets.Bytes(help="and the variance").tag(sync=True)
 
-    def __init__(self, model, x=None, labels=None, *, name="traversal", **traits):
+    def __init__(
+        self,
+        model: vc.VAE | vc.Autoencoder,
+        x: torch.Tensor | None = None,
+        labels: Labels | None = None,
+        *,
+        name: str = "traversal",
+        **traits: Any,
+    ):
         if not hasattr(model, "decode") or model.takes_label:
             raise ValueError(f"wanted a VAE, GMVAE or Autoencoder; given {type(model).__name__}")
         check_model(model)
-        if (x is None) != (labels is None) or (x is not None and len(x) != len(labels)):
-            images, classes = (f"no {what}" if t is None else len(t) for what, t in (("images", x), ("labels", labels)))
-            raise ValueError(f"x and labels come together, one label for each image; given {images} and {classes}")
+        check_labels(x, labels)
         self._model, self._x, self._chosen = model, None, None
         if x is not None:
             check_posterior(model)
@@ -83,21 +93,21 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
             has_prior=hasattr(model, "log_weight"),
             has_rec=is_bernoulli(model),
             limits=self._limits_of(packed["extent"])
-            | {"dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1), "seed": (0, 2**31 - 1)},
+            | {"dimension": (0, model.z_dim - 1), "digit": (-1, len(self._codes) - 1)},
             **packed,
             **traits,
         )
         self.observe(self._start_from, "digit")
 
-    def _limits_of(self, extent):
+    def _limits_of(self, extent: float) -> dict[str, tuple[float, float, int]]:
         return {"z": (-extent, extent, self._model.z_dim)}
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         model = self._model
         has_prior = hasattr(model, "log_weight")
         traits = self._pack_decoder() | dict(mixture=pack_prior(model) if has_prior else None, nats=[])
         self._codes, spread = [], prior_spread(model)
-        if self._x is not None:
+        if self._x is not None and self._chosen is not None:
             m, v = codes_of(model, self._chosen)
             traits |= dict(
                 nats=kl_of_latents(model, self._x), codes_m=as_floats(m), codes_v=b"" if v is None else as_floats(v)
@@ -109,7 +119,7 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
         order = sorted(latents, key=lambda i: -traits["nats"][i]) if traits["nats"] else list(latents)
         return traits | dict(order=order, extent=float(math.ceil(max(4 * spread, farthest))))
 
-    def refresh(self, *_):
+    def refresh(self, *_: Any) -> None:
         """Show the model as it is by now; a z that came from an image is its new code."""
         with self.hold_sync():
             super().refresh()
@@ -120,28 +130,24 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
                 else [min(self.extent, max(-self.extent, value)) for value in self.z]
             )
 
-    @traitlets.validate("z", "dimension", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
-    def _start_from(self, change):
+    def _start_from(self, change: traitlets.Bunch) -> None:
         if change.new >= 0 and not self._property_lock:  # locked: a front end has set digit, and the z that it wants
             self.z = self._codes[change.new]
 
     @property
-    def image(self):
+    def image(self) -> torch.Tensor:
         """What z decodes to: (height, width) grey levels of the mean of p(x|z), from PyTorch."""
         return drawn(self._model, torch.tensor(self.z))
 
     @property
-    def log_p(self):
+    def log_p(self) -> float | None:
         """log p(z) in nats; None for an autoencoder."""
         return log_prior(self._model, self.z)
 
     @property
-    def rec(self):
+    def rec(self) -> float | None:
         """-log p(x|z) of the chosen image in nats; None where none is chosen."""
-        if self.digit < 0:
+        if self.digit < 0 or self._chosen is None:
             return None
         with torch.no_grad():
             decoded = self._model.decode(torch.tensor([self.z]))
@@ -149,19 +155,19 @@ class LatentTraversal(DecodingWidget, script="latent_traversal.js"):
 
 
 @torch.no_grad()
-def log_prior(model, z):
+def log_prior(model: Model, z: list[float]) -> float | None:
     """log p(z) in nats; None for an autoencoder."""
     return model.log_prior(torch.tensor([z])).item() if hasattr(model, "log_weight") else None
 
 
 @torch.no_grad()
-def codes_of(model, x):
+def codes_of(model: Model, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Mean and variance of q(z|x); of an autoencoder the code, and None."""
     return model.encode(x) if hasattr(model, "log_weight") else (model.encode(x), None)
 
 
 @torch.no_grad()
-def prior_spread(model):
+def prior_spread(model: Model) -> float:
     """The largest standard deviation of a latent under the prior."""
     if not hasattr(model, "log_weight"):
         return 1.0
@@ -170,7 +176,7 @@ def prior_spread(model):
 
 
 @torch.no_grad()
-def kl_of_latents(model, x):
+def kl_of_latents(model: Model, x: torch.Tensor) -> list[float]:
     """KL(q(z_i|x) || p(z_i)) of each latent, averaged over x, in nats: [] for an autoencoder.
 
     Under N(0, I) they add up to the KL; under a mixture, whose latents depend on each other, they do not, and one

@@ -1,4 +1,3 @@
-import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,15 +6,15 @@ import traitlets
 
 import vae_core as vc
 
-from .base import ModelWidget, Network, as_floats, encoder_of, has_standard_prior, pack_digits, reference
-from .draw_digit import unpack_image
+from .base import as_floats, has_standard_prior
+from .draw_digit import DrawableWidget
 
 STEPS = ("image", "encoder", "noise", "z", "decoder", "rec", "KL", "ELBO")
 PARTS = ("x", "encoder", "noise", "z", "decoder", "rec", "kl", "elbo")  # which may lead to a page
 FARTHEST = 4.0  # that a noise may be from 0
 
 
-class Machine(ModelWidget, script="machine.js"):
+class Machine(DrawableWidget, script="machine.js"):
     """The whole VAE at once: a digit goes through the encoder, noise falls in, z lands, the decoder paints, bars fill.
 
     model: a VAE with z_dim = 2 and the prior N(0, I), of binary digits of 28 x 28 pixels; x, labels: a few of them
@@ -28,13 +27,10 @@ class Machine(ModelWidget, script="machine.js"):
     elbo are those of this one z. Raises ValueError for another model, or if x and labels do not fit each other.
     """
 
-    pixels = traitlets.Unicode("", help="an image that is no test digit: base64url of its 784 bits").tag(sync=True)
     eps = traitlets.List(traitlets.Float(), [0.9, -0.8], help="the noise").tag(sync=True)
     step = traitlets.Int(len(STEPS) - 1, help="how far the digit has come").tag(sync=True)
     play = traitlets.Bool(True, help="whether it goes on by itself, until touched").tag(sync=True)
     state = ("digit", "pixels", "eps", "step", "play")
-    in_nats = True
-    encoder = reference(Network)
     later = ("encoder", "decoder")  # what it shows first is drawn without them
 
     first = traitlets.Bytes(help="the logits that z decodes to as the widget is made").tag(sync=True)
@@ -52,21 +48,14 @@ class Machine(ModelWidget, script="machine.js"):
         name: str = "machine",
         **traits: Any,
     ) -> None:
-        if getattr(model, "shape", None) not in (None, (28, 28)):
-            raise ValueError(f"a digit is drawn on 28 x 28 pixels; given a model of {model.shape}")
         if hasattr(model, "log_weight") and (model.z_dim != 2 or not has_standard_prior(model) or model.takes_label):
             raise ValueError(
                 "the machine is a VAE with two latents and the prior N(0, I); given "
                 f"{type(model).__name__} with z_dim={model.z_dim}"
             )
-        if traits.get("pixels"):
-            traits = {"digit": -1} | traits
-        limits = {"digit": (-1, len(x) - 1), "eps": (-FARTHEST, FARTHEST, 2), "step": (0, len(STEPS) - 1)}
+        limits = {"eps": (-FARTHEST, FARTHEST, 2), "step": (0, len(STEPS) - 1)}
         super().__init__(model, x, labels, name=name, limits=limits, links=dict(links or {}), **traits)
         self.first = self._pack_first()
-
-    def _packed(self) -> dict[str, Any]:
-        return super()._packed() | dict(encoder=encoder_of(self._model, self._x))
 
     def refresh(self, *_: Any) -> None:
         """Show the model as it is by now: its weights are packed anew, and open views are drawn anew."""
@@ -77,46 +66,12 @@ class Machine(ModelWidget, script="machine.js"):
     def _pack_first(self) -> bytes:
         """Of the state that Reset restores."""
         start = self._defaults
-        x = unpack_image(start["pixels"]) if start["pixels"] else self._image(start["digit"])
-        return as_floats(self._logits(x, start["eps"]))
-
-    @traitlets.validate("digit", "eps", "step")
-    def _valid(self, proposal: Any) -> Any:
-        return self.inside(proposal)
-
-    @traitlets.validate("pixels")
-    def _valid_pixels(self, proposal: Any) -> str:
-        if proposal["value"]:
-            unpack_image(proposal["value"])
-        return proposal["value"]
-
-    @traitlets.observe("digit")
-    def _digit_chosen(self, change: Any) -> None:
-        if change.new >= 0:
-            self.pixels = ""
-
-    @traitlets.observe("pixels")
-    def _image_given(self, change: Any) -> None:
-        if change.new:
-            self.digit = -1
-
-    def _image(self, digit: int) -> torch.Tensor:
-        return self._x[digit] if digit >= 0 else torch.zeros(784)
+        return as_floats(self._logits(self._image(start["digit"], start["pixels"]), start["eps"]))
 
     @torch.no_grad()
     def _logits(self, x: torch.Tensor, eps: list[float]) -> torch.Tensor:
         m, v = self._model.encode(x.unsqueeze(0))
         return self._model.decode(m + v.sqrt() * torch.tensor(eps))[0]
-
-    @property
-    def x(self) -> torch.Tensor:
-        """The image that goes in: (784,) zeros and ones. Set it to have the machine take another one."""
-        return unpack_image(self.pixels) if self.pixels else self._image(self.digit)
-
-    @x.setter
-    def x(self, image: Any) -> None:
-        packed = pack_digits(torch.as_tensor(image).reshape(1, -1), 784)
-        self.pixels = base64.urlsafe_b64encode(packed).decode().rstrip("=")
 
     @torch.no_grad()
     def _q(self) -> tuple[torch.Tensor, torch.Tensor]:

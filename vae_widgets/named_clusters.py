@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import torch
 import traitlets
@@ -6,6 +8,8 @@ import vae_core as vc
 
 from .base import (
     FollowingWidget,
+    Labels,
+    check_labels,
     check_model,
     check_posterior,
     is_bernoulli,
@@ -52,17 +56,25 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
     test_labels = traitlets.Bytes().tag(sync=True)
     test_digits = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, model, x, labels, x_test, labels_test, *, name="clusters", **traits):
+    def __init__(
+        self,
+        model: vc.VAE,
+        x: torch.Tensor,
+        labels: Labels,
+        x_test: torch.Tensor,
+        labels_test: Labels,
+        *,
+        name: str = "clusters",
+        **traits: Any,
+    ):
         if not hasattr(model, "log_weight") or model.takes_label:
             raise ValueError(f"wanted a VAE or GMVAE, whose encoder gives q(z|x); given {type(model).__name__}")
         check_model(model)
         check_posterior(model)
         for images, ids, (least, most), what in ((x, labels, CODES, "training"), (x_test, labels_test, TEST, "test")):
-            if not least <= len(images) <= most or len(images) != len(ids):
-                raise ValueError(
-                    f"wanted {least} to {most} {what} images and a label for each; "
-                    f"given {len(images)} images and {len(ids)} labels"
-                )
+            check_labels(images, ids)
+            if not least <= len(images) <= most:
+                raise ValueError(f"wanted {least} to {most} {what} images; given {len(images)}")
         labels, labels_test = torch.as_tensor(labels), torch.as_tensor(labels_test)
         packed, packed_test = pack_labels(labels), pack_labels(labels_test)
         if sorted(set(packed)) != list(range(CLASSES)) or not set(packed_test) <= set(packed):
@@ -86,7 +98,7 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
         )
 
     @torch.no_grad()
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         active = vc.active_units(self._model, self._x)
         if active.sum() < 2:
             raise ValueError(f"wanted a model with 2 active latents or more; given {active.sum()}")
@@ -102,30 +114,29 @@ class NamedClusters(FollowingWidget, script="named_clusters.js"):
             test=test.tobytes(),
         )
 
-    @traitlets.validate("known", "seed", "steps", "digit")
-    def _valid(self, proposal):
-        value = self.inside(proposal)
+    def inside(self, proposal: traitlets.Bunch) -> Any:
+        value = super().inside(proposal)
         if proposal["trait"].name == "known" and value % CLASSES:
             wanted = f"a multiple of {CLASSES}, for as many of each class"
             raise traitlets.TraitError(f"known must be {wanted}; given {value}")
         return value
 
     @property
-    def codes(self):
+    def codes(self) -> torch.Tensor:
         """The training digits' codes (n, dim), rounded as they travel."""
         return self._unpacked(self.train)
 
     @property
-    def codes_test(self):
+    def codes_test(self) -> torch.Tensor:
         """The same of the test digits."""
         return self._unpacked(self.test)
 
-    def _unpacked(self, packed):
+    def _unpacked(self, packed: bytes) -> torch.Tensor:
         whole = torch.frombuffer(bytearray(packed), dtype=torch.int8).view(-1, len(self.scale))
         return whole.double() * torch.tensor(self.scale, dtype=torch.double)
 
 
-def plane_of(z, labels):
+def plane_of(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Two directions (2, dim) in which the classes stand apart, scaled to the codes' spread.
 
     Of many planes in the space of the first five linear discriminants, where classes are round and of size 1, the one

@@ -4,7 +4,7 @@ try:
     from myst_nb import glue
 except ImportError:
 
-    def glue(name, variable, display=True):
+    def glue(name: str, variable: object, display: bool = True) -> None:
         """Keep nothing: the pages alone have a use for the numbers that cells hand to the text."""
 
 

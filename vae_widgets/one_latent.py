@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import torch
 import traitlets
@@ -26,7 +27,16 @@ class OneLatent(BookWidget, script="one_latent.js"):
     span = traitlets.List(traitlets.Float(), help="first and last z").tag(sync=True)
     log_likelihood = traitlets.Bytes().tag(sync=True)
 
-    def __init__(self, z, log_likelihood, *, extent=2.7, widths=(0.05, 2.0), name="one-latent", **traits):
+    def __init__(
+        self,
+        z: torch.Tensor,
+        log_likelihood: torch.Tensor,
+        *,
+        extent: float = 2.7,
+        widths: tuple[float, float] = (0.05, 2.0),
+        name: str = "one-latent",
+        **traits: Any,
+    ):
         z, log_lik = (torch.as_tensor(t).detach().double() for t in (z, log_likelihood))
         if z.dim() != 1 or len(z) < 2 or z.shape != log_lik.shape:
             raise ValueError(
@@ -44,7 +54,7 @@ class OneLatent(BookWidget, script="one_latent.js"):
                 f"z must reach from {-extent - 4 * widths[1]:g} to {extent + 4 * widths[1]:g} or beyond; "
                 f"given {z[0]:g} to {z[-1]:g}"
             )
-        self._z, self._step, self._log_lik = z[:, None], step[0], log_lik
+        self._z, self._step = z[:, None], step[0]
         self._log_joint = log_lik + vc.log_normal(self._z, torch.zeros(1), torch.ones(1))
         super().__init__(
             name=name,
@@ -55,28 +65,24 @@ class OneLatent(BookWidget, script="one_latent.js"):
         )
         self.summits = self._climb(extent, widths)
 
-    @traitlets.validate("m", "s")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
-    def _bound(self, m, s, every=1):
+    def _bound(self, m: torch.Tensor, s: torch.Tensor, every: int = 1) -> torch.Tensor:
         """ELBO of each N(m, s²), in nats; m, s: (batch,). It takes only `every` so many points."""
         log_q = vc.log_normal(self._z[::every], m[:, None, None], s[:, None, None] ** 2)
         return (log_q.exp() * (self._log_joint[::every] - log_q)).sum(1) * self._step * every
 
-    def _climb(self, extent, widths):
+    def _climb(self, extent: float, widths: tuple[float, float]) -> list[list[float]]:
         """The summits of the ELBO over mean and log width: gradient ascent from the highest points of a map."""
         every = max(1, int(0.8 * widths[0] / self._step))
         m = torch.linspace(-extent, extent, 41).double()
         log_s = torch.linspace(math.log(widths[0]), math.log(widths[1]), 21).double()
         height = self._bound(m.repeat(21), log_s.exp().repeat_interleave(41), every).reshape(21, 41)
         around = torch.nn.functional.max_pool2d(height[None], 3, stride=1, padding=1)[0]
-        found = []
+        found: list[tuple[float, list[float]]] = []
         for j, i in (height == around).nonzero().tolist():
             at = torch.stack([m[i], log_s[j]]).requires_grad_()
             optimizer = torch.optim.LBFGS([at], max_iter=50, line_search_fn="strong_wolfe", tolerance_grad=1e-7)
 
-            def loss(at=at, optimizer=optimizer):
+            def loss(at: torch.Tensor = at, optimizer: torch.optim.Optimizer = optimizer) -> torch.Tensor:
                 optimizer.zero_grad()
                 value = -self._bound(at[:1], at[1:].exp(), every).sum()
                 value.backward()
@@ -90,24 +96,24 @@ class OneLatent(BookWidget, script="one_latent.js"):
         return [m_s for _, m_s in sorted(found, reverse=True)]
 
     @property
-    def log_px(self):
+    def log_px(self) -> float:
         return (self._log_joint.logsumexp(0) + self._step.log()).item()
 
     @property
-    def elbo(self):
+    def elbo(self) -> float:
         return self._bound(*torch.tensor([[self.m], [self.s]], dtype=torch.double)).item()
 
     @property
-    def kl(self):
+    def kl(self) -> float:
         """KL(q || p(z|x)), summed on its own."""
         log_q = vc.log_normal(self._z, torch.tensor(self.m).double(), torch.tensor(self.s).double() ** 2)
         return (log_q.exp() * (log_q - self._log_joint + self.log_px)).sum().item() * self._step.item()
 
     @property
-    def rec(self):
+    def rec(self) -> float:
         """E_q[log p(x|z)]: the mean of the log-likelihood, not its negative."""
         return self.elbo + self.kl_prior
 
     @property
-    def kl_prior(self):
+    def kl_prior(self) -> float:
         return vc.kl_normal(*torch.tensor([[self.m], [self.s**2], [0.0], [1.0]])).item()

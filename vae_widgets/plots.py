@@ -2,11 +2,14 @@
 
 import math
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 
 with suppress(ImportError):  # the type of the book's pages, where those are built
     from font_source_sans_pro import font_files_ttf
@@ -18,7 +21,7 @@ if os.environ.get("VAE_BOOK_FIGURES") == "svg":  # the pages are being built: se
     from matplotlib_inline.config import InlineBackend
 
     inline = InlineBackend.instance()
-    inline.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}
+    inline.print_figure_kwargs = {"bbox_inches": "tight", "metadata": {"Date": None}}  # type: ignore[dict-item]
     inline.figure_formats = {"svg"}
 
 # By meaning. They are far enough apart for colour-blind readers and dark enough for text, and the dark theme's filter
@@ -37,7 +40,7 @@ OTHER = "#2f4605"
 THIRD = "#6e5c9c"
 
 
-def digits(images, titles=None, columns=10, ax=None):
+def digits(images: torch.Tensor, titles: Sequence[str] | None = None, columns: int = 10, ax: Axes | None = None) -> Any:
     """Draw digits in a grid, dark ink on white, and return the axes.
 
     images: (n, height, width), or (n, pixels) if they are square, ink from 0 to 1; titles: n short texts, one above
@@ -74,7 +77,7 @@ def digits(images, titles=None, columns=10, ax=None):
     return axes
 
 
-def plane(ax=None, extent=3.5):
+def plane(ax: Axes | None = None, extent: float = 3.5) -> Axes:
     """Make axes of a two-dimensional latent plane, -extent to extent both ways, and return them.
 
     Equal aspect, faint lines through the origin, labels z₁ and z₂. Without `ax` in a new figure.

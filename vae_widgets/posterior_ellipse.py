@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 import traitlets
@@ -7,6 +9,7 @@ import vae_core as vc
 
 from .base import (
     BookWidget,
+    Labels,
     Network,
     answer_trait,
     check_model,
@@ -50,7 +53,16 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
     decoder = reference(Network)
     raster = traitlets.List(traitlets.Int()).tag(sync=True)
 
-    def __init__(self, model, x, labels, grid, *, name="ellipse", **traits):
+    def __init__(
+        self,
+        model: vc.VAE,
+        x: torch.Tensor,
+        labels: Labels,
+        grid: vc.Grid,
+        *,
+        name: str = "ellipse",
+        **traits: Any,
+    ):
         if not hasattr(model, "log_weight") or model.takes_label:
             raise ValueError(f"an ellipse needs a VAE or GMVAE; given {type(model).__name__}")
         if not model.z_dim == grid.z.shape[1] == 2:
@@ -92,11 +104,7 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
             raster=raster_of(model),
         )
 
-    @traitlets.validate("digit", "m", "sd")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
-    def _window(self, grid, i, encoder):
+    def _window(self, grid: vc.Grid, i: int, encoder: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Where digit i's posterior and the encoder's q are: two axes of 4 K + 1 points, and log p(x, z) there.
 
         The picture is the inner half, K spacings to each side: a q with its ellipse in it has its tails in the window.
@@ -123,19 +131,19 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
             )
         return *axes, joint
 
-    def _bound(self, i, m, sd):
+    def _bound(self, i: int, m: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         """ELBO of N(m, diag(sd²)) for digit i, in nats, by a sum over its window."""
         z1, z2, joint = self._windows[i]
-        log_q = [vc.log_normal(z[:, None], m[j : j + 1], sd[j : j + 1] ** 2) for j, z in enumerate((z1, z2))]
-        log_q = log_q[0][:, None] + log_q[1]
+        log_q1, log_q2 = (vc.log_normal(z[:, None], m[j : j + 1], sd[j : j + 1] ** 2) for j, z in enumerate((z1, z2)))
+        log_q = log_q1[:, None] + log_q2
         q = log_q.flatten().softmax(0).reshape(log_q.shape)
         return (q * (joint - log_q)).sum()
 
     @torch.enable_grad()
-    def _climb(self, i, encoder):
+    def _climb(self, i: int, encoder: torch.Tensor) -> list[float]:
         """(m1, m2, sd1, sd2) of the largest ELBO: gradient ascent from the encoder's mean and the posterior's mode."""
         z1, z2, joint = self._windows[i]
-        row, column = divmod(joint.argmax().item(), len(z2))
+        row, column = divmod(int(joint.argmax()), len(z2))
         # The search stays within the picture, and with widths that the sum over its points can tell.
         middle, half = torch.stack([z1[len(z1) // 2], z2[len(z2) // 2]]), (z1[-1] - z1[0]) / 4
         least, most = (0.6 * (z1[1] - z1[0])).log(), half.log()
@@ -148,10 +156,10 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
                 [place, scale], max_iter=100, line_search_fn="strong_wolfe", tolerance_grad=1e-6
             )
 
-            def q(place=place, scale=scale):
+            def q(place: torch.Tensor = place, scale: torch.Tensor = scale) -> tuple[torch.Tensor, torch.Tensor]:
                 return middle + half * place.tanh(), (least + (most - least) * scale.sigmoid()).exp()
 
-            def loss(q=q, optimizer=optimizer):
+            def loss(q: Callable = q, optimizer: torch.optim.Optimizer = optimizer) -> torch.Tensor:
                 optimizer.zero_grad()
                 value = -self._bound(i, *q())
                 value.backward()
@@ -162,14 +170,14 @@ class PosteriorEllipse(BookWidget, script="posterior_ellipse.js"):
         return min(found)[1]
 
     @property
-    def log_px(self):
+    def log_px(self) -> float:
         return self._log_px[self.digit].item()
 
     @property
-    def elbo(self):
+    def elbo(self) -> float:
         with torch.no_grad():
             return self._bound(self.digit, *torch.tensor([self.m, self.sd]).double()).item()
 
     @property
-    def kl(self):
+    def kl(self) -> float:
         return self.log_px - self.elbo

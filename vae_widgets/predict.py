@@ -1,5 +1,6 @@
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,8 +39,12 @@ class Predict(BookWidget, script="predict.js"):
     prompt = traitlets.Unicode().tag(sync=True)
     kind = traitlets.Enum(["choice", "number", "curve"]).tag(sync=True)
     choices = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    replies = traitlets.List(help="a text for each choice; or [lowest, highest, text] of a number").tag(sync=True)
-    truth = traitlets.List(help="the index of the right choice or the number; empty where there is none").tag(sync=True)
+    replies: traitlets.List = traitlets.List(help="a text for each choice; or [lowest, highest, text] of a number").tag(
+        sync=True
+    )
+    truth: traitlets.List = traitlets.List(
+        help="the index of the right choice or the number; empty where there is none"
+    ).tag(sync=True)
     values = traitlets.List(traitlets.Float()).tag(sync=True)
     between = traitlets.List(traitlets.Float()).tag(sync=True)
     step = traitlets.Float(help="of the slider; 0: a hundredth or so").tag(sync=True)
@@ -76,12 +81,12 @@ class Predict(BookWidget, script="predict.js"):
         step: float = 0,
         replies: Mapping[tuple[float, float], str] | None = None,
         labels: tuple[str, str] = ("x", "y"),
-        figure=None,
+        figure: Any = None,
         figure_text: str = "",
-        images=None,
+        images: Any = None,
         captions: Sequence[str] = (),
         name: str = "predict",
-        **traits,
+        **traits: Any,
     ):
         kinds = dict(choice=len(choices) > 0, number=number is not None, curve=curve is not None)
         if sum(kinds.values()) != 1:
@@ -120,14 +125,14 @@ class Predict(BookWidget, script="predict.js"):
         super().__init__(name=name, limits={}, prompt=prompt, kind=kind, **traits)
 
     @traitlets.validate("mark")
-    def _valid_mark(self, proposal):
+    def _valid_mark(self, proposal: traitlets.Bunch) -> list[float]:
         return self._checked(proposal["value"]) if proposal["value"] else []
 
     @traitlets.validate("given")
-    def _valid_given(self, proposal):
+    def _valid_given(self, proposal: traitlets.Bunch) -> list[list[float]]:
         return [self._checked(mark) for mark in proposal["value"]]
 
-    def _checked(self, mark):
+    def _checked(self, mark: list[float]) -> list[float]:
         low, high = [0, len(self.choices) - 1] if self.kind == "choice" else self.between
         size = {"choice": 1, "number": 1, "curve": len(self.at) or 2}[self.kind]
         y = mark if self.at or self.kind != "curve" else mark[1:]
@@ -136,7 +141,7 @@ class Predict(BookWidget, script="predict.js"):
         return mark
 
     @property
-    def prediction(self):
+    def prediction(self) -> str | float | tuple[float, ...] | None:
         """What the reader has committed to last: the choice, the number, the y of each `at`, or (x, y); or None."""
         if not self.given:
             return None
@@ -154,7 +159,7 @@ class Try(Predict):
     `prediction` is the answer that was checked last.
     """
 
-    def __init__(self, prompt: str, *, tolerance: float | None = None, name: str = "try", **rest):
+    def __init__(self, prompt: str, *, tolerance: float | None = None, name: str = "try", **rest: Any):
         if "curve" in rest:
             raise ValueError("Try wants choices or a number; given a curve")
         choices = rest.get("choices", ())
@@ -190,13 +195,13 @@ class Quiz(BookWidget, script="predict.js"):
         super().__init__(name=name, limits={}, questions=self._asked, marks=none, given=none)
 
     @traitlets.validate("at")
-    def _valid_at(self, proposal):
+    def _valid_at(self, proposal: traitlets.Bunch) -> int:
         if not 0 <= proposal["value"] < len(self._asked):
             raise traitlets.TraitError(f"wanted one of {len(self._asked)} questions; given {proposal['value']}")
         return proposal["value"]
 
     @traitlets.validate("marks", "given")
-    def _valid_choices(self, proposal):
+    def _valid_choices(self, proposal: traitlets.Bunch) -> list[int]:
         sizes, chosen = [len(question["choices"]) for question in self._asked], proposal["value"]
         if len(chosen) != len(sizes) or not all(-1 <= i < n for i, n in zip(chosen, sizes, strict=True)):
             raise traitlets.TraitError(f"wanted a choice, or -1, for each of questions with {sizes}; given {chosen}")
@@ -208,26 +213,26 @@ class Quiz(BookWidget, script="predict.js"):
         return sum([i] == question["truth"] for i, question in zip(self.given, self.questions, strict=True))
 
 
-def _question(*, prompt, choices, right, section):
+def _question(*, prompt: str, choices: Mapping[str, str], right: str, section: str) -> dict[str, Any]:
     for what, given in (("prompt", prompt), ("section", section)):
         _text(what, given)
     _reasons(choices, right)
     return dict(prompt=prompt, section=section, **_choices(choices, right, ()))
 
 
-def _reasons(choices, right):
+def _reasons(choices: Any, right: str | None) -> None:
     if right is None:
         raise ValueError("wanted the choice that is right; given right=None")
     if not isinstance(choices, Mapping) or not all(map(str.strip, choices.values())):
         raise ValueError(f"wanted a dict with a reply to each choice, its reason; given {choices}")
 
 
-def _text(what, given):
+def _text(what: str, given: object) -> None:
     if not isinstance(given, str) or not given.strip():
         raise ValueError(f"{what} must be a text that is not empty; given {given!r}")
 
 
-def _choices(choices, right, values):
+def _choices(choices: Mapping[str, str] | Sequence[str], right: str | None, values: Sequence[float]) -> dict[str, Any]:
     texts = [choices] if isinstance(choices, str) else list(choices)
     for text in texts:
         _text("a choice", text)
@@ -244,7 +249,7 @@ def _choices(choices, right, values):
     return dict(choices=texts, replies=replies, values=values, truth=[] if right is None else [texts.index(right)])
 
 
-def _between(between, log, axis):
+def _between(between: tuple[float, float] | None, log: str, axis: str) -> list[float]:
     low, high = map(float, between) if between is not None and len(between) == 2 else (np.nan, np.nan)
     if not -np.inf < low < high < np.inf or (axis in log and low <= 0):
         wanted = "(lowest, highest), two finite numbers that rise" + (", above 0" if axis in log else "")
@@ -252,7 +257,9 @@ def _between(between, log, axis):
     return [low, high]
 
 
-def _number(number, between, step, replies):
+def _number(
+    number: Any, between: list[float], step: float, replies: Mapping[tuple[float, float], str]
+) -> dict[str, Any]:
     low, high = between
     if not low <= float(number) <= high:
         raise ValueError(f"number must lie between {low:g} and {high:g}; given {number}")
@@ -267,7 +274,7 @@ def _number(number, between, step, replies):
     return dict(truth=[float(number)], step=float(step), replies=rows)
 
 
-def _curve(curve, at, labels, log):
+def _curve(curve: Any, at: float | Sequence[float], labels: tuple[str, str], log: bool) -> dict[str, Any]:
     x, y = (np.asarray(part, float) for part in curve)
     fits = x.ndim == 1 and x.shape == y.shape and 2 <= len(x) <= MOST_POINTS
     if not fits or not np.isfinite([x, y]).all():
@@ -277,15 +284,15 @@ def _curve(curve, at, labels, log):
         )
     if not (np.diff(x) > 0).all() or (log and x[0] <= 0):
         raise ValueError(f"x must rise{', from above 0' if log else ''}; given {x[0]:g} to {x[-1]:g}")
-    at = np.atleast_1d(np.asarray(at, float))
-    if len(at) > MOST_MARKS or not all(x[0] <= a <= x[-1] for a in at) or not (np.diff(at) > 0).all():
+    marks = np.atleast_1d(np.asarray(at, float)).tolist()
+    if len(marks) > MOST_MARKS or not all(x[0] <= mark <= x[-1] for mark in marks) or not (np.diff(marks) > 0).all():
         raise ValueError(
-            f"at must be up to {MOST_MARKS} values of x that rise, from {x[0]:g} to {x[-1]:g}; given {at.tolist()}"
+            f"at must be up to {MOST_MARKS} values of x that rise, from {x[0]:g} to {x[-1]:g}; given {marks}"
         )
-    return dict(x=x.tolist(), y=y.tolist(), at=at.tolist(), labels=list(labels))
+    return dict(x=x.tolist(), y=y.tolist(), at=marks, labels=list(labels))
 
 
-def _images(images, captions):
+def _images(images: Any, captions: Sequence[str]) -> dict[str, Any]:
     images = torch.as_tensor(images).detach().cpu().float()
     if images.ndim not in (2, 3) or images[0:1].numel() != 784 or not 1 <= len(images) <= MOST_IMAGES:
         raise ValueError(
@@ -298,7 +305,7 @@ def _images(images, captions):
     return dict(images=(images * 255).round().byte().numpy().tobytes(), captions=list(captions))
 
 
-def _svg(figure):
+def _svg(figure: Any) -> bytes:
     """A figure as SVG, the same bytes each time; it is closed, or the notebook would show it under the question."""
     if not hasattr(figure, "savefig"):
         raise ValueError(f"figure must be one of matplotlib; given {type(figure).__name__}")

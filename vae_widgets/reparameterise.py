@@ -1,3 +1,5 @@
+from typing import Any
+
 import torch
 import traitlets
 
@@ -23,21 +25,17 @@ class Reparameterise(BookWidget, script="reparameterise.js"):
 
     epsilon = traitlets.List(traitlets.Float(), help="the noise of this seed, from the front end").tag(sync=True)
 
-    def __init__(self, *, name="reparameterise", **traits):
+    def __init__(self, *, name: str = "reparameterise", **traits: Any):
         limits = {"m": (-2, 2), "v": (0.1, 2), "draw": (0, DRAWS - 1), "seed": SEEDS}
         super().__init__(name=name, limits=limits, **traits)
 
-    @traitlets.validate("m", "v", "draw", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def z(self):
+    def z(self) -> torch.Tensor:
         """The draws z = m + sqrt(v) * epsilon, a tensor; empty until the widget has been shown."""
         return self.m + self.v**0.5 * torch.tensor(self.epsilon)
 
     @property
-    def gradient(self):
+    def gradient(self) -> tuple[float, ...] | None:
         """dz/dm and dz/dv of the chosen draw, by autograd; None until the widget has been shown."""
         if not self.epsilon:
             return None

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 import traitlets
 
@@ -5,9 +8,11 @@ import vae_core as vc
 
 from .base import (
     FollowingWidget,
+    Labels,
     Mixture,
     answer_trait,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     check_shapes,
@@ -22,7 +27,6 @@ from .base import (
 
 SAMPLES = [1, 2, 5, 10, 20, 50, 100]
 ESTIMATES = 100
-SEEDS = (0, 2**31 - 1)
 
 
 class SampledKl(FollowingWidget, script="sampled_kl.js"):
@@ -50,7 +54,15 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
     sizes = traitlets.List(traitlets.Int(), SAMPLES, help="the S to choose from").tag(sync=True)
     estimates = traitlets.Int(ESTIMATES).tag(sync=True)
 
-    def __init__(self, models, x, labels, *, name="sampled-kl", **traits):
+    def __init__(
+        self,
+        models: Mapping[str, vc.VAE],
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "sampled-kl",
+        **traits: Any,
+    ):
         if not models:
             raise ValueError("wanted a VAE or GMVAE, at least one; given none")
         for model in models.values():
@@ -61,8 +73,7 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
         check_shapes(models.values())
         self._models = list(models.values())
         self._x = images_of(self._models[0], x)
-        if len(x) != len(labels):
-            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        check_labels(x, labels)
         super().__init__(
             name=name,
             names=list(models),
@@ -70,30 +81,21 @@ class SampledKl(FollowingWidget, script="sampled_kl.js"):
             digits=pack_images(self._models[0], self._x),
             labels=pack_labels(labels),
             z_dims=[m.z_dim for m in self._models],
-            limits={
-                "prior": (0, len(models) - 1),
-                "digit": (0, len(labels) - 1),
-                "samples": (1, SAMPLES[-1]),
-                "seed": SEEDS,
-            },
+            limits={"prior": (0, len(models) - 1), "digit": (0, len(labels) - 1), "samples": (1, SAMPLES[-1])},
             **self._packed(),
             **traits,
         )
 
     @torch.no_grad()
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         self._codes = [model.encode(self._x) for model in self._models]
         return dict(
             mixtures=[pack_prior(m) for m in self._models],
             codes=b"".join(as_floats(part) for code in self._codes for part in code),
         )
 
-    @traitlets.validate("prior", "digit", "samples", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def exact(self):
+    def exact(self) -> float | None:
         """The KL of the chosen digit in nats, in closed form; None where the prior is a mixture."""
         model, (m, v) = self._models[self.prior], self._codes[self.prior]
         if not has_standard_prior(model):

@@ -1,11 +1,13 @@
+from typing import Any
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 import traitlets
 
-from .base import ModelWidget, Network, drawn, is_bernoulli, pack_means, reference
+import vae_core as vc
 
-SEEDS = (0, 2**31 - 1)
+from .base import Labels, ModelWidget, Network, drawn, is_bernoulli, pack_means, reference
 
 
 class StyleContent(ModelWidget, script="style_content.js"):
@@ -28,7 +30,15 @@ class StyleContent(ModelWidget, script="style_content.js"):
     classifier = reference(Network)
     later = ("classifier",)  # which reads the picture, once that is there
 
-    def __init__(self, model, x, labels, *, name="style", **traits):
+    def __init__(
+        self,
+        model: vc.SSVAE,
+        x: torch.Tensor,
+        labels: Labels,
+        *,
+        name: str = "style",
+        **traits: Any,
+    ):
         if not getattr(model, "takes_label", False) or not hasattr(model, "cls"):
             raise ValueError(f"wanted an SSVAE, which tells class and style apart; given {type(model).__name__}")
         super().__init__(
@@ -38,28 +48,24 @@ class StyleContent(ModelWidget, script="style_content.js"):
             name=name,
             has_rec=is_bernoulli(model),
             **dict(y=int(labels[0])) | traits,
-            limits={"y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1), "seed": SEEDS},
+            limits={"y": (0, model.y_dim - 1), "digit": (-1, len(labels) - 1)},
         )
         self.z = np.frombuffer(self.codes, "<f4")[: model.z_dim].tolist()
 
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         return super()._packed() | dict(classifier=Network.of(self._model.cls))
 
-    def _pack_codes(self):
+    def _pack_codes(self) -> bytes:
         return pack_means(self._model, self._x, F.one_hot(self._labels.long(), self._model.y_dim).float())
 
-    @traitlets.validate("y", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def image(self):
+    def image(self) -> torch.Tensor:
         """What z and y decode to: (height, width) grey levels of the mean of p(x|y, z), from PyTorch."""
         return drawn(self._model, torch.tensor(self.z), F.one_hot(torch.tensor(self.y), self._model.y_dim).float())
 
     @property
     @torch.no_grad()
-    def rec(self):
+    def rec(self) -> float | None:
         """-log p(x|y, z) of the digit whose style it is, in nats; None for a style from the prior."""
         if self.digit < 0:
             return None

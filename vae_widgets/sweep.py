@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 import traitlets
@@ -8,8 +9,10 @@ import vae_core as vc
 from .base import (
     FollowingWidget,
     Mixture,
+    Model,
     Network,
     as_floats,
+    check_labels,
     check_model,
     check_posterior,
     check_shapes,
@@ -54,7 +57,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
     decoders = references(Network)
     mixtures = references(Mixture)
     later = ("decoders", "mixtures")
-    measured = traitlets.List(help="of each model: the numbers that are shown").tag(sync=True)
+    measured: traitlets.List = traitlets.List(help="of each model: the numbers that are shown").tag(sync=True)
     measured_on = traitlets.Unicode().tag(sync=True)
     codes_m = traitlets.Bytes(help="model after model, digit after digit").tag(sync=True)
     codes_v = traitlets.Bytes().tag(sync=True)
@@ -70,7 +73,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
         what: str = "model",
         plot: str = "rate",
         name: str = "sweep",
-        **traits,
+        **traits: Any,
     ):
         if len(models) < 2:
             raise ValueError(f"wanted at least two models to step through; given {len(models)}")
@@ -80,8 +83,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
             check_model(model)
             check_posterior(model)
         check_shapes(models.values())
-        if len(x) != len(labels):
-            raise ValueError(f"wanted one label for each image; given {len(x)} images and {len(labels)} labels")
+        check_labels(x, labels)
         x, labels = torch.as_tensor(x), torch.as_tensor(labels)
         chosen = to_choose(labels)
         self._models = list(models.values())
@@ -100,16 +102,16 @@ class Sweep(FollowingWidget, script="sweep.js"):
             digits=pack_images(self._models[0], self._chosen),
             labels=pack_labels(labels[chosen]),
             measured_on="the 10,000 test images" if stored else f"{len(x[:MEASURED]):,} images",
-            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1), "seed": (0, 2**31 - 1)},
+            limits={"index": (0, len(models) - 1), "digit": (0, len(chosen) - 1)},
             **packed,
             **traits,
         )
 
-    def _stored(self):
+    def _stored(self) -> bool:
         return all("test" in getattr(model, "description", {}).get("results", {}) for model in self._models)
 
     @torch.no_grad()
-    def _packed(self):
+    def _packed(self) -> dict[str, Any]:
         codes = [model.encode(self._chosen) for model in self._models]
         m, v = (b"".join(as_floats(code[part]) for code in codes) for part in range(2))
         return dict(
@@ -120,12 +122,8 @@ class Sweep(FollowingWidget, script="sweep.js"):
             mixtures=[pack_prior(model) for model in self._models],
         )
 
-    @traitlets.validate("index", "digit", "seed")
-    def _valid(self, proposal):
-        return self.inside(proposal)
-
     @property
-    def model(self):
+    def model(self) -> Model:
         """The model that is shown."""
         return self._models[self.index]
 
@@ -138,7 +136,7 @@ class Sweep(FollowingWidget, script="sweep.js"):
 
 
 @torch.no_grad()
-def measure(model, x, stored):
+def measure(model: Model, x: torch.Tensor, stored: bool) -> dict[str, Any]:
     results = model.description["results"] if stored else {"test": vc.evaluate(model, x[:MEASURED])}
     active = vc.active_units(model, x)
     nats = order = None

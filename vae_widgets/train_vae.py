@@ -1,4 +1,6 @@
 import functools
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import ipywidgets
 import numpy as np
@@ -29,7 +31,6 @@ LIMITS = {
     "learning_rate": (1e-6, 1),
     "m": (1, 20),
     "batch": (16, 256),
-    "seed": (0, 2**31 - 1),
     "digit": (0, 9),
     "z": (-4, 4, 2),
     "z_dim": (2, 50),
@@ -47,10 +48,10 @@ class TrainingDigits(ipywidgets.Widget):
     test = traitlets.Bytes().tag(sync=True)
     labels = traitlets.Bytes().tag(sync=True)
 
-    _made = None
+    _made: ClassVar["TrainingDigits | None"] = None
 
     @classmethod
-    def of(cls):
+    def of(cls) -> "TrainingDigits":
         """The digits: those that exist, if nobody has closed them."""
         if cls._made is None or cls._made.comm is None:
             cls._made = cls(**packed_digits())
@@ -58,7 +59,7 @@ class TrainingDigits(ipywidgets.Widget):
 
 
 @functools.cache
-def packed_digits():
+def packed_digits() -> dict[str, bytes]:
     data = vc.load_mnist()
     levels = (data.train_images[:IMAGES].numpy().astype(np.uint16) + 8) // 17  # 0 to 15
     images = (levels[:, ::2] << 4 | levels[:, 1::2]).astype(np.uint8).tobytes()
@@ -69,7 +70,7 @@ def packed_digits():
     )
 
 
-def shown_digits():
+def shown_digits() -> torch.Tensor:
     """The binary test digits (1000, 784) whose codes are shown; of the first 64 the exact log p(x) is."""
     return vc.binarize(vc.load_mnist().test_images[:TEST], torch.Generator().manual_seed(0))
 
@@ -115,7 +116,17 @@ class TrainVAE(BookWidget, script="train_vae.js"):
     trained = traitlets.Dict(help="of these weights: hidden, z_dim").tag(sync=True)
     steps = traitlets.Int(0, help="steps of training as of the last pause").tag(sync=True)
 
-    def __init__(self, model=None, *, hidden=(128,), activation="elu", z_dim=2, preset=None, name="train", **traits):
+    def __init__(
+        self,
+        model: vc.VAE | None = None,
+        *,
+        hidden: Sequence[int] = (128,),
+        activation: str = "elu",
+        z_dim: int = 2,
+        preset: str | None = None,
+        name: str = "train",
+        **traits: Any,
+    ):
         start, latents = b"", LIMITS["z_dim"]
         if model is not None:
             if not hasattr(model, "log_weight") or model.takes_label or not has_standard_prior(model):
@@ -153,10 +164,6 @@ class TrainVAE(BookWidget, script="train_vae.js"):
             limits=limits,
             **traits,
         )
-
-    @traitlets.validate(*LIMITS, "hidden")
-    def _valid(self, proposal):
-        return self.inside(proposal)
 
     @property
     def model(self) -> vc.VAE:

@@ -6,6 +6,7 @@ takes to read, and a switch that shows all code, the lesson's or none. The lesso
 see book.css.
 """
 
+import itertools
 import math
 import re
 
@@ -23,7 +24,7 @@ NEW_ROW = r"\\\\(?!\s*&\\q?quad)"  # of a formula: one that is indented goes on 
 
 def claim(source: str) -> str:
     """The comment that a cell begins with, as one line."""
-    lines = re.match(r"(?:#.*\n?)*", source)[0].splitlines()
+    lines = itertools.takewhile(lambda line: line.startswith("#"), source.splitlines())
     return " ".join(line.lstrip("# ") for line in lines)
 
 
@@ -66,7 +67,7 @@ def raw(html):
 
 def minutes(doctree) -> int:
     """How long the main path of a page takes: without quiz, exercises, boxes, and code that is folded or not shown."""
-    seconds = 0
+    seconds = 0.0
     for node in main_path(doctree):
         if isinstance(node, nodes.Text):
             seconds += WORD * len(re.findall(r"\S*\w\S*", node))

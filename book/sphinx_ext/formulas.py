@@ -11,12 +11,12 @@ knows no colour of that name, and sets it in the colour of the text.
 
 import base64
 import hashlib
-import importlib.util
 import io
 import json
 import re
 from contextlib import closing
 from html import escape, unescape
+from importlib.resources import files
 from pathlib import Path
 
 from docutils import nodes
@@ -27,7 +27,7 @@ from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
 logger = logging.getLogger(__name__)
-MATHJAX = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+MATHJAX = Path(str(files("sphinx-mathjax-offline"))) / "static/mathjax"
 FONTS = MATHJAX / "output/chtml/fonts/woff-v2"
 PARTS = [
     "core",

@@ -17,7 +17,7 @@ def draw_mark(size: int, ground: str | None = None, share: float = 1) -> Image.I
     """The mark, of that share of a square, on a ground of that colour; on none for None."""
     fine = size * FINER
     svg = ElementTree.parse(FILE).getroot()
-    x, y, width, height = map(float, svg.get("viewBox").split())
+    x, y, width, height = map(float, svg.attrib["viewBox"].split())
     scale = share * fine / max(width, height)
     corner = np.array([x + width / 2, y + height / 2]) - fine / 2 / scale
     image = Image.new("RGBA", (fine, fine), ground or (0, 0, 0, 0))
@@ -52,7 +52,7 @@ def points_of(path):
         if command in ("moveTo", "lineTo"):
             points.append(ends)
         elif command == "curveTo":
-            a, b, c, d = points[-1][-1], *ends
+            a, (b, c, d) = points[-1][-1], ends
             t, rest = STEPS, 1 - STEPS
             points.append(rest**3 * a + 3 * rest**2 * t * b + 3 * rest * t**2 * c + t**3 * d)
         elif command != "closePath":

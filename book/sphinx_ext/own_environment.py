@@ -31,5 +31,5 @@ def setup(app):
 
 if __name__ == "__main__":
     enter()
-    program = Path(sys.executable).with_name(sys.argv[1])
+    program = str(Path(sys.executable).with_name(sys.argv[1]))
     os.execv(program, [program, *sys.argv[2:]])

@@ -17,11 +17,15 @@ def longest_first(app, env, names):
     names.sort(key=lambda name: Path(env.doc2path(name)).stat().st_size)
 
 
+def page_by_page(names, _processes):
+    """Sphinx would give each process a stretch of the list, of which one may take twice as long as another."""
+    return [[name] for name in names]
+
+
 def setup(app):
     app.parallel = min(4, os.cpu_count())  # Jupyter Book has no option for it; more would not end sooner
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each kernel: more threads than cores hinder one another
-    # Sphinx would give each process a stretch of the list, of which one may take twice as long as another.
-    sphinx.builders.make_chunks = lambda names, processes: [[name] for name in names]
+    sphinx.builders.make_chunks = page_by_page
     app.connect("builder-inited", allow)
     app.connect("env-before-read-docs", longest_first)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -36,7 +36,7 @@ def strip(notebook: dict) -> dict:
         if cell["cell_type"] == "markdown":
             exercises |= "{exercise}" in source
             source, inside = outside(source, inside)
-            keep = source.strip()
+            keep = source.strip() != ""
         else:
             keep = not inside and not (exercises and "check" in tags)
         if is_try(cell):
