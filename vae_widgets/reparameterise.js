@@ -10,8 +10,7 @@ async function renderReparameterise({ model, el }) {
   const view = ui.frame(model, el, "Draws that move with m and v");
   const at = (value) => ((value + EXTENT) / (2 * EXTENT)) * WIDTH;
 
-  const text = (content, attributes) =>
-    ui.s("text", { "font-size": 14, fill: ui.COLOURS.muted, ...attributes }, content);
+  const text = (content, attributes) => ui.s("text", { fill: ui.COLOURS.muted, ...attributes }, content);
   const grid = Float32Array.from({ length: 241 }, (_, i) => EXTENT * (i / 120 - 1));
   const density = (m, v, base) => {
     const log = engine.logNormal(grid, [m], [v], 1, grid.length);

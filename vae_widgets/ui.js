@@ -689,6 +689,19 @@ const ui = (() => {
     return `${(+(seconds / (size || 1e-6)).toPrecision(2)).toLocaleString("en")} ${unit}`;
   }
 
+  // The text of a chart is 13 units high, and no smaller than 11 px on the screen, however small the chart is drawn.
+  const shrunk = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries)
+      if (contentRect.width)
+        target.setAttribute("font-size", Math.max(13, (11 * target.viewBox.baseVal.width) / contentRect.width));
+  });
+
+  function legible(svg) {
+    svg.setAttribute("font-size", 13);
+    shrunk.observe(svg);
+    return svg;
+  }
+
   // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
   // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
   function axes({ width = 420, height = 260, x, y, label, left = 46, right = 12 }) {
@@ -703,7 +716,7 @@ const ui = (() => {
     const [sy, backY] = scale(y, box.bottom, box.top);
     const id = uniqueName("clip");
     const plot = s("g", { "clip-path": `url(#${id})` });
-    const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+    const text = (content, at) => s("text", { fill: COLOURS.muted, ...at }, content);
     const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
     const show = (axis) => axis.format ?? ((value) => String(+value.toPrecision(6)).replace("-", "−"));
     const svg = s(
@@ -725,14 +738,15 @@ const ui = (() => {
       s("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: COLOURS.muted }),
       text(x.label ?? "", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }),
       text(y.label ?? "", {
-        x: 12,
+        x: 24,
         y: (box.top + box.bottom) / 2,
+        dy: "-0.9em", // a larger one keeps off the numbers as well
         "text-anchor": "middle",
-        transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})`,
+        transform: `rotate(-90 24 ${(box.top + box.bottom) / 2})`,
       }),
       plot,
     );
-    return { svg, plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
+    return { svg: legible(svg), plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
   }
 
   function niceTicks(min, max, count) {
@@ -762,7 +776,7 @@ const ui = (() => {
       },
       picture,
     );
-    const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+    const text = (content, at) => s("text", { fill: COLOURS.muted, ...at }, content);
 
     function show({ low, high, mark, rows }) {
       const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
@@ -820,7 +834,7 @@ const ui = (() => {
           .filter(Boolean),
       );
     }
-    return { svg, show };
+    return { svg: legible(svg), show };
   }
 
   // Where bars that hang from a level begin: so far below it that the longest one fits, in steps of doubling.
@@ -1252,6 +1266,7 @@ const ui = (() => {
     checkbox,
     radio,
     digitChoice,
+    legible,
     button,
     answerButton,
     digit,
