@@ -616,7 +616,7 @@ const ui = (() => {
             "tr",
             {},
             h("th", { scope: "row" }, swatch, label),
-            h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`),
+            h("td", {}, outputs[key].element, kind.unit && (kind.unit === "%" ? "%" : ` ${kind.unit}`)),
           ));
         }),
       ),
