@@ -780,27 +780,24 @@ const ui = (() => {
 
     function show({ low, high, mark, rows }) {
       const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
-      const row = ({ parts, note }, i) => {
+      const clear = { fill: INK, stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" }; // of a line behind it
+      const row = ({ parts }, i) => {
         const y = top + pitch * i;
-        return [
-          parts.map(([from, to, colour, content = ""]) => {
-            const length = x(to) - x(from);
-            return [
-              s("rect", {
-                x: x(from),
-                y: y + 21,
-                width: Math.max(0, length),
-                height: thick,
-                fill: COLOURS[colour] ?? colour,
-              }),
-              content.length * 9 + 8 < length &&
-                text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
-              from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
-            ];
-          }),
-          note &&
-            text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
-        ];
+        return parts.map(([from, to, colour, content = ""]) => {
+          const length = x(to) - x(from);
+          return [
+            s("rect", {
+              x: x(from),
+              y: y + 21,
+              width: Math.max(0, length),
+              height: thick,
+              fill: COLOURS[colour] ?? colour,
+            }),
+            content.length * 9 + 8 < length &&
+              text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
+            from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
+          ];
+        });
       };
       picture.replaceChildren(
         ...[
@@ -812,16 +809,16 @@ const ui = (() => {
           text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
           rows.map(row),
           s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
-          rows.map(({ name }, i) =>
-            text(name, {
-              x: left,
-              y: top + pitch * i + 15,
-              fill: INK,
-              stroke: "#fff",
-              "stroke-width": 4,
-              style: "paint-order: stroke",
-            }),
-          ),
+          rows.map(({ name, parts, note }, i) => [
+            text(name, { x: left, y: top + pitch * i + 15, ...clear }),
+            note &&
+              text(note, {
+                x: Math.max(...parts.map(([, to]) => x(to))) + 7,
+                y: top + pitch * i + 39,
+                "font-weight": 600,
+                ...clear,
+              }),
+          ]),
           text(mark[1], {
             x: Math.min(x(mark[0]), width - 62),
             y: 13,
