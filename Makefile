@@ -30,6 +30,7 @@ pdf: book
 form: $(READY)
 	$(BIN)/python -m ruff format --check --quiet .
 	$(BIN)/python -m ruff check --quiet .
+	$(BIN)/python -m mypy
 	@if command -v npm > /dev/null; then $(MAKE) --no-print-directory $(TOOLS) && npm run --silent check; \
 	else echo "npm is not installed: scripts and style sheets are not checked."; fi
 

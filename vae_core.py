@@ -714,8 +714,8 @@ class VAE(_Model):
         return self.prior.log_prob(z)
 
     def kl(self, z: Tensor, m: Tensor, v: Tensor) -> Tensor:
-        """KL(N(m, diag(v)) || p(z)): exact under N(0, I), where the sample z is unused; else estimated at z ~ q."""
-        if type(self).log_prior is not VAE.log_prior:  # a subclass that has its own is not asked for a formula
+        """KL(N(m, diag(v)) || p(z)): exact under N(0, I), else estimated at z ~ q."""
+        if type(self).log_prior is not VAE.log_prior:  # its own has no formula
             return log_normal(z, m, v) - self.log_prior(z)
         return self.prior.kl(m, v, z)
 

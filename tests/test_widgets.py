@@ -657,6 +657,17 @@ def test_a_title_tells_a_widget_from_its_like(show_widgets):
     assert page.locator(".vw-title").count() == 1
 
 
+def test_the_text_of_a_chart_can_be_read_on_a_phone(show_widgets):
+    """However small the chart is drawn. (The numbers on Jensen's dots have the size of the dots.)"""
+    page, trouble = show_widgets([EXAMPLES["Jensen"](), EXAMPLES["OneLatent"]()], width=360)
+    smallest = """(texts) => Math.min(...texts.map(
+        (text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().d))"""
+    texts = page.locator("svg text:not([font-size]):not([transform])")
+    assert texts.count() > 30
+    assert texts.evaluate_all(smallest) > 10.9
+    assert trouble == []
+
+
 def test_numbers_stay_within_their_limits():
     class Dial(BookWidget):
         level = traitlets.Float(0.0).tag(sync=True)

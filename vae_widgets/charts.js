@@ -3,6 +3,20 @@
 import { COLOURS, INK } from "./colours.js";
 import { range, s, uniqueName } from "./elements.js";
 
+// The text of a chart is 13 units high, and no smaller than 11 px on the screen, however small the chart is drawn.
+const shrunk = new ResizeObserver((entries) => {
+  for (const { target, contentRect } of entries) {
+    const { width } = /** @type {SVGSVGElement} */ (target).viewBox.baseVal;
+    if (contentRect.width) target.setAttribute("font-size", String(Math.max(13, (11 * width) / contentRect.width)));
+  }
+});
+
+export function legible(svg) {
+  svg.setAttribute("font-size", 13);
+  shrunk.observe(svg);
+  return svg;
+}
+
 // Axes in SVG. x and y: { min, max, ticks: [..] or count, label, log, format }. Returns { svg, plot, x, y }: x(value)
 // and y(value) are places in the picture, plot is the group to draw in, clipped to the axes. at(x, y): the values at a place.
 /**
@@ -29,7 +43,7 @@ export function axes({ width = 420, height = 260, x, y, label, left = 46, right 
   const [sy, backY] = scale(y, box.bottom, box.top);
   const id = uniqueName("clip");
   const plot = s("g", { "clip-path": `url(#${id})` });
-  const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+  const text = (content, at) => s("text", { fill: COLOURS.muted, ...at }, content);
   const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
   const show = (axis) => axis.format ?? ((value) => String(+value.toPrecision(6)).replace("-", "−"));
   const svg = s(
@@ -51,14 +65,15 @@ export function axes({ width = 420, height = 260, x, y, label, left = 46, right 
     s("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: COLOURS.muted }),
     text(x.label ?? "", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }),
     text(y.label ?? "", {
-      x: 12,
+      x: 24,
       y: (box.top + box.bottom) / 2,
+      dy: "-0.9em", // a larger one keeps off the numbers as well
       "text-anchor": "middle",
-      transform: `rotate(-90 12 ${(box.top + box.bottom) / 2})`,
+      transform: `rotate(-90 24 ${(box.top + box.bottom) / 2})`,
     }),
     plot,
   );
-  return { svg, plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
+  return { svg: legible(svg), plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
 }
 
 export function niceTicks(min, max, count) {
@@ -88,31 +103,28 @@ export function bars({ count, label }) {
     },
     picture,
   );
-  const text = (content, at) => s("text", { fill: COLOURS.muted, "font-size": 13, ...at }, content);
+  const text = (content, at) => s("text", { fill: COLOURS.muted, ...at }, content);
 
   function show({ low, high, mark, rows }) {
     const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
-    const row = ({ parts, note }, i) => {
+    const clear = { fill: INK, stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" }; // of a line behind it
+    const row = ({ parts }, i) => {
       const y = top + pitch * i;
-      return [
-        parts.map(([from, to, colour, content = ""]) => {
-          const length = x(to) - x(from);
-          return [
-            s("rect", {
-              x: x(from),
-              y: y + 21,
-              width: Math.max(0, length),
-              height: thick,
-              fill: COLOURS[colour] ?? colour,
-            }),
-            content.length * 9 + 8 < length &&
-              text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
-            from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
-          ];
-        }),
-        note &&
-          text(note, { x: Math.max(...parts.map(([, to]) => x(to))) + 7, y: y + 39, fill: INK, "font-weight": 600 }),
-      ];
+      return parts.map(([from, to, colour, content = ""]) => {
+        const length = x(to) - x(from);
+        return [
+          s("rect", {
+            x: x(from),
+            y: y + 21,
+            width: Math.max(0, length),
+            height: thick,
+            fill: COLOURS[colour] ?? colour,
+          }),
+          content.length * 9 + 8 < length &&
+            text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
+          from < low && to > low && text("◂", { x: left + 3, y: y + 39, fill: "#fff" }),
+        ];
+      });
     };
     picture.replaceChildren(
       ...[
@@ -124,16 +136,16 @@ export function bars({ count, label }) {
         text("nats", { x: (left + right) / 2, y: bottom + 34, "text-anchor": "middle" }),
         rows.map(row),
         s("line", { x1: x(mark[0]), x2: x(mark[0]), y1: 18, y2: bottom, stroke: INK, "stroke-width": 1.5 }),
-        rows.map(({ name }, i) =>
-          text(name, {
-            x: left,
-            y: top + pitch * i + 15,
-            fill: INK,
-            stroke: "#fff",
-            "stroke-width": 4,
-            style: "paint-order: stroke",
-          }),
-        ),
+        rows.map(({ name, parts, note }, i) => [
+          text(name, { x: left, y: top + pitch * i + 15, ...clear }),
+          note &&
+            text(note, {
+              x: Math.max(...parts.map(([, to]) => x(to))) + 7,
+              y: top + pitch * i + 39,
+              "font-weight": 600,
+              ...clear,
+            }),
+        ]),
         text(mark[1], {
           x: Math.min(x(mark[0]), width - 62),
           y: 13,
@@ -146,7 +158,7 @@ export function bars({ count, label }) {
         .filter(Boolean),
     );
   }
-  return { svg, show };
+  return { svg: legible(svg), show };
 }
 
 // Where bars that hang from a level begin: so far below it that the longest one fits, in steps of doubling.

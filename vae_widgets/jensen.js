@@ -39,7 +39,6 @@ async function renderJensen({ model, el }) {
   const words = ["truth", "elbo", "gap"].map((colour) =>
     s("text", {
       fill: ui.COLOURS[colour],
-      "font-size": 14,
       "font-weight": 600,
       style: "paint-order: stroke",
       stroke: "#fff",
@@ -160,7 +159,7 @@ async function renderJensen({ model, el }) {
     dots.forEach((dot, i) => {
       const visibility = i < n ? "visible" : "hidden";
       const t = values[i] ?? mean;
-      const radius = 8 * Math.sqrt(i < n ? (n * weights[i]) / total : 0); // its area is its probability
+      const radius = 10 * Math.sqrt(i < n ? (n * weights[i]) / total : 0); // its area is its probability
       ui.put(dot, { cx: axes.x(t), cy: axes.y(Math.log(t)), r: radius, visibility });
       ui.put(names[i], { x: axes.x(t), y: axes.y(Math.log(t)) + 0.45 * radius, "font-size": 1.3 * radius, visibility });
     });

@@ -29,14 +29,14 @@ def module(name: str) -> Module:
     text = COMMENT.sub("", (FOLDER / f"{name}.js").read_text(encoding="utf-8"))
     imports, exports = [], []
 
-    def take(found):
+    def take(found: re.Match[str]) -> str:
         kind, everything, some, source = found.groups()
         imports.append(source)
         if kind == "export":
             exports.extend(re.findall(r"\w+", some))
         return f"const {everything or '{' + some.replace(' as ', ': ') + '}'} = {source}_js;\n"
 
-    def give(found):
+    def give(found: re.Match[str]) -> str:
         exports.append(found[2] or "default")
         return found[1] if found[2] else "const widget_js ="
 

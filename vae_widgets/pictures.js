@@ -40,7 +40,7 @@ export function numbers(rows, { digits = 2, unit = "nats" } = {}) {
           "tr",
           {},
           h("th", { scope: "row" }, swatch, label),
-          h("td", {}, outputs[key].element, kind.unit && ` ${kind.unit}`),
+          h("td", {}, outputs[key].element, kind.unit && (kind.unit === "%" ? "%" : ` ${kind.unit}`)),
         );
         return lines[key];
       }),

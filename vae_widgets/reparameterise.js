@@ -13,8 +13,7 @@ async function renderReparameterise({ model, el }) {
   const view = ui.frame(model, el, "Draws that move with m and v");
   const at = (value) => ((value + EXTENT) / (2 * EXTENT)) * WIDTH;
 
-  const text = (content, attributes) =>
-    ui.s("text", { "font-size": 14, fill: ui.COLOURS.muted, ...attributes }, content);
+  const text = (content, attributes) => ui.s("text", { fill: ui.COLOURS.muted, ...attributes }, content);
   const grid = Float32Array.from({ length: 241 }, (_, i) => EXTENT * (i / 120 - 1));
   const density = (m, v, base) => {
     const log = engine.logNormal(grid, [m], [v], 1, grid.length);
@@ -23,23 +22,25 @@ async function renderReparameterise({ model, el }) {
   const curve = ui.s("path", { fill: ui.COLOURS.q, "fill-opacity": 0.25, stroke: ui.COLOURS.q });
   const formula = text("z = m + √v ε", { y: LOWER - 12 });
   const moving = ui.s("g");
-  const svg = ui.s(
-    "svg",
-    {
-      viewBox: `0 0 ${WIDTH} 330`,
-      role: "img",
-      style: "cursor: pointer; overflow: hidden; max-width: 34rem; touch-action: manipulation",
-    },
-    ui.s("path", { d: density(0, 1, UPPER), fill: ui.COLOURS.line, "fill-opacity": 0.45, stroke: ui.COLOURS.muted }),
-    text("ε ~ N(0, 1)", { x: 4, y: UPPER - 12 }),
-    curve,
-    [UPPER, LOWER].map((y) => ui.s("line", { x1: 0, x2: WIDTH, y1: y, y2: y, stroke: ui.COLOURS.muted })),
-    [-4, -2, 0, 2, 4].map((z) => [
-      ui.s("line", { x1: at(z), x2: at(z), y1: LOWER, y2: LOWER + 4, stroke: ui.COLOURS.muted }),
-      text(String(z).replace("-", "−"), { x: at(z), y: LOWER + 19, "text-anchor": "middle" }),
-    ]),
-    formula,
-    moving,
+  const svg = ui.legible(
+    ui.s(
+      "svg",
+      {
+        viewBox: `0 0 ${WIDTH} 330`,
+        role: "img",
+        style: "cursor: pointer; overflow: hidden; max-width: 34rem; touch-action: manipulation",
+      },
+      ui.s("path", { d: density(0, 1, UPPER), fill: ui.COLOURS.line, "fill-opacity": 0.45, stroke: ui.COLOURS.muted }),
+      text("ε ~ N(0, 1)", { x: 4, y: UPPER - 12 }),
+      curve,
+      [UPPER, LOWER].map((y) => ui.s("line", { x1: 0, x2: WIDTH, y1: y, y2: y, stroke: ui.COLOURS.muted })),
+      [-4, -2, 0, 2, 4].map((z) => [
+        ui.s("line", { x1: at(z), x2: at(z), y1: LOWER, y2: LOWER + 4, stroke: ui.COLOURS.muted }),
+        text(String(z).replace("-", "−"), { x: at(z), y: LOWER + 19, "text-anchor": "middle" }),
+      ]),
+      formula,
+      moving,
+    ),
   );
 
   const numbers = ui.numbers(

@@ -160,7 +160,7 @@ async function renderSweep({ model, el }) {
 
   function text(content, at = {}) {
     const halo = { stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" };
-    return ui.s("text", { "font-size": 13, fill: ui.COLOURS.muted, ...halo, ...at }, content);
+    return ui.s("text", { fill: ui.COLOURS.muted, ...halo, ...at }, content);
   }
 
   function ratePlot() {
@@ -203,7 +203,6 @@ async function renderSweep({ model, el }) {
         .filter((total) => axes.y(total - x.min) + rise > axes.box.top + 8)
         .map((total) =>
           text(total, {
-            "font-size": 12,
             x: axes.x(x.min) + 16,
             y: axes.y(total - x.min) + rise + 4,
             "text-anchor": "middle",

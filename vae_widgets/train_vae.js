@@ -374,7 +374,7 @@ async function renderTrainVae({ model, el }) {
           ` in ${names.join(" and ")}, the two of ${z_dim} latents with the most KL`,
           `; the other ${z_dim - 2} latents are 0`,
         ];
-    write(words.codes, `Where 1,000 test digits go${those}, thirty with their q(z|x) (1 sd); orange: the prior. Drag.`);
+    write(words.codes, `Where 1,000 test digits go${those}, thirty with their q(z|x) (1 sd); rings: the prior. Drag.`);
     write(words.sheet, `What each z draws, from −${SHEET} to ${SHEET} on both axes${others}. Drag.`);
     axisSliders.forEach((label, i) => {
       label.querySelector("span").textContent = names[i];

@@ -49,6 +49,7 @@ export function curves() {
       label: "",
       x: { min: 0, max: end, ticks: 4, label: "steps", format: count },
       y: { min: low, max: high, label: "nats a digit" },
+      left: 58,
     });
     const places = (points, of) => points.map((point) => [axes.x(point.steps), axes.y(Math.min(of(point), 1e4))]);
     const area = (fill, opacity) => ui.s("path", { fill, opacity });

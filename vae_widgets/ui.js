@@ -20,7 +20,7 @@ export { onceSeen, turn, idle, slices } from "./turns.js";
 export { frame } from "./frame.js";
 export { slider, checkbox, radio, digitChoice, button, answerButton, KEYS } from "./controls.js";
 export { digit, paint, captioned, numbers, keys, sentence } from "./pictures.js";
-export { axes, bars, reach, path, niceTicks, dragSideways } from "./charts.js";
+export { axes, bars, reach, path, niceTicks, dragSideways, legible } from "./charts.js";
 export { enlarged, plane, ring, cross, priorCircles } from "./plane.js";
 export { digitOrDrawing, paper, centreDigit, imageText, imageOf } from "./paper.js";
 export { useModel, following, adoptable, adoptedParts, encodeAll } from "./adopted.js";

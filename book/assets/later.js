@@ -62,7 +62,9 @@
       const section = document.getElementById(decodeURIComponent(link.hash.slice(1)));
       return { link, head: section.querySelector("h2, h3, h4") ?? section };
     });
+    const side = contents.closest(".bd-sidebar-secondary"); // a long list scrolls by itself
     let waiting = false;
+    let marked;
     const mark = () => {
       waiting = false;
       const { scrollHeight } = document.documentElement;
@@ -76,6 +78,12 @@
       for (const item of contents.querySelectorAll(".toc-entry")) {
         item.classList.toggle("active", item.contains(reading?.link ?? null));
       }
+      if (reading && reading !== marked) {
+        const [place, room] = [reading.link.getBoundingClientRect(), side.getBoundingClientRect()];
+        const end = Math.min(room.bottom, innerHeight);
+        if (place.top < room.top || place.bottom > end) side.scrollTop += place.top - (room.top + end) / 2;
+      }
+      marked = reading;
     };
     const markSoon = () => {
       if (!waiting) requestAnimationFrame(mark);

@@ -70,7 +70,7 @@ def is_within(node: nodes.Node, label: str) -> bool:
 
 def parts_of(doctree: nodes.document) -> list[list[nodes.Text]]:
     """The texts of paragraphs, in a list for each section of the second level and one for what comes before."""
-    parts = {}
+    parts: dict[int, list[nodes.Text]] = {}
     for text in doctree.findall(nodes.Text):
         above = list(above_of(text))
         sections = [node for node in above if isinstance(node, nodes.section)]
