@@ -48,6 +48,7 @@ def tidy(svg):
     """A drawing without what nobody sees: a hundredth of a point is enough, and its pictures are packed anew."""
     svg = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(?<=\s)(?:d|x|y)="[^"]*"', lambda match: re.sub(r"(\.\d\d)\d+", r"\1", match[0]), svg)
+    svg = re.sub(r'(d="[^"]*") transform="scale\(0.015625\)"', coarser, svg)
     svg = re.sub(r'(?<=\sd=")[^"]*', lambda match: re.sub(r"\s*([A-Za-z])\s*", r"\1", match[0]), svg)
     svg = re.sub(r'(?<=\sstyle=")[^"]*', lambda match: re.sub(r"([:;]) ", r"\1", match[0]), svg)
     svg = svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
@@ -58,6 +59,11 @@ def tidy(svg):
     svg = EMBEDDED.sub(lambda match: pack(Image.open(io.BytesIO(base64.b64decode(match[1])))), svg)
     svg = re.sub(r"\n\s*", "\n", svg).strip() + "\n"
     return re.sub(r"<use [^>]*?( style=[^>]*)/>\n(?:<use [^>]*\1/>\n)+", share_style, svg)
+
+
+def coarser(match):
+    """A letter's outline, on a grid of 400 for its size instead of 6,400."""
+    return re.sub(r"-?\d+", lambda number: str(round(int(number[0]) / 16)), match[1]) + ' transform="scale(0.25)"'
 
 
 def place_by_attributes(match):
