@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
-from test_training import X_DIM, Interrupted, bars, fit, model, same, weights
+from tiny_training import X_DIM, Interrupted, bars, fit, model, same, weights
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
