@@ -77,7 +77,7 @@ async function renderComponents({ model, el }) {
         {},
         ui.h("p", { class: "vw-heading" }, "Draws from it"),
         ui.h("div", { class: "vw-draws" }, samples),
-        ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+        ui.button("New samples", () => ui.set(model, ui.nextSeed(model))),
       ),
       ui.h(
         "div",

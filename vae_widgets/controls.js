@@ -18,8 +18,6 @@ export const KEYS = { "data-lm-suppress-shortcuts": "true" };
  * @param {number} [what.index]
  * @param {string} [what.name]
  * @param {string} [what.label]
- * @param {number} [what.min]
- * @param {number} [what.max]
  * @param {() => number[]} [what.limits]
  * @param {number} [what.step]
  * @param {number} [what.digits]
@@ -29,13 +27,14 @@ export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 export function slider(
   view,
   model,
-  { trait, index, name, label, min, max, limits, step = 0.05, digits = 2, values, show = format },
+  { trait, index, name, label, limits, step = 0.05, digits = 2, values, show = format },
 ) {
+  const [min, max] = values ? [0, values.length - 1] : (model.get("_limits")[trait] ?? []);
   const input = h("input", {
     type: "range",
     ...KEYS,
-    min: values ? 0 : min,
-    max: values ? values.length - 1 : max,
+    min,
+    max,
     step: values ? 1 : step,
     "aria-label": label ?? name,
     "data-trait": trait,

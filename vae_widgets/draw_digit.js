@@ -63,7 +63,7 @@ async function renderDrawDigit({ model, el }) {
     ui.h(
       "div",
       {},
-      ui.button("New samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      ui.button("New samples", () => ui.set(model, ui.nextSeed(model))),
     ),
   );
 

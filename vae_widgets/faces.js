@@ -102,12 +102,12 @@ async function renderFaces({ model, el }) {
       "div",
       { class: "vw-grow vw-over" },
       bars[index],
-      ui.slider(view, model, { trait: "z", index, name, min: -reach, max: reach, step: 0.1, digits: 1 }),
+      ui.slider(view, model, { trait: "z", index, name, step: 0.1, digits: 1 }),
     ),
   );
 
   const photographNext = (of) => () => {
-    const seed = (model.get("seed") + 1) % 2 ** 31;
+    const { seed } = ui.nextSeed(model);
     ui.set(model, { truth: of(seed), seed, reveal: false });
   };
   const stranger = (seed) => {
@@ -124,8 +124,6 @@ async function renderFaces({ model, el }) {
       trait: "n",
       name: "settings",
       label: "settings of each latent",
-      min: 2,
-      max: 15,
       step: 1,
       digits: 0,
     }),

@@ -25,8 +25,8 @@ async function renderGaussianPrior({ model, el }) {
     signal: view.signal,
     label: "The plane of two latents",
   });
-  const pair = (trait, name, limits) =>
-    [0, 1].map((index) => ui.slider(view, model, { trait, index, name: name + ui.subscript(index + 1), ...limits }));
+  const pair = (trait, name) =>
+    [0, 1].map((index) => ui.slider(view, model, { trait, index, name: name + ui.subscript(index + 1) }));
 
   view.body.append(
     ui.h(
@@ -45,10 +45,10 @@ async function renderGaussianPrior({ model, el }) {
       ui.h(
         "div",
         { class: "vw-grow vw-column", style: "--vw-label: 6.6rem; gap: 0.2rem" },
-        ui.slider(view, model, { trait: "rho", name: "correlation", min: -0.95, max: 0.95 }),
-        pair("m", "mean of z", { min: -2, max: 2 }),
-        pair("sd", "spread of z", { min: 0.3, max: 2 }),
-        pair("z", "point z", { min: -EXTENT, max: EXTENT }),
+        ui.slider(view, model, { trait: "rho", name: "correlation" }),
+        pair("m", "mean of z"),
+        pair("sd", "spread of z"),
+        pair("z", "point z"),
         ui.h("div", {}, numbers.table),
         verdict,
       ),

@@ -70,8 +70,8 @@ async function renderGradientEstimators({ model, el }) {
           legend: "f(z), whose mean is to grow",
           options: model.get("functions").map((key) => [key, FUNCTIONS[key].name]),
         }),
-        ui.slider(view, model, { trait: "m", name: "mean m", min: -2, max: 2 }),
-        ui.slider(view, model, { trait: "v", name: "variance v", min: 0.1, max: 2 }),
+        ui.slider(view, model, { trait: "m", name: "mean m" }),
+        ui.slider(view, model, { trait: "v", name: "variance v" }),
         ui.slider(view, model, { trait: "n", name: "draws n", values: SAMPLES, show: (n) => n.toLocaleString("en") }),
         ui.checkbox(view, model, { trait: "baseline", label: "baseline: take the mean of f from f" }),
         ui.h(

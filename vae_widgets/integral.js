@@ -132,11 +132,11 @@ async function renderIntegral({ model, el }) {
           values: counts,
           show: (value) => value.toLocaleString("en"),
         }),
-        ui.slider(view, model, { trait: "latents", name: "latents", min: 1, max: 20, step: 1, digits: 0 }),
+        ui.slider(view, model, { trait: "latents", name: "latents", step: 1, digits: 0 }),
         ui.h(
           "div",
           { class: "vw-buttons" },
-          ui.button("Other samples", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+          ui.button("Other samples", () => ui.set(model, ui.nextSeed(model))),
           ui.answerButton(view, model, "the exact value", [
             errors,
             numbers.rows.exact,

@@ -70,7 +70,7 @@ async function renderIwaeBound({ model, el }) {
     ui.h(
       "div",
       { class: "vw-row vw-middle" },
-      ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      ui.button("Draw anew", () => ui.set(model, ui.nextSeed(model))),
       progress,
       drawnText,
     ),

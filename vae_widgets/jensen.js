@@ -73,14 +73,12 @@ async function renderJensen({ model, el }) {
           .reduce((a, b) => a + b),
     )}%`;
   const sliders = ui.range(most).map((index) => [
-    ui.slider(view, model, { trait: "values", index, name: `t${ui.subscript(index + 1)}`, min: low, max: high }),
+    ui.slider(view, model, { trait: "values", index, name: `t${ui.subscript(index + 1)}` }),
     ui.slider(view, model, {
       trait: "weights",
       index,
       name: `p${ui.subscript(index + 1)}`,
       label: `weight of t${ui.subscript(index + 1)}`,
-      min: 0.05,
-      max: 1,
       show: share,
     }),
   ]);

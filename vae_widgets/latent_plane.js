@@ -64,9 +64,7 @@ async function renderLatentPlane({ model, el }) {
             ? `what the nearest of ${side * side} places draws; in Jupyter, every place is drawn`
             : "what this place draws",
         ),
-        ["across, z₁", "up, z₂"].map((name, index) =>
-          ui.slider(view, model, { trait: "z", index, name, min: -extent, max: extent }),
-        ),
+        ["across, z₁", "up, z₂"].map((name, index) => ui.slider(view, model, { trait: "z", index, name })),
         numbers?.table,
         ui.h(
           "fieldset",

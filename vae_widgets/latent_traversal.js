@@ -59,8 +59,6 @@ async function renderLatentTraversal({ model, el }) {
       trait: "z",
       index: i,
       label: latent(i),
-      min: -extent,
-      max: extent,
       step,
       digits: places,
       name: ui.h("span", {}, latent(i), nats.length > 0 && ui.h("small", {}, `${ui.format(nats[i])} nats`)),
@@ -135,8 +133,7 @@ async function renderLatentTraversal({ model, el }) {
         "div",
         { class: "vw-traversal-start vw-column" },
         choice,
-        has_prior &&
-          ui.button("Draw z from the prior", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+        has_prior && ui.button("Draw z from the prior", () => ui.set(model, ui.nextSeed(model))),
       ),
       ui.h(
         "div",

@@ -166,8 +166,6 @@ async function renderMachine({ model, el }) {
       ui.slider(view, model, {
         trait: "step",
         name: "step",
-        min: 0,
-        max: LAST,
         step: 1,
         show: (step) => STEPS[step].name,
       }),

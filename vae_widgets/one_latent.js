@@ -117,7 +117,7 @@ async function renderOneLatent({ model, el }) {
         ui.h(
           "div",
           { style: "--vw-label: 5.2rem" },
-          ui.slider(view, model, { trait: "m", name: "mean of q", min: mMin, max: mMax }),
+          ui.slider(view, model, { trait: "m", name: "mean of q" }),
           ui.slider(view, model, { trait: "s", name: "width of q", label: "standard deviation of q", values: widths }),
         ),
       ),

@@ -67,13 +67,11 @@ async function renderReparameterise({ model, el }) {
       ui.h(
         "div",
         { class: "vw-grow vw-column", style: "--vw-label: 6.5rem" },
-        ui.slider(view, model, { trait: "m", name: "mean m", min: -2, max: 2 }),
-        ui.slider(view, model, { trait: "v", name: "variance v", min: 0.1, max: 2 }),
+        ui.slider(view, model, { trait: "m", name: "mean m" }),
+        ui.slider(view, model, { trait: "v", name: "variance v" }),
         ui.slider(view, model, {
           trait: "draw",
           name: "look at draw",
-          min: 0,
-          max: COUNT - 1,
           step: 1,
           show: (i) => `${i + 1} of ${COUNT}`,
         }),

@@ -51,7 +51,7 @@ async function renderSampledKl({ model, el }) {
       { class: "vw-row vw-middle" },
       numbers.table,
       ui.answerButton(view, model, "how the spread falls with S", [law, lawKey, numbers.rows.law]),
-      ui.button("Draw anew", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      ui.button("Draw anew", () => ui.set(model, ui.nextSeed(model))),
     ),
   );
 

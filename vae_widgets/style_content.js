@@ -72,8 +72,6 @@ async function renderStyleContent({ model, el }) {
           trait: "y",
           name: "y",
           label: "class y",
-          min: 0,
-          max: classes.length - 1,
           step: 1,
           digits: 0,
         }),
@@ -82,9 +80,7 @@ async function renderStyleContent({ model, el }) {
         ui.h(
           "div",
           {},
-          ui.button("Draw z from the prior", () =>
-            ui.set(model, { digit: -1, seed: (model.get("seed") + 1) % 2 ** 31 }),
-          ),
+          ui.button("Draw z from the prior", () => ui.set(model, { digit: -1, ...ui.nextSeed(model) })),
         ),
       ),
     ),

@@ -51,8 +51,6 @@ async function renderSweep({ model, el }) {
   const slider = ui.slider(view, model, {
     trait: "index",
     name: model.get("what"),
-    min: 0,
-    max: names.length - 1,
     step: 1,
     show: (i) => names[i],
   });
@@ -86,7 +84,7 @@ async function renderSweep({ model, el }) {
       "div",
       { class: "vw-row vw-end" },
       ui.digitChoice(view, model, digits, { labels }),
-      ui.button("New noise", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 })),
+      ui.button("New noise", () => ui.set(model, ui.nextSeed(model))),
     ),
   );
 

@@ -232,7 +232,7 @@ async function renderTrainVae({ model, el }) {
   );
   const stepButton = byHand("One step", () => step());
   const againButton = byHand("Start again", restart);
-  const seedButton = byHand("New seed", () => ui.set(model, { seed: (model.get("seed") + 1) % 2 ** 31 }));
+  const seedButton = byHand("New seed", () => ui.set(model, ui.nextSeed(model)));
   const numbers = ui.numbers([
     ["nelbo", "−ELBO", "elbo"],
     ["rec", "= rec, −log p(x|z)", "rec"],
@@ -272,9 +272,7 @@ async function renderTrainVae({ model, el }) {
     now: ui.h("p"),
     last: ui.h("p"),
   };
-  const axisSliders = [0, 1].map((index) =>
-    slider({ trait: "z", index, name: `z${ui.subscript(index + 1)}`, min: -EXTENT, max: EXTENT }),
-  );
+  const axisSliders = [0, 1].map((index) => slider({ trait: "z", index, name: `z${ui.subscript(index + 1)}` }));
   const nats = ui.h("div", { class: "vw-train-nats" });
   const LATENTS = [2, 5, 10, 20, 50];
   const UNITS = [2, 4, 8, 16, 32, 64, 128, 300];
@@ -330,8 +328,6 @@ async function renderTrainVae({ model, el }) {
         trait: "m",
         name: "m",
         label: "m, samples of z for each image",
-        min: 1,
-        max: 20,
         step: 1,
         show: String,
       }),

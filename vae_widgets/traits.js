@@ -124,6 +124,14 @@ export async function decoderOf(model) {
 
 export const floats = (view) => new Float32Array(bytes(view).slice().buffer);
 
+// The seed after the one that a widget has, as values for `set`; after the last comes the first.
+/** @param {Model} model */
+export function nextSeed(model) {
+  const [first, last] = model.get("_limits").seed;
+  const seed = model.get("seed");
+  return { seed: seed < last ? seed + 1 : first };
+}
+
 // Set traits and tell Python, if there is one.
 export function set(model, values) {
   for (const [name, value] of Object.entries(values)) model.set(name, value);

@@ -15,6 +15,7 @@ export {
   setAt,
   changed,
   decoderOf,
+  nextSeed,
 } from "./traits.js";
 export { onceSeen, turn, idle, slices } from "./turns.js";
 export { frame } from "./frame.js";
