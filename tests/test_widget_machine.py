@@ -161,7 +161,7 @@ def test_a_reader_s_own_model_goes_in(show_widgets):
     torch.manual_seed(3)
     own, widget = vc.VAE(z_dim=2, hidden=(32,)).eval(), machine()
     page, trouble = show_widgets([widget])
-    use(page, widget, own)
+    use(page, own)
     page.locator(".vw-adopted").wait_for()
     with torch.no_grad():
         m, v = own.enc(widget.x)
