@@ -235,7 +235,7 @@ def test_the_type_of_the_first_lines_does_not_wait_for_style_sheets(open_address
     address = serve(site, held="/_static/styles")
     page, _ = open_address(f"{address}/book/references.html", wait_until="commit")
     came = "performance.getEntriesByType('resource').filter(({ responseEnd }) => responseEnd).map(({ name }) => name)"
-    for name in ("text", "sans"):
+    for name in ("text", "text-bold", "sans"):
         page.wait_for_function(f"{came}.some((name) => name.endsWith('/fonts/{name}.woff2'))")
 
 

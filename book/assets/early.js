@@ -16,7 +16,7 @@ try {
 // The type of the first lines is asked for now, so that they need not be set anew when it comes; a page from disk may
 // not ask for it so, and waits for none.
 if (location.protocol !== "file:") {
-  for (const name of ["text", "sans"]) {
+  for (const name of ["text-bold", "text", "sans"]) {
     const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", crossOrigin: "" });
     link.href = new URL(`fonts/${name}.woff2`, document.currentScript.src);
     document.head.append(link);
