@@ -1,8 +1,8 @@
 """What takes too long for every change: two thousand moves of sliders and five hundred clicks, on a slow machine.
 
 `make nightly`; SEED=7 make nightly makes other moves, and a night that failed names its seed. Each widget has its share
-of both, in a page at 200 %, on a processor that is slowed down to a sixth. Nothing may throw, leave the disk, show a
-number that is none, or be kept when it is over.
+of both, in a page as narrow as a screen of 1280 pixels is at 200 %, on a processor that is slowed down to a sixth.
+Nothing may throw, leave the disk, show a number that is none, or be kept when it is over.
 """
 
 import os

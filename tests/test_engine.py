@@ -107,13 +107,12 @@ def largest_error(a, b):
 
 # One trained model of each class and shape: the others have nothing but other numbers.
 SHAPE = ("x_dim", "z_dim", "hidden", "activation", "k", "each")
-CLASSES = {
-    name: kind
-    for (kind, _), name in {
-        (description["class"], repr([description["arguments"].get(part) for part in SHAPE])): name
-        for name, description in reversed(vc.trained_models().items())
-    }.items()
-}
+CLASSES, seen = {}, []
+for name, description in vc.trained_models().items():
+    shape = [description["class"], *(description["arguments"].get(part) for part in SHAPE)]
+    if shape not in seen:
+        seen.append(shape)
+        CLASSES[name] = description["class"]
 every_model = pytest.mark.parametrize("name", CLASSES)
 # Of priors the engine knows mixtures of Gaussians with equal weights, and the widgets refuse the others.
 PRIORS = {kind: getattr(getattr(vc, kind)(hidden=(4,)), "prior", None) for kind in set(CLASSES.values())}

@@ -1,14 +1,19 @@
 """The built pages in a real browser: from disk, with the network off, in both themes and on a phone."""
 
+import io
 import re
 from fnmatch import fnmatch
 from urllib.parse import unquote, urlsplit
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT
+from figures import tidy
 from fontTools.ttLib import TTFont
+from PIL import Image
 from playwright.sync_api import expect
 from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
 
@@ -481,6 +486,27 @@ def test_a_figure_is_drawn_for_its_theme(open_page, site, theme):
         assert shown.evaluate("(image) => getComputedStyle(image).filter") == "none"
     fetched = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
     assert not [name for name in fetched if ("-dark.svg" in name) != (theme == "dark") and "_images/" in name]
+
+
+def test_a_tidy_drawing_looks_the_same(browser, tmp_path):
+    figure, axis = plt.subplots(figsize=(5, 3))
+    places = np.random.default_rng(0).normal(size=(2, 200))
+    axis.scatter(*places[:, :150], s=8, color="#2266aa")
+    axis.scatter(*places[:, 150:], s=8, c=np.arange(50))
+    axis.plot([-2, 2], [-2, 2], clip_on=True)
+    axis.imshow(np.eye(8), extent=(-3, -1, 1, 3), cmap="gray")
+    axis.set(title=r"The codes $z_2$ of 1,000 digits", xlabel="−3 to 3")
+    figure.savefig(tmp_path / "drawn.svg")
+    plt.close(figure)
+    drawn = (tmp_path / "drawn.svg").read_text(encoding="utf-8")
+    (tmp_path / "tidy.svg").write_text(tidy(drawn), encoding="utf-8")
+    page, seen = browser.new_page(device_scale_factor=2), []
+    for name in ("drawn", "tidy"):
+        page.goto((tmp_path / f"{name}.svg").as_uri())
+        seen.append(np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L")).astype(float))
+    page.close()
+    assert (seen[0] < 128).sum() > 5000 and np.abs(seen[0] - seen[1]).mean() < 0.1
+    assert len(tidy(drawn)) < 0.7 * len(drawn)
 
 
 def test_a_drawing_for_the_dark_has_its_colours_and_no_negative_of_a_photograph(site):

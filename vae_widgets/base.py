@@ -44,9 +44,8 @@ class Network(ipywidgets.Widget):
         ["sigmoid", "identity", "continuous"], "sigmoid", help="of a decoder: what makes grey levels of its numbers"
     ).tag(sync=True)
 
-    _made: ClassVar[weakref.WeakValueDictionary] = (
-        weakref.WeakValueDictionary()
-    )  # hash of what is sent -> the network that has been sent
+    # Hash of what is sent -> the network that has been sent.
+    _made: ClassVar[weakref.WeakValueDictionary] = weakref.WeakValueDictionary()
 
     @classmethod
     def of(cls, mlp: Model, precision: str = "float16", outputs: int | None = None, grey: str = "sigmoid") -> "Network":
