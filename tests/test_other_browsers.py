@@ -1,5 +1,7 @@
 """Pages where a browser lacks something, a host forbids something, or a link says something strange."""
 
+import re
+
 import pytest
 from conftest import ROOT
 from playwright.sync_api import expect
@@ -243,7 +245,7 @@ def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_
     page, trouble = open_page("book/references")
     page.wait_for_load_state("networkidle")
     held = []
-    page.route("**/documentation_options.js*", lambda route: held.append(route))
+    page.route("**/scripts/libraries-*.js", lambda route: held.append(route))
     page.reload(wait_until="commit")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     page.wait_for_timeout(500)  # time in which they would run, with nothing to read
@@ -253,3 +255,19 @@ def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_
     page.locator(".theme-switch-button").first.click()
     page.wait_for_function("(mode) => document.documentElement.dataset.mode !== mode", arg=mode)
     assert [line for line in trouble if "favicon" not in line] == []  # which the reload may cut off
+
+
+def test_the_book_does_without_the_libraries_of_others(open_page):
+    page, _ = open_page("book/references")
+    page.route("**/scripts/libraries-*.js", lambda route: route.abort())
+    page.reload()
+    page.wait_for_function("!document.querySelector('script[type=\"text/later\"], .opening')")
+
+
+def test_a_page_asks_for_the_libraries_of_others_at_once(site):
+    own = {path.name for path in (ROOT / "book/assets").glob("*.js")}
+    for page in set(site.rglob("*.html")) - set(site.rglob("_static/*.html")):
+        scripts = re.findall(r"<script defer[^>]*_static/([^\"?]+)", page.read_text(encoding="utf-8"))
+        others = [script for script in scripts if script not in own]
+        assert len(others) <= 1, (page, others)
+        assert others or not scripts, page

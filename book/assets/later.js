@@ -1,13 +1,16 @@
 // What can wait until the reader has seen the first picture of the page, since it keeps the page busy for a while: the
-// layout of all that is below the screen, and the scripts of the theme. They wait for a frame, and for nothing else.
+// scripts of the theme, and then the layout of all that is below the screen. They wait for a frame, and for nothing else.
 
 {
   const here = document.currentScript.src;
   const catchUp = () => {
-    document.documentElement.classList.remove("opening");
-    for (const waiting of document.querySelectorAll('script[type="text/later"]')) {
-      waiting.replaceWith(Object.assign(document.createElement("script"), { src: waiting.src, async: false }));
-    }
+    const scripts = [...document.querySelectorAll('script[type="text/later"]')].map((waiting) => {
+      const script = Object.assign(document.createElement("script"), { src: waiting.src, async: false });
+      waiting.replaceWith(script);
+      return script;
+    });
+    const last = scripts.findLast(({ src }) => src.includes("/scripts/")); // of the theme
+    last.onload = last.onerror = () => document.documentElement.classList.remove("opening");
   };
   requestAnimationFrame(() => setTimeout(catchUp));
 
