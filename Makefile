@@ -41,9 +41,19 @@ $(TOOLS): package-lock.json
 check: form
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(addprefix tests/test_,$(addsuffix .py,$(FAST)))
 
+# Without TESTS, all of them: first the notebooks, from which the tests then build the book. Either way pytest takes a
+# process a core.
 test: $(READY)
 	$(BIN)/python tests/chrome.py
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)  # which takes a process a core
+ifdef TESTS
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(TESTS)
+else
+	rm -rf _build/executed
+	mkdir -p _build/executed
+	export OMP_NUM_THREADS=1 BOOK_EXECUTED=_build/executed; \
+	$(BIN)/python -m pytest -p tests.executed_notebooks book; notebooks=$$?; \
+	$(BIN)/python -m pytest tests && exit $$notebooks
+endif
 
 nightly: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/nightly.py --dist load

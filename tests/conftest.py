@@ -10,6 +10,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import executed_notebooks
 import own_environment
 import pytest
 from chrome import HELP, find_chrome
@@ -56,6 +57,8 @@ def build_book(folder):
     """Build the book in a folder, and return what went wrong."""
     program = Path(sys.executable).with_name("jupyter-book")
     command = [program, "build", ROOT, "--path-output", folder, "-W", "-n", "--keep-going"]
+    if executed_notebooks.FOLDER:
+        command += ["--config", executed_notebooks.configuration(folder)]
     build = subprocess.run(command, cwd=ROOT, encoding="utf-8", capture_output=True)
     reports = [report.read_text(encoding="utf-8") for report in folder.rglob("*.err.log")]
     return "\n".join([build.stderr[-4000:], *reports]) if build.returncode else ""

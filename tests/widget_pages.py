@@ -140,14 +140,23 @@ def wait_for_look(place, other=None, same=None):
     )
 
 
+# The look, once it has been the same for three pauses; the page waits by itself, in one question.
+SETTLED = f"""async (place, [pause, patience]) => {{
+    const look = {LOOK}, end = performance.now() + patience;
+    for (let last = look(place), same = 0; performance.now() < end; ) {{
+        await new Promise((done) => setTimeout(done, pause));
+        const now = look(place);
+        same = now === last && place.ariaBusy !== "true" ? same + 1 : 0;
+        if (same === 3) return now;
+        last = now;
+    }}
+    throw new Error("it never looks the same for long");
+}}"""
+
+
 def settled_look(place, pause=100):
     """What it looks like when nothing has changed for three pauses (ms): long arithmetic is done."""
-    last, same = look(place), 0
-    while same < 3:
-        place.page.wait_for_timeout(pause)
-        now, busy = look(place), place.get_attribute("aria-busy") == "true"
-        last, same = now, same + 1 if now == last and not busy else 0
-    return last
+    return place.evaluate(SETTLED, [pause, PATIENCE])
 
 
 # The sliders, boxes and groups of radio buttons that can be used: [place among all inputs, a key that moves it].

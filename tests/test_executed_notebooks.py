@@ -1,0 +1,53 @@
+"""What nbval's run of a notebook leaves for the build is what the build's own run would be."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import nbformat
+from conftest import ROOT
+from jupyter_cache import get_cache
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+SOURCES = [
+    "import sys, ipywidgets\nfrom IPython.display import display",
+    "slider = ipywidgets.IntSlider(3)\nprint('one')\nprint('two')\ndisplay(slider)\nprint('three')",
+    "slider.value = 7\nprint('four', file=sys.stderr)\nipywidgets.Image(value=b'bytes')",
+]
+
+
+def shown(notebook):
+    """The outputs of all cells and the state of all widgets, whose names are drawn anew each time."""
+    state = notebook.metadata.widgets["application/vnd.jupyter.widget-state+json"]["state"]
+    models = sorted(state.values(), key=lambda model: model["model_name"])
+    text = json.dumps([[cell.get("outputs") for cell in notebook.cells], models], sort_keys=True)
+    names = list(dict.fromkeys(re.findall("[0-9a-f]{32}", text)))
+    text = re.sub("[0-9a-f]{32}", lambda name: f"widget {names.index(name[0])}", text)
+    return json.loads(re.sub(r'"execution_count": \d+', '"execution_count": 0', text))
+
+
+def test_what_cells_show_is_kept(tmp_path):
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = new_notebook(cells=[new_markdown_cell("Words."), *map(new_code_cell, SOURCES)], metadata=metadata)
+    file = tmp_path / "small.ipynb"
+    nbformat.write(notebook, file)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.executed_notebooks",
+        "-n",
+        "0",
+        "-c",
+        "pyproject.toml",
+        file,
+    ]
+    subprocess.run(command, cwd=ROOT, env=os.environ | {"BOOK_EXECUTED": str(tmp_path)}, check=True)
+    _, kept = get_cache(tmp_path / "cache").merge_match_into_notebook(notebook)
+    outputs, models = shown(kept)
+    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2] and len(models) == 5
+    assert [outputs, models] == shown(NotebookClient(notebook).execute())
