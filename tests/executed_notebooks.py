@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import nbformat
+import pytest
 import yaml
 from filelock import FileLock
 from jupyter_cache import get_cache
@@ -32,17 +33,23 @@ _pathlib.Path({file!r}).write_text(_json.dumps(_ipywidgets.Widget.get_manager_st
 
 def pytest_configure():
     own_environment.enter()  # before any kernel begins
+    os.environ["VAE_BOOK_FIGURES"] = "svg"  # as figures.py has them drawn
 
 
-def pytest_runtest_setup(item):
-    """Listen to what the kernel says. nbval keeps it, too, but with all that is printed before all that is shown."""
-    item.said, notebook = [], item.parent
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item):
+    """Listen to what the kernel says. nbval keeps it, too, but with all that is printed before all that is shown; and
+    it runs cells outside the history, where IPython does not see the semicolon that ends one."""
+    item.said, kernel = [], item.parent.kernel
 
     def get_kernel_message(timeout=None, stream="iopub"):
-        item.said.append(notebook.kernel.get_message(stream, timeout=timeout))
+        item.said.append(kernel.get_message(stream, timeout=timeout))
         return item.said[-1]
 
-    notebook.get_kernel_message = get_kernel_message
+    def execute(source, allow_stdin=None):
+        return kernel.kc.execute(source, allow_stdin=allow_stdin, stop_on_error=False)
+
+    item.parent.get_kernel_message, kernel.execute_cell_input = get_kernel_message, execute
 
 
 def pytest_runtest_teardown(item, nextitem):
@@ -72,6 +79,8 @@ def keep(file, shown):
     code = (cell for cell in notebook.cells if cell.cell_type == "code")
     for count, (cell, cell.outputs) in enumerate(zip(code, shown, strict=True), 1):
         cell.execution_count = count
+    about = file.kernel.kc.kernel_info(reply=True, timeout=60)["content"]
+    notebook.metadata.language_info = about["language_info"]  # how its code is coloured
     widgets = Path(FOLDER, f"{file.path.stem}.widgets.json")
     file.kernel.await_reply(file.kernel.execute_cell_input(STATE.format(file=str(widgets.resolve()))), timeout=60)
     notebook.metadata.widgets = {"application/vnd.jupyter.widget-state+json": json.loads(widgets.read_text())}

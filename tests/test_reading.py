@@ -2,12 +2,13 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
-from reading import OTHERS, Counts, is_true, measure, minutes
+from reading import OTHERS, Counts, Measured, is_true, measure, minutes
 
 
 def cell(code, output=""):
@@ -71,12 +72,20 @@ def test_what_there_is_to_read_takes_its_time():
     assert minutes(Counts(words=120, rows=3, lines=5, listed=5, figures=3, widgets=2, predictions=3)) == 10
 
 
-@pytest.mark.parametrize("off, code", [(None, 0), (-1, 0), (1.4, 0), (1.6, 1), (-2, 1)])
+@pytest.mark.parametrize("off, true", [(-1, True), (1.4, True), (1.6, False), (-2, False)])
+def test_a_stated_time_is_true_within_a_minute_and_a_half(off, true):
+    measured = Measured(
+        *[PATH] * 3, silent=0, exercises=4, first=1, gap=1, stated=minutes(PATH) + off, cut=(0, 0), wide=(0, 0)
+    )
+    assert is_true(measured) == true and is_true(replace(measured, stated=None))
+
+
+@pytest.mark.parametrize("off, code", [(1.4, 0), (1.6, 1)])
 def test_a_stated_time_that_is_off_is_an_error(tmp_path, off, code):
     (tmp_path / "book").mkdir()
     for name in ["1_chapter", *OTHERS]:
-        stated = off and f'<span class="reading-time" data-minutes="{minutes(PATH) + off}"></span>'
-        page = PAGE + (stated or "") * (name == "1_chapter")
+        stated = f'<span class="reading-time" data-minutes="{minutes(PATH) + off}"></span>'
+        page = PAGE + stated * (name == "1_chapter")
         (tmp_path / f"book/{name}.html").write_text(page, encoding="utf-8")
     command = [sys.executable, ROOT / "benchmarks/reading.py", "--check", tmp_path]
     done = subprocess.run(command, encoding="utf-8", capture_output=True)

@@ -10,6 +10,7 @@ import hashlib
 import re
 from pathlib import Path
 
+OWN = {path.name for path in Path(__file__).parents[1].glob("assets/*.js")}
 DEFERRED = re.compile(r'<script defer(?:="defer")? src="(?:\.\./)*_static/([^"?]+)(?:\?[^"]*)?"></script>\s*')
 
 
@@ -17,11 +18,10 @@ def join_scripts(app, exception):
     if exception or app.builder.format != "html":
         return
     static = Path(app.outdir, "_static")
-    own = {path.name for folder in app.config.html_static_path for path in Path(app.confdir, folder).glob("*.js")}
     joined = set()
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        found = [script for script in DEFERRED.finditer(text) if script[1] not in own]
+        found = [script for script in DEFERRED.finditer(text) if script[1] not in OWN]
         if len(found) < 2:
             continue
         names = [script[1] for script in found]
@@ -29,7 +29,7 @@ def join_scripts(app, exception):
         name = f"scripts/libraries-{hashlib.sha256(content.encode()).hexdigest()[:16]}.js"
         static.joinpath(name).write_text(content, encoding="utf-8")
         place, up = found[0].start(), "../" * (len(page.relative_to(app.outdir).parts) - 1)
-        text = DEFERRED.sub(lambda script: script[0] if script[1] in own else "", text)  # nothing stands before place
+        text = DEFERRED.sub(lambda script: script[0] if script[1] in OWN else "", text)  # nothing stands before place
         page.write_text(
             f'{text[:place]}<script defer src="{up}_static/{name}"></script>\n{text[place:]}', encoding="utf-8"
         )
