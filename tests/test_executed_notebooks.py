@@ -16,6 +16,7 @@ SOURCES = [
     "import sys, ipywidgets\nfrom IPython.display import display",
     "slider = ipywidgets.IntSlider(3)\nprint('one')\nprint('two')\ndisplay(slider)\nprint('three')",
     "slider.value = 7\nprint('four', file=sys.stderr)\nipywidgets.Image(value=b'bytes')",
+    "with ipywidgets.Output() as place:\n    print('five')\nplace",
     "'not shown';",
 ]
 
@@ -39,7 +40,7 @@ def test_what_cells_show_is_kept(tmp_path):
     subprocess.run([*command, file], cwd=ROOT, env=os.environ | {"BOOK_EXECUTED": str(tmp_path)}, check=True)
     _, kept = get_cache(tmp_path / "cache").merge_match_into_notebook(notebook)
     outputs, models = shown(kept)
-    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2, 0] and len(models) == 5
+    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2, 0, 0] and len(models) == 7
     ran = NotebookClient(notebook).execute()
     assert [outputs, models] == shown(ran)
     assert kept.metadata.language_info == ran.metadata.language_info
