@@ -73,8 +73,12 @@ export const loadInt = load(0x28);
 export const loadFloat = load(0x2a);
 export const storeFloat = store(0x38);
 
-/** @type {(code: Code) => number[]} */
-const flat = (code) => (typeof code === "number" ? [code] : code.flatMap(flat));
+/** @type {(code: Code, bytes?: number[]) => number[]} */
+function flat(code, bytes = []) {
+  if (typeof code === "number") bytes.push(code);
+  else for (const part of code) flat(part, bytes);
+  return bytes;
+}
 
 // A function of this name. parameters: "@a", a place in floats, which is made an address; "n", a whole number;
 // "$w", a float. ints and vectors: further locals. body({ name: local }) is its code.
