@@ -8,6 +8,7 @@ import api_page
 import pytest
 
 import vae_core as vc
+import vae_parts
 
 PAGE = (Path(__file__).resolve().parents[1] / "book" / "api.md").read_text(encoding="utf-8")
 LISTED = [name for block in re.findall(r"```\{public\}\n(.*?)```", PAGE, re.DOTALL) for name in api_page.listed(block)]
@@ -33,6 +34,21 @@ def test_the_page_has_every_public_name_once():
     assert sorted(LISTED) == sorted(CALLABLE)
     constants = set(vc.__all__) - set(CALLABLE)
     assert constants and all(f"`{name}`" in PAGE for name in constants)
+
+
+def test_a_part_is_had_from_the_core():
+    parts = {
+        name: part
+        for name, part in vars(vae_parts).items()
+        if getattr(part, "__module__", "") == "vae_parts" and not name.startswith("_")
+    }
+    assert len(parts) > 20 and parts.items() <= {name: getattr(vc, name) for name in vc.__all__}.items()
+
+
+def test_a_class_is_followed_by_those_made_from_it_as_they_stand_in_the_source():
+    assert list(api_page.listed("Prior kl_cat")) == [
+        "Prior", "StandardNormal", "Mixture", "GaussianMixture", "NamedMixture", "kl_cat"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CALLABLE)

@@ -96,6 +96,7 @@ def test_what_the_recipes_make_has_the_books_form(changed):
     commands = [[*ruff, "format", "--check", *python], [*ruff, "check", "--output-format", "concise", *python]]
     if biome.exists():  # `npm ci` has been here
         commands.append([biome, "format", *(file for file in files if file.suffix == ".js")])
+        commands.append([biome.with_name("tsc"), "-p", "jsconfig.json"])
     for command in commands:
         done = run(folder, *command)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -17,6 +17,7 @@ PARTS = [
     "README.md",
     "LICENSE",
     "vae_core.py",
+    "vae_parts.py",
     "vae_machinery",
     "vae_widgets",
     "book/costs.json",
@@ -36,8 +37,9 @@ socket.socket.connect = socket.getaddrinfo = refuse
 sys.path.insert(0, {installed!r})
 import vae_core
 import vae_machinery
+import vae_parts
 import vae_widgets
-for module in vae_core, vae_machinery, vae_widgets:
+for module in vae_core, vae_machinery, vae_parts, vae_widgets:
     assert module.__file__.startswith({installed!r}), module.__file__
 """
 
@@ -50,9 +52,9 @@ def test_what_is_imported_is_declared():
         for wanted in project["dependencies"] + project["optional-dependencies"]["widgets"]
     }
     homes = packages_distributions()
-    known = sys.stdlib_module_names | {"vae_core", "vae_machinery", "vae_widgets"}
+    known = sys.stdlib_module_names | {"vae_core", "vae_machinery", "vae_parts", "vae_widgets"}
     known |= {"myst_nb", "font_source_sans_pro", "matplotlib_inline"}  # these may be missing
-    for file in [ROOT / "vae_core.py", ROOT / "train.py", *ROOT.glob("vae_[mw]*/*.py")]:
+    for file in [*ROOT.glob("vae_*.py"), ROOT / "train.py", *ROOT.glob("vae_*/*.py")]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             names = (
                 [alias.name for alias in node.names]

@@ -6,7 +6,7 @@ import pytest
 from widget_examples import WIDGETS
 
 import vae_widgets as w
-from vae_widgets.modules import FOLDER, PIECES, in_order, joined, module
+from vae_widgets.modules import FOLDER, PIECES, in_order, joined, module, without_comments
 
 
 @pytest.mark.parametrize("name", [file.stem for file in FOLDER.glob("*.js")])
@@ -30,3 +30,19 @@ def test_what_widgets_share_is_one():
     assert {pieces[0] for pieces in found} == {joined("engine.js").split(PIECES)[0]}
     assert len({pieces[-3] for pieces in found}) == 1
     assert [len(pieces) for pieces in found].count(5) == 1  # TrainVAE alone trains
+
+
+def test_comments_are_left_out_and_texts_are_not():
+    """What may be in a text is kept: that costs bytes, and the other way the script."""
+    script = (
+        '// a\nlet a; // b\n  /** @type {T} */\n  const b = f("; // d"); // the "e"\nf((/** @type {T} */ x) => x);\n'
+    )
+    assert without_comments(script) == 'let a;\n  const b = f("; // d"); // the "e"\nf((x) => x);\n'
+
+
+def test_the_pages_own_scripts_come_without_comments(site):
+    scripts = [site / "_static" / source.name for source in (FOLDER.parent / "book/assets").glob("*.js")]
+    assert len(scripts) > 5
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert without_comments(text) == text

@@ -1,7 +1,7 @@
 // Axes, bars and curves in SVG.
 
-import { COLOURS, INK } from "./colours.js";
-import { range, s, uniqueName } from "./elements.js";
+import { COLOURS, INK, colourOf } from "./colours.js";
+import { flat, range, s, uniqueName } from "./elements.js";
 
 // The text of a chart is 13 units high, and no smaller than 11 px on the screen, however small the chart is drawn.
 const shrunk = new ResizeObserver((entries) => {
@@ -11,8 +11,9 @@ const shrunk = new ResizeObserver((entries) => {
   }
 });
 
+/** @param {SVGSVGElement} svg */
 export function legible(svg) {
-  svg.setAttribute("font-size", 13);
+  svg.setAttribute("font-size", "13");
   shrunk.observe(svg);
   return svg;
 }
@@ -34,17 +35,27 @@ export function axes({ width = 420, height = 260, x, y, label, left = 46, right 
   const box = { left, right: width - right, top: 10, bottom: height - 40 };
   /** @type {(axis: Axis, from: number, to: number) => ((value: number) => number)[]} */
   const scale = ({ min, max, log }, from, to) => {
+    /** @type {(value: number) => number} */
     const f = log ? Math.log : (value) => value;
+    /** @param {number} value */
     const place = (value) => from + ((f(value) - f(min)) / (f(max) - f(min))) * (to - from);
-    const back = (p) => (log ? Math.exp : (value) => value)(f(min) + ((p - from) / (to - from)) * (f(max) - f(min)));
+    /** @type {(value: number) => number} */
+    const inverse = log ? Math.exp : (value) => value;
+    /** @param {number} p */
+    const back = (p) => inverse(f(min) + ((p - from) / (to - from)) * (f(max) - f(min)));
     return [place, back];
   };
   const [sx, backX] = scale(x, box.left, box.right);
   const [sy, backY] = scale(y, box.bottom, box.top);
+  /** @type {(px: number, py: number) => [number, number]} */
+  const at = (px, py) => [backX(px), backY(py)];
   const id = uniqueName("clip");
   const plot = s("g", { "clip-path": `url(#${id})` });
+  /** @type {(content: string, at: Attributes) => SVGTextElement} */
   const text = (content, at) => s("text", { fill: COLOURS.muted, ...at }, content);
+  /** @param {Axis} axis */
   const ticks = (axis) => (Array.isArray(axis.ticks) ? axis.ticks : niceTicks(axis.min, axis.max, axis.ticks ?? 5));
+  /** @type {(axis: Axis) => (value: number) => string} */
   const show = (axis) => axis.format ?? ((value) => String(+value.toPrecision(6)).replace("-", "−"));
   const svg = s(
     "svg",
@@ -73,9 +84,10 @@ export function axes({ width = 420, height = 260, x, y, label, left = 46, right 
     }),
     plot,
   );
-  return { svg: legible(svg), plot, x: sx, y: sy, box, at: (px, py) => [backX(px), backY(py)] };
+  return { svg: legible(svg), plot, x: sx, y: sy, box, at };
 }
 
+/** @type {(min: number, max: number, count: number) => number[]} */
 export function niceTicks(min, max, count) {
   const rough = (max - min) / count;
   const power = 10 ** Math.floor(Math.log10(rough));
@@ -89,6 +101,7 @@ export function niceTicks(min, max, count) {
 // { low, high, mark: [value, text], rows: [{ name, parts: [[from, to, colour, text], ...], note }, ...] }:
 // a text stands in its part where it fits, a note to the right of the row, and a line through all rows at the mark.
 // What begins below `low` has an arrow at the edge.
+/** @param {{ count: number, label?: string }} what */
 export function bars({ count, label }) {
   const [width, left, right, top, pitch, thick] = [440, 6, 356, 26, 54, 26];
   const bottom = top + pitch * count + 4;
@@ -103,11 +116,15 @@ export function bars({ count, label }) {
     },
     picture,
   );
+  /** @type {(content: string, at: Attributes) => SVGTextElement} */
   const text = (content, at) => s("text", { fill: COLOURS.muted, ...at }, content);
 
+  /** @param {Bars} what */
   function show({ low, high, mark, rows }) {
+    /** @param {number} value */
     const x = (value) => left + ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * (right - left);
     const clear = { fill: INK, stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" }; // of a line behind it
+    /** @type {(row: Bars["rows"][number], i: number) => Child} */
     const row = ({ parts }, i) => {
       const y = top + pitch * i;
       return parts.map(([from, to, colour, content = ""]) => {
@@ -118,7 +135,7 @@ export function bars({ count, label }) {
             y: y + 21,
             width: Math.max(0, length),
             height: thick,
-            fill: COLOURS[colour] ?? colour,
+            fill: colourOf(colour),
           }),
           content.length * 9 + 8 < length &&
             text(content, { x: x(from) + 6, y: y + 39, fill: "#fff", "font-weight": 600 }),
@@ -127,7 +144,7 @@ export function bars({ count, label }) {
       });
     };
     picture.replaceChildren(
-      ...[
+      ...flat([
         niceTicks(low, high, 5).map((t) => [
           s("line", { x1: x(t), x2: x(t), y1: bottom, y2: bottom + 4, stroke: COLOURS.muted }),
           text(String(+t.toPrecision(6)).replace("-", "−"), { x: x(t), y: bottom + 17, "text-anchor": "middle" }),
@@ -153,24 +170,26 @@ export function bars({ count, label }) {
           "font-weight": 600,
           "text-anchor": "middle",
         }),
-      ]
-        .flat(Infinity)
-        .filter(Boolean),
+      ]),
     );
   }
   return { svg: legible(svg), show };
 }
 
 // Where bars that hang from a level begin: so far below it that the longest one fits, in steps of doubling.
+/** @param {number} longest */
 export const reach = (longest) =>
   [4, 8, 16, 32, 64, 128, 256, 512].find((size) => size >= 1.25 * longest) ?? 1.25 * longest;
 
 // An SVG path through points [x, y] that are already places in the picture.
+/** @param {number[][]} points */
 export const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(2)} ${y.toFixed(2)}`).join("");
 
 // Calls onDrag(x, y, started) with places in an SVG picture while a pointer is down on it; `started` for the first.
 // What can be dragged is dragged sideways, so that a finger still scrolls the page up and down.
+/** @type {(svg: SVGSVGElement, onDrag: (x: number, y: number, started: boolean) => void, signal: AbortSignal) => void} */
 export function dragSideways(svg, onDrag, signal) {
+  /** @param {PointerEvent} event @param {boolean} started */
   const at = (event, started) => {
     const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
     onDrag(x, y, started);

@@ -18,10 +18,15 @@ export const COLOURS = {
   muted: "#5a626b",
   line: "#c4c4c4",
 };
+/** @type {Map<string, string>} */
+const NAMES = new Map(Object.entries(COLOURS));
 export const PROPERTIES = new Map(Object.entries(COLOURS).map(([name, colour]) => [colour, `var(--vae-${name})`])).set(
   "#fff",
   "var(--vw-paper)",
 );
+// A colour by its name, or as it is given.
+/** @type {(colour: string) => string} */
+export const colourOf = (colour) => NAMES.get(colour) ?? colour;
 export const CLASSES = [
   "#332288",
   "#117733",

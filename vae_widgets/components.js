@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderComponents({ model, el }) {
   const SAMPLES = 8;
   const SHARE = 0.01; // a component that takes more of the digit is marked on the sheet
@@ -18,9 +19,13 @@ async function renderComponents({ model, el }) {
   const labels = ui.bytes(model.get("labels"));
   const codes = ui.floats(model.get("codes"));
   const view = ui.frame(model, el, "The components of the prior");
+  /** @param {number} share */
   const percent = (share) => (share < 0.001 ? "< 0.1%" : `${ui.format(100 * share, share < 0.095 ? 1 : 0)}%`);
+  /** @param {number} component */
   const named = (component) => `component ${component + 1}`;
+  /** @param {Float32Array} array @param {number} component */
   const of = (array, component) => array.subarray(dim * component, dim * (component + 1));
+  /** @param {number} component */
   const choose = (component) => ui.set(model, { component });
 
   // --- elements ---
@@ -48,7 +53,8 @@ async function renderComponents({ model, el }) {
   const shares = ui.range(most).map(() => {
     const [bar, picture, words] = [ui.h("span", { class: "swatch" }), ui.digit("small", raster), ui.h("small")];
     const inside = [ui.h("span", { class: "vw-share" }, bar), picture, words];
-    const part = { bar, picture, words, button: ui.button(inside, () => choose(part.component)) };
+    /** @type {{ bar: Element, picture: HTMLCanvasElement, words: Element, component: number, button: Element }} */
+    const part = { bar, picture, words, component: 0, button: ui.button(inside, () => choose(part.component)) };
     return part;
   });
   const rest = ui.h("p", { class: "vw-note" });
@@ -117,6 +123,8 @@ async function renderComponents({ model, el }) {
 
   const side = Math.ceil(Math.sqrt(k));
   const means = ui.h("canvas", { width: wide * side, height: tall * side }); // in the model's own order
+  /** @param {number} component */
+  /** @type {(component: number) => [number, number]} */
   const spot = (component) => [wide * (component % side), tall * Math.floor(component / side)];
   const plain = ui.h("canvas"); // the sheet without the ring
   let [laidOut, painted, columns, cell] = ["", 0, 1, 0];
@@ -134,6 +142,7 @@ async function renderComponents({ model, el }) {
     return painted === k;
   });
 
+  /** @param {number} width @param {number} digit @param {number} ratio */
   function layOut(width, digit, ratio) {
     const least = width < 480 ? 25 : 21; // pixels of a digit: for a finger, for a mouse
     columns = Math.min(k, Math.floor(width / least));
@@ -169,6 +178,7 @@ async function renderComponents({ model, el }) {
   }
 
   function drawSheet() {
+    /** @type {[width: number, digit: number, ratio: number]} */
     const wanted = [box.clientWidth || 320, model.get("digit"), ui.enlarged(box) * (window.devicePixelRatio || 1)];
     if (laidOut !== `${wanted} ${painted}`) layOut(...wanted);
     laidOut = `${wanted} ${painted}`;
@@ -189,6 +199,7 @@ async function renderComponents({ model, el }) {
     if (y < box.scrollTop || y + cell > box.scrollTop + box.clientHeight) box.scrollTop = y - box.clientHeight / 2;
   }
 
+  /** @param {number} at */
   const corner = (at) => [cell * (at % columns), cell * Math.floor(at / columns)];
 
   sheet.addEventListener("click", (event) => {
@@ -202,6 +213,7 @@ async function renderComponents({ model, el }) {
   // --- arithmetic ---
 
   // The code z of a digit, log p(z), and each component's share of it.
+  /** @param {number} digit */
   function code(digit) {
     const z = of(codes, digit);
     const log_each = engine.logNormal(z, m, v, dim, k);
@@ -210,10 +222,12 @@ async function renderComponents({ model, el }) {
   }
 
   // Mean and standard deviation of each latent under the whole mixture, and under each component.
+  /** @param {(c: number, i: number) => number} f */
   const average = (f) =>
     Float64Array.from({ length: dim }, (_, i) => ui.range(k).reduce((sum, j) => sum + f(j * dim + i, i), 0) / k);
   const centre = average((c) => m[c]);
   const spread = average((c, i) => v[c] + (m[c] - centre[i]) ** 2).map(Math.sqrt);
+  /** @param {number} component */
   const deviations = (component) => Array.from(of(v, component), Math.sqrt);
   // How far the axis reaches: as far as every component, so that the mixture's bars stand still.
   const furthest = Math.max(
@@ -223,6 +237,7 @@ async function renderComponents({ model, el }) {
 
   // --- drawing ---
 
+  /** @param {number} component @param {Float32Array} z */
   function drawSpreads(component, z) {
     const [own, sd] = [of(m, component), deviations(component)];
     const extent = Math.ceil(0.5 + Math.max(furthest, ...z.map(Math.abs)));
@@ -234,6 +249,13 @@ async function renderComponents({ model, el }) {
       x: { min: 0.25, max: dim + 0.75, ticks: dim > 12 ? 6 : ui.range(dim).map((i) => i + 1), label: "latent" },
     });
     const step = axes.x(2) - axes.x(1);
+    /**
+     * @param {number} i
+     * @param {number} low
+     * @param {number} high
+     * @param {number} wide
+     * @param {Attributes} attributes
+     */
     const bar = (i, low, high, wide, attributes) =>
       ui.s("rect", {
         x: axes.x(i + 1) - wide / 2,
@@ -297,7 +319,7 @@ async function renderComponents({ model, el }) {
       ui.put(part.bar, { style: `--colour:${ui.COLOURS.prior};height:${Math.max(2, 100 * r[top[rank]])}%` });
       part.words.textContent = percent(r[top[rank]]);
       part.button.setAttribute("aria-label", `Choose ${named(top[rank])}, responsibility ${percent(r[top[rank]])}`);
-      part.button.setAttribute("aria-pressed", top[rank] === component);
+      part.button.setAttribute("aria-pressed", String(top[rank] === component));
     });
     const left = 1 - top.reduce((sum, j) => sum + r[j], 0);
     rest.textContent = k > most ? `The other ${k - most} together: ${percent(left)}` : "";

@@ -12,11 +12,11 @@ export const KEYS = { "data-lm-suppress-shortcuts": "true" };
 // `name` labels it for the eye, `label` (if more is needed) for the ear. `limits()`: [min, max] that change with the state.
 /**
  * @param {{ signal: AbortSignal }} view
- * @param {import("./traits.js").Model} model
+ * @param {Model} model
  * @param {object} what
  * @param {string} what.trait
  * @param {number} [what.index]
- * @param {string} [what.name]
+ * @param {Child} [what.name]
  * @param {string} [what.label]
  * @param {() => number[]} [what.limits]
  * @param {number} [what.step]
@@ -36,12 +36,13 @@ export function slider(
     min,
     max,
     step: values ? 1 : step,
-    "aria-label": label ?? name,
+    "aria-label": label ?? (typeof name === "string" && name),
     "data-trait": trait,
     "data-index": index,
   });
   const shown = output();
   const get = () => (index === undefined ? model.get(trait) : model.get(trait)[index]);
+  /** @param {number} value */
   const nearest = (value) =>
     values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
   input.addEventListener("input", () => {
@@ -54,8 +55,8 @@ export function slider(
     trait,
     () => {
       const value = get();
-      if (limits) [input.min, input.max] = limits();
-      input.value = values ? nearest(value) : value;
+      if (limits) [input.min, input.max] = limits().map(String);
+      input.value = String(values ? nearest(value) : value);
       shown.value = show(value, digits);
       input.setAttribute("aria-valuetext", shown.value);
     },
@@ -64,6 +65,7 @@ export function slider(
   return h("label", { class: "vw-slider" }, h("span", {}, name), input, shown);
 }
 
+/** @type {(view: View, model: Model, what: { trait: string, label: Child }) => HTMLLabelElement} */
 export function checkbox(view, model, { trait, label }) {
   const input = h("input", { type: "checkbox", ...KEYS, "data-trait": trait });
   input.addEventListener("change", () => set(model, { [trait]: input.checked }));
@@ -72,6 +74,7 @@ export function checkbox(view, model, { trait, label }) {
 }
 
 // One of several: options are [value, label]; labels may be elements.
+/** @param {View} view @param {Model} model @param {{ trait: string, legend: Child, options: [any, Child][], className?: string }} what */
 export function radio(view, model, { trait, legend, options, className = "" }) {
   const group = uniqueName(trait); // radio buttons that share a name are one group
   const inputs = options.map(([value]) =>
@@ -93,7 +96,14 @@ export function radio(view, model, { trait, legend, options, className = "" }) {
 }
 
 // The row of test digits, to choose one by its index.
+/**
+ * @param {View} view
+ * @param {Model} model
+ * @param {Numbers[]} digits
+ * @param {{ trait?: string, labels: ArrayLike<number>, legend?: string }} what
+ */
 export function digitChoice(view, model, digits, { trait = "digit", labels, legend = "Test digit" }) {
+  /** @type {[number, Child][]} */
   const options = digits.map((x, i) => {
     const picture = digit("tiny", model.get("raster"));
     paint(picture, x);
@@ -103,10 +113,12 @@ export function digitChoice(view, model, digits, { trait = "digit", labels, lege
   return radio(view, model, { trait, legend, options, className: "vw-digits" });
 }
 
+/** @type {(label: Child, onclick: () => unknown, className?: string) => HTMLButtonElement} */
 export const button = (label, onclick, className) => h("button", { type: "button", class: className, onclick }, label);
 
 // What a reader is asked to find stays covered until a button, "Show …", has been pressed, which sets the trait
 // `answer`: elements are hidden until then, and `name` says what comes. What is drawn asks the trait itself.
+/** @type {(view: View, model: Model, name: string, covered?: Element[]) => HTMLButtonElement} */
 export function answerButton(view, model, name, covered = []) {
   const show = button("", () => set(model, { answer: !model.get("answer") }));
   bind(
@@ -115,7 +127,7 @@ export function answerButton(view, model, name, covered = []) {
     () => {
       const open = model.get("answer");
       show.textContent = `${open ? "Hide" : "Show"} ${name}`;
-      show.setAttribute("aria-expanded", open);
+      show.setAttribute("aria-expanded", String(open));
       covered.forEach((element) => element.toggleAttribute("hidden", !open)); // an <svg> has no property of that name
     },
     view.signal,

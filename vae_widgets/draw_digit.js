@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderDrawDigit({ model, el }) {
   const SAMPLES = 6;
   const parts = { dec: await ui.network(model, "decoder"), prior: await ui.mixture(model, "mixture") };
@@ -37,7 +38,8 @@ async function renderDrawDigit({ model, el }) {
   ]);
   const waiting = ui.h("p", { class: "vw-note", role: "status", hidden: true });
   const codeName = ui.h("span");
-  const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` });
+  /** @param {string} colour */
+  const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${ui.colourOf(colour)}` });
   const codeTitle = ui.h(
     "p",
     { class: "vw-heading vw-keys" },
@@ -112,7 +114,12 @@ async function renderDrawDigit({ model, el }) {
 
   // --- what the model makes of it ---
 
-  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  /** @param {number[] | Float64Array} values */
+  const mean = (values) => {
+    let sum = 0;
+    for (const value of values) sum += value;
+    return sum / values.length;
+  };
 
   function image() {
     const { pixels, digit } = { pixels: model.get("pixels"), digit: model.get("digit") };
@@ -122,6 +129,7 @@ async function renderDrawDigit({ model, el }) {
   // The prior's mean and variance along each latent.
   function priorMoments() {
     if (!prior) return { m: new Float32Array(dim), v: new Float32Array(dim).fill(1) };
+    /** @param {(at: number) => number} term */
     const average = (term) =>
       Float32Array.from({ length: dim }, (_, i) => mean(ui.range(prior.k).map((j) => term(j * dim + i))));
     const m = average((at) => prior.m[at]);
@@ -132,16 +140,21 @@ async function renderDrawDigit({ model, el }) {
 
   // How far an axis of z reaches both ways: as far as the test digits need, and further only where a drawing does, so that
   // the prior stands still. `deviations` beyond the mean are to be seen.
+  /** @param {Moments[]} all @param {number} deviations */
   const reach = (all, deviations) =>
     Math.max(...all.map(({ m, v }) => Math.max(...m.map((mean, i) => Math.abs(mean) + deviations * Math.sqrt(v[i])))));
+  /** @param {Moments} q @param {number} deviations */
   const extentFor = (q, deviations) =>
     Math.max(Math.ceil(Math.max(3.5, reach(proposals, deviations))), Math.ceil(reach([q], deviations)));
 
   // q(z|x) of two latents: its ellipses on the plane, and the samples.
+  /** @param {Proposal} what @param {Float32Array} z */
   function drawPlane({ m, v }, z) {
     const extent = extentFor({ m, v }, 2);
+    /** @param {string} label */
     const axis = (label) => ({ min: -extent, max: extent, ticks: 4, label });
     const axes = ui.axes({ width: 300, height: 290, left: 42, x: axis("z₁"), y: axis("z₂") });
+    /** @param {Moments} of @param {number} n @param {string} colour @param {number} opacity */
     const ellipse = (of, n, colour, opacity) =>
       ui.s("ellipse", {
         cx: axes.x(of.m[0]),
@@ -164,6 +177,7 @@ async function renderDrawDigit({ model, el }) {
   }
 
   // q(z|x) of many: mean ± sd of each latent, over the prior's.
+  /** @param {Proposal} what */
   function drawBars({ m, v }) {
     const extent = extentFor({ m, v }, 1);
     const axes = ui.axes({
@@ -175,6 +189,7 @@ async function renderDrawDigit({ model, el }) {
     });
     const step = axes.x(2) - axes.x(1);
     const width = Math.min(10, 0.6 * step);
+    /** @param {Moments} of @param {number} i @param {number} wide @param {Attributes} attributes */
     const bar = (of, i, wide, attributes) => {
       const [from, to] = [1, -1].map((n) => axes.y(of.m[i] + n * Math.sqrt(of.v[i])));
       return ui.s("rect", {
@@ -193,6 +208,7 @@ async function renderDrawDigit({ model, el }) {
     return axes.svg;
   }
 
+  /** @param {number[]} probabilities */
   function drawClasses(probabilities) {
     const axes = ui.axes({
       width: 360,
@@ -218,6 +234,7 @@ async function renderDrawDigit({ model, el }) {
   }
 
   // The bound of log p(x, y) for each class, from samples of z: bars hang from the best.
+  /** @param {number[]} bound */
   function drawBounds(bound) {
     const best = Math.max(...bound);
     const depth = ui.reach(best - Math.min(...bound)); // in steps, so that the axis stays while a digit is drawn
@@ -246,7 +263,9 @@ async function renderDrawDigit({ model, el }) {
   }
 
   // What a drawing needs besides: encoder and classifier.
+  /** @type {Promise<unknown>} */
   let encoders; // promise of { enc, cls }, once they are asked for
+  /** @type {Models | null} */
   let whole = null; // parts and encoders, once they are there
 
   function fetchEncoders() {
@@ -260,6 +279,7 @@ async function renderDrawDigit({ model, el }) {
     return encoders;
   }
 
+  /** @type {() => Promise<void>} */
   async function update() {
     if (model.get("digit") >= 0 || model.get("pixels") !== drawn) {
       paper.forget();
@@ -268,7 +288,7 @@ async function renderDrawDigit({ model, el }) {
     const chosen = model.get("pixels") ? undefined : proposals[model.get("digit")];
     const busy = !chosen && !whole;
     waiting.hidden = !busy;
-    view.root.setAttribute("aria-busy", busy);
+    view.root.setAttribute("aria-busy", String(busy));
     paper.show(image());
     ui.paint(seen, image());
     if (busy) {
@@ -276,7 +296,7 @@ async function renderDrawDigit({ model, el }) {
       try {
         await fetchEncoders();
       } catch (error) {
-        waiting.textContent = `The encoder could not be loaded (${error.message ?? error}): test digits alone can be shown.`;
+        waiting.textContent = `The encoder could not be loaded (${engine.reason(error)}): test digits alone can be shown.`;
         view.root.setAttribute("aria-busy", "false");
         return;
       }
@@ -288,7 +308,7 @@ async function renderDrawDigit({ model, el }) {
     const likely = cls && probabilities.indexOf(Math.max(...probabilities));
     const q = cls ? engine.proposal(parts, x, { known, y: likely }) : known;
     const { z, y, rec, kl } = engine.logWeights(parts, x, SAMPLES, engine.normals(model.get("seed")), { known });
-    const shown = { rec: mean(rec), kl: prior || cls ? mean(kl) : engine.klNormal(q.m, q.v) };
+    const shown = { rec: mean(rec), kl: prior || cls ? mean(kl) : engine.klNormal(q.m, q.v), elbo: NaN };
     shown.elbo = -(shown.rec + shown.kl);
 
     ui.paint(rebuilt, engine.sigmoid(engine.forward(parts.dec, q.m, 1, cls && [likely])));
@@ -299,7 +319,7 @@ async function renderDrawDigit({ model, el }) {
     });
     numbers.show(shown);
     // Not `disabled`: whoever has just pressed one with a key would lose their place.
-    for (const button of [undo, clear]) button.setAttribute("aria-disabled", paper.count() === 0);
+    for (const button of [undo, clear]) button.setAttribute("aria-disabled", String(paper.count() === 0));
     const told = cls && model.get("answer");
     codeName.textContent = `q(z|x${told ? `, y = ${likely}` : cls ? ", y" : ""}), ${dim === 2 ? "1 and 2 s.d., samples" : "mean ± s.d."}`;
     const picture = dim === 2 ? drawPlane(q, z) : drawBars(q);

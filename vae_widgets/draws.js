@@ -46,6 +46,7 @@ export function normals(seed) {
     return u * scale;
   }
 
+  /** @type {Normals["fill"]} */
   function fill(array) {
     for (let i = 0; i < array.length; i++) array[i] = next();
     return array;

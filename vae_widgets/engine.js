@@ -23,4 +23,4 @@ export {
 } from "./densities.js";
 export { normals } from "./draws.js";
 export { proposal, logSoftmax, logWeights } from "./bounds.js";
-export { boundJob, serve, openWorker } from "./jobs.js";
+export { boundJob, serve, openWorker, reason } from "./jobs.js";

@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderFaces({ model, el }) {
   const SIZE = 24,
     SHARP = 96;
@@ -15,6 +16,7 @@ async function renderFaces({ model, el }) {
   // --- the model: a face is the darker of its lines and its shade, as in vae_widgets/faces.py ---
 
   // The head's own axes at each pixel, and how far out the pixel is (1 on the outline).
+  /** @param {number} tilt @param {number} size */
   function axesOf(tilt, size) {
     const cos = Math.cos(0.2 * tilt),
       sin = Math.sin(0.2 * tilt);
@@ -27,8 +29,10 @@ async function renderFaces({ model, el }) {
     });
   }
 
+  /** @param {number} a */
   const sigmoid = (a) => engine.sigmoid(a);
 
+  /** @param {Head} head @param {number} smile */
   const lines = (head, smile) =>
     Float64Array.from(head, ({ a, b, r }) => {
       const outline = Math.exp(-(((r - 1) / 0.1) ** 2));
@@ -39,17 +43,21 @@ async function renderFaces({ model, el }) {
     });
 
   // The shade without light, and what full light takes away.
+  /** @param {Head} head */
   const dark = (head) => Float64Array.from(head, ({ r }) => 0.62 * sigmoid(12 * (1 - r)));
+  /** @param {Head} head @param {number} light */
   const lit = (head, light) =>
     Float64Array.from(head, ({ right, r }) =>
       Math.max(0, right * Math.sin(0.6 * light) + Math.sqrt(Math.max(0, 1 - r)) * Math.cos(0.6 * light)),
     );
 
+  /** @param {Float64Array} darkness @param {Float64Array} light @param {number} intensity */
   function shadeOf(darkness, light, intensity) {
     const share = sigmoid(intensity);
     return light.map((value, i) => darkness[i] * (1 - share * value));
   }
 
+  /** @param {number[]} what @param {number} size */
   function face([light, smile, tilt, intensity], size) {
     const head = axesOf(tilt, size),
       shade = shadeOf(dark(head), lit(head, light), intensity);
@@ -58,6 +66,7 @@ async function renderFaces({ model, el }) {
 
   // log N(photo; face, variance): the density at its peak, less the squared distance.
   const peak = engine.logNormal(new Float32Array(1), new Float32Array(1), [variance], 1)[0] * SIZE * SIZE;
+  /** @type {(photo: Float64Array, lineInk: Float64Array, shade: Float64Array) => number} */
   function logLikelihood(photo, lineInk, shade) {
     let sum = 0;
     for (let i = 0; i < photo.length; i++) {
@@ -106,10 +115,12 @@ async function renderFaces({ model, el }) {
     ),
   );
 
+  /** @param {(seed: number) => number[]} of */
   const photographNext = (of) => () => {
     const { seed } = ui.nextSeed(model);
     ui.set(model, { truth: of(seed), seed, reveal: false });
   };
+  /** @param {number} seed */
   const stranger = (seed) => {
     const normals = engine.normals(-seed);
     return names.map(() => Math.min(reach, Math.max(-reach, Math.round(10 * normals.next()) / 10)));
@@ -171,7 +182,12 @@ async function renderFaces({ model, el }) {
 
   // --- every combination ---
 
-  let photo, stop, found; // found: of the last finished comparison
+  /** @type {Float64Array} */
+  let photo;
+  /** @type {() => void} */
+  let stop;
+  /** @type {ReturnType<typeof conclude>} */
+  let found; // of the last finished comparison
   counts.line.style.visibility = "hidden"; // until there is one
 
   function compare() {
@@ -182,6 +198,7 @@ async function renderFaces({ model, el }) {
     const ones = new Float32Array(1).fill(1);
     const raw = settings.map((z) => engine.logNormal([z], [0], ones, 1)[0]);
     const logPrior = raw.map((value) => value - engine.logMeanExp(raw) - Math.log(n)); // on the grid it adds up to one
+    /** @type {{ head: Head, darkness: Float64Array, smiles: Float64Array[] }[]} */
     const tilted = []; // for each tilt what does not depend on the light
     const logJoint = new Float64Array(total);
     let pair = 0,
@@ -205,16 +222,26 @@ async function renderFaces({ model, el }) {
       });
       busy += performance.now() - start;
       if (++pair < n * n) return false;
-      conclude({ n, settings, logPrior, logJoint, busy });
+      found = conclude(n, settings, logPrior, logJoint, busy);
+      showFound();
       return true;
     });
   }
 
-  function conclude({ n, settings, logPrior, logJoint, busy }) {
+  /**
+   * @param {number} n
+   * @param {number[]} settings
+   * @param {number[]} logPrior
+   * @param {Float64Array} logJoint
+   * @param {number} busy
+   */
+  function conclude(n, settings, logPrior, logJoint, busy) {
     const log_px = engine.logMeanExp(logJoint) + Math.log(logJoint.length);
     const posterior = logJoint.map((value) => Math.exp(value - log_px));
     const marginals = names.map(() => new Float64Array(n));
     let top = 0;
+    /** @param {number} at */
+    /** @param {number} at */
     const indices = (at) => [3, 2, 1, 0].map((power) => Math.floor(at / n ** power) % n);
     posterior.forEach((p, at) => {
       if (p > posterior[top]) top = at;
@@ -224,7 +251,7 @@ async function renderFaces({ model, el }) {
     let needed = 0;
     for (let sum = 0; sum < 0.9; needed++) sum += sorted[sorted.length - 1 - needed];
     const at = indices(top);
-    found = {
+    return {
       n,
       settings,
       marginals,
@@ -235,7 +262,6 @@ async function renderFaces({ model, el }) {
       z: at.map((index) => settings[index]),
       best: logJoint[top] - at.reduce((sum, index) => sum + logPrior[index], 0),
     };
-    showFound();
   }
 
   function showFound() {
@@ -295,6 +321,7 @@ async function renderFaces({ model, el }) {
     say();
   }
 
+  /** @param {number[]} z */
   const sentence = (z) => names.map((name, i) => `${name} ${ui.format(z[i], 1)}`).join(", ");
   function say() {
     const others =

@@ -8,6 +8,7 @@ import { bind, set } from "./traits.js";
 // Returns { root, body, foot, status, say, watch, signal, stop }: append to body; `watch` redraws when traits change, once a frame;
 // `say` puts the picture in words, for those who do not see it; hand `stop` back from render. The model's title, if it
 // has one, tells the widget from its like on the page.
+/** @type {(model: Model, el: HTMLElement, label: string) => View} */
 export function frame(model, el, label) {
   const title = model.get("title");
   const controller = new AbortController();
@@ -59,7 +60,9 @@ export function frame(model, el, label) {
     }
   }
 
+  /** @type {number} */
   let spoken;
+  /** @param {string} text */
   function say(text) {
     clearTimeout(spoken);
     // A slider on the move would be read out at every step.
@@ -69,6 +72,7 @@ export function frame(model, el, label) {
     }, 250);
   }
 
+  /** @type {View["watch"]} */
   function watch(traits, draw) {
     let waiting = false;
     const change = () => {

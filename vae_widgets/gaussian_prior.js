@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderGaussianPrior({ model, el }) {
   const EXTENT = 4,
     DRAWS = 400;
@@ -25,6 +26,7 @@ async function renderGaussianPrior({ model, el }) {
     signal: view.signal,
     label: "The plane of two latents",
   });
+  /** @param {string} trait @param {string} name */
   const pair = (trait, name) =>
     [0, 1].map((index) => ui.slider(view, model, { trait, index, name: name + ui.subscript(index + 1) }));
 
@@ -55,6 +57,7 @@ async function renderGaussianPrior({ model, el }) {
     ),
   );
 
+  /** @param {number} z @param {number} m @param {number} sd */
   const one = (z, m, sd) => engine.logNormal([z], [m], [sd * sd], 1)[0];
 
   function densities() {
@@ -70,12 +73,14 @@ async function renderGaussianPrior({ model, el }) {
   }
 
   // A standard normal pair turned into one with these means, spreads and correlation.
+  /** @param {number} e1 @param {number} e2 @param {number} rho */
   function placeOf(e1, e2, rho) {
     const [m1, m2] = model.get("m"),
       [s1, s2] = model.get("sd");
     return [m1 + s1 * e1, m2 + s2 * (rho * e1 + Math.sqrt(1 - rho * rho) * e2)];
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} place @param {number} rho */
   function rings(context, place, rho) {
     for (const share of [0.5, 0.8, 0.95]) {
       const radius = Math.sqrt(-2 * Math.log(1 - share));
@@ -88,6 +93,7 @@ async function renderGaussianPrior({ model, el }) {
     }
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} place @param {number} scale */
   function draw(context, place, scale) {
     const rho = model.get("rho"),
       [m1, m2] = model.get("m"),
@@ -122,10 +128,12 @@ async function renderGaussianPrior({ model, el }) {
     context.setLineDash([]);
     // The marginals stand on the edges.
     context.strokeStyle = ui.INK;
-    for (const [m, s, at] of [
+    /** @type {[m: number, s: number, at: Place][]} */
+    const edges = [
       [m1, s1, (z, p) => place(z, p - EXTENT)],
       [m2, s2, (z, p) => place(p - EXTENT, z)],
-    ]) {
+    ];
+    for (const [m, s, at] of edges) {
       context.beginPath();
       for (let i = 0; i <= 160; i++) {
         const z = EXTENT * (i / 80 - 1);

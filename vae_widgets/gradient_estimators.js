@@ -3,13 +3,16 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderGradientEstimators({ model, el }) {
   const SAMPLES = model.get("samples");
   const COUNT = SAMPLES.at(-1);
   const SPAN = 200; // of the error's axis, whatever is shown: it is linear within 0.1, logarithmic beyond
+  /** @param {number} error */
   const bend = (error) => Math.asinh(error / 0.1);
   const TICKS = [-100, -10, -1, 0, 1, 10, 100];
   // f, its derivative, and d/dm E[f] for z ~ N(m, v).
+  /** @type {Record<string, { name: string, f: Scalar, slope: Scalar, exact: (m: number, v: number) => number }>} */
   const FUNCTIONS = {
     square: { name: "z²", f: (z) => z * z, slope: (z) => 2 * z, exact: (m) => 2 * m },
     shifted: { name: "z² + 10", f: (z) => z * z + 10, slope: (z) => 2 * z, exact: (m) => 2 * m },
@@ -20,6 +23,7 @@ async function renderGradientEstimators({ model, el }) {
       exact: (m, v) => Math.exp(engine.logNormal([1], [m], [v], 1)[0]),
     },
   };
+  /** @type {["score" | "path", string, string][]} */
   const LINES = [
     ["score", "score function", ui.COLOURS.one],
     ["path", "reparameterised", ui.COLOURS.other],
@@ -28,8 +32,10 @@ async function renderGradientEstimators({ model, el }) {
 
   const place = ui.h("div"); // of the picture
   const note = ui.h("p", { class: "vw-heading" });
+  /** @param {string} key */
   const cell = (key) => ui.h("td", {}, ui.output({ "data-key": key }));
   const sds = [ui.h("th", { scope: "col" }, "s.d. of one"), ui.h("td"), cell("path_sd"), cell("score_sd")];
+  /** @param {string} colour */
   const swatch = (colour) => ui.h("span", { class: "swatch", style: `background:${colour}` });
   const table = ui.h(
     "table",
@@ -84,7 +90,9 @@ async function renderGradientEstimators({ model, el }) {
     ),
   );
 
+  /** @type {number} */
   let seed;
+  /** @type {Float64Array} */
   let noise; // changes with the seed and with nothing else
   function epsilon() {
     if (seed !== model.get("seed")) {
@@ -100,12 +108,13 @@ async function renderGradientEstimators({ model, el }) {
     const { f, slope } = FUNCTIONS[model.get("f")];
     const deviation = Math.sqrt(v);
     const z = epsilon().map((e) => m + deviation * e);
-    const value = z.map(f);
+    const value = z.map((at) => f(at));
     const baseline = model.get("baseline") ? value.reduce((sum, y) => sum + y, 0) / COUNT : 0;
-    const draws = { path: z.map(slope), score: z.map((at, i) => ((value[i] - baseline) * (at - m)) / v) };
-    return Object.fromEntries(Object.entries(draws).map(([key, draw]) => [key, summary(draw)]));
+    const draws = { path: z.map((at) => slope(at)), score: z.map((at, i) => ((value[i] - baseline) * (at - m)) / v) };
+    return { path: summary(draws.path), score: summary(draws.score) };
   }
 
+  /** @param {Float64Array} draw */
   function summary(draw) {
     let sum = 0;
     const means = draw.map((value, i) => {
@@ -119,6 +128,7 @@ async function renderGradientEstimators({ model, el }) {
   // Where the running means are drawn: each of the first, then fewer and fewer.
   const steps = [...new Set(ui.range(160).map((i) => Math.round(COUNT ** (i / 159))))];
 
+  /** @param {ReturnType<typeof measure>} results @param {number} exact @param {number} n */
   function draw(results, exact, n) {
     const axes = ui.axes({
       x: {
@@ -140,6 +150,7 @@ async function renderGradientEstimators({ model, el }) {
       left: 58,
       label: "Error of both estimates by the number of draws",
     });
+    /** @param {number[][]} points @param {Attributes} attributes */
     const line = (points, attributes) =>
       ui.s("path", { d: ui.path(points.map(([x, y]) => [axes.x(x), axes.y(bend(y))])), ...attributes });
     axes.plot.append(
@@ -153,6 +164,7 @@ async function renderGradientEstimators({ model, el }) {
     );
     for (const [key, , colour] of LINES) {
       const { means, sd } = results[key];
+      /** @param {number} i */
       const error = (i) => sd / Math.sqrt(i);
       const band = [...steps.map((i) => [i, error(i)]), ...[...steps].reverse().map((i) => [i, -error(i)])];
       axes.plot.append(
@@ -193,9 +205,10 @@ async function renderGradientEstimators({ model, el }) {
       score_sd: results.score.sd,
     };
     for (const [key, value] of Object.entries(shown)) {
+      /** @type {HTMLOutputElement} */
       const output = table.querySelector(`[data-key="${key}"]`);
       output.value = ui.format(value);
-      output.dataset.value = value;
+      output.dataset.value = String(value);
     }
     ratio.show({ ratio: shown.path_sd > 0 ? (shown.score_sd / shown.path_sd) ** 2 : NaN });
     note.textContent =

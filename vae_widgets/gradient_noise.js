@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderGradientNoise({ model, el }) {
   const COUNT = 2000; // gradients
   const SHOWN = 150; // of them, as strokes
@@ -10,6 +11,7 @@ async function renderGradientNoise({ model, el }) {
   const variances = model.get("variances");
   const [vMin, vMax] = [variances[0], variances.at(-1)];
   const GRID = ui.range(81).map((i) => vMin * (vMax / vMin) ** (i / 80));
+  /** @type {["plain" | "dreg", string, string][]} */
   const LINES = [
     ["plain", "plain", ui.COLOURS.one],
     ["dreg", "doubly reparameterised", ui.COLOURS.other],
@@ -26,6 +28,7 @@ async function renderGradientNoise({ model, el }) {
     x: { min: -4, max: 4, label: "z" },
     y: { min: 0, max: 0.95, ticks: [0, 0.4, 0.8], label: "density" },
   });
+  /** @param {number} v */
   const normal = (v) =>
     [...engine.logNormal(Float64Array.from(Z), [0], [v], 1, Z.length)].map((log, i) => [
       densities.x(Z[i]),
@@ -53,6 +56,7 @@ async function renderGradientNoise({ model, el }) {
     x: { min: vMin, max: vMax, log: true, ticks: [0.2, 0.5, 1, 2, 4], label: "variance of q, v" },
     y: { min: LEAST, max: MOST, log: true, ticks: [0.01, 0.1, 1, 10], label: "noise: variance of a single gradient" },
   });
+  /** @param {number} v @param {number} noise */
   const place = (v, noise) => [curves.x(v), curves.y(Math.max(noise, LEAST / 2))]; // what is less is out of sight
   const now = s("line", {
     y1: curves.y(LEAST),
@@ -65,7 +69,11 @@ async function renderGradientNoise({ model, el }) {
   curves.plot.append(now, ...lines, ...dots);
 
   const numbers = ui.numbers(
-    [...LINES.map(([key, label, colour]) => [key, `noise, ${label}`, colour]), ["ratio", "second over first"]],
+    [
+      ["plain", `noise, ${LINES[0][1]}`, LINES[0][2]],
+      ["dreg", `noise, ${LINES[1][1]}`, LINES[1][2]],
+      ["ratio", "second over first"],
+    ],
     { unit: "" },
   );
   view.body.append(
@@ -98,6 +106,7 @@ async function renderGradientNoise({ model, el }) {
   const noise = engine.normals(1).fill(new Float64Array(COUNT * model.get("weights").at(-1)));
 
   // Of `k` weights each; their mean is 0 and their variance 1, as those of the law.
+  /** @param {number} k */
   function epsilon(k) {
     const e = noise.slice(0, COUNT * k);
     const mean = e.reduce((sum, x) => sum + x, 0) / e.length;
@@ -106,6 +115,7 @@ async function renderGradientNoise({ model, el }) {
   }
 
   // z = sd ε and log w = (ε² - z²) / 2, up to a constant. Along z alone the slope of log w is ε / sd - z, of both ways -z.
+  /** @param {Float64Array} e @param {number} k @param {number} v */
   function gradients(e, k, v) {
     const sd = Math.sqrt(v);
     const found = { plain: new Float64Array(COUNT), dreg: new Float64Array(COUNT) };
@@ -123,13 +133,17 @@ async function renderGradientNoise({ model, el }) {
     return found;
   }
 
+  /** @param {Float64Array} values */
   function variance(values) {
     const mean = values.reduce((sum, x) => sum + x, 0) / COUNT;
     return values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / COUNT;
   }
 
+  /** @type {number} */
   let drawn; // the k that the curves are of, and its noise
+  /** @type {Float64Array} */
   let e;
+  /** @param {number} k */
   function redraw(k) {
     if (drawn === k) return;
     drawn = k;

@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderIntegral({ model, el }) {
   const decoder = await ui.network(model, "decoder");
   const digits = ui.digitsOf(model.get("digits"), model.get("raster")),
@@ -19,11 +20,13 @@ async function renderIntegral({ model, el }) {
   const BATCH = 32; // decodes in one slice
   const MARGIN = 100; // nats below the peak: what lies deeper in the grid of SHOWN is not looked at more finely
   // A link may ask for what is not on the sliders.
-  for (const [trait, allowed] of [
+  /** @type {[trait: string, allowed: unknown[]][]} */
+  const choices = [
     ["n", sizes],
     ["m", counts],
     ["method", ["grid", "samples"]],
-  ]) {
+  ];
+  for (const [trait, allowed] of choices) {
     if (!allowed.includes(model.get(trait))) model.set(trait, model.get("_defaults")[trait]);
   }
   const view = ui.frame(model, el, "The integral behind log p(x)");
@@ -50,6 +53,7 @@ async function renderIntegral({ model, el }) {
   time.line.hidden = true; // until one has been timed
 
   // Errors of thousands and of thousandths in one picture: linear within 0.1, logarithmic beyond.
+  /** @param {number} error */
   const bend = (error) => Math.asinh(error / 0.1);
   const ticks = [-1000, -100, -10, -1, 0, 1, 10];
   const powers = [1, 10, 100, 1000, 10_000, 100_000];
@@ -158,6 +162,7 @@ async function renderIntegral({ model, el }) {
   let decoded = 0,
     busy = 0; // since the page was opened, in points and ms
 
+  /** @param {Float32Array} z */
   function logJoints(z, some = digits) {
     const start = performance.now(),
       rows = z.length / 2;
@@ -174,15 +179,20 @@ async function renderIntegral({ model, el }) {
   // The finest grid, of which the others are a part: what is known of it so far.
   const known = new Uint8Array(FINEST * FINEST);
   const lattice = digits.map(() => new Float32Array(FINEST * FINEST).fill(NaN));
+  /** @param {number} index */
   const at = (index) => -limit + (2 * limit * index) / (FINEST - 1);
   const progress = Object.fromEntries(sizes.map((n) => [n, 0])); // points of each grid that have been looked at
+  /** @param {number} n */
   const isDone = (n, digit = model.get("digit")) => progress[n] === n * n || refined.get(`${digit} ${n}`)?.isDone;
+  /** @param {number} n @param {number} i */
   const place = (n, i) => {
     const step = (FINEST - 1) / (n - 1);
     return step * Math.floor(i / n) * FINEST + step * (i % n); // rows: z₂, columns: z₁
   };
 
+  /** @param {number} n */
   function extendGrid(n) {
+    /** @type {number[]} */
     const batch = [];
     while (batch.length < BATCH && !isDone(n)) {
       const index = place(n, progress[n]++);
@@ -197,9 +207,12 @@ async function renderIntegral({ model, el }) {
   // A grid that is the one of SHOWN with its spacing halved once or more is looked at where that one is high: what is
   // left out, of one digit, adds less than 10⁻⁹ to its sum. Spacing by spacing, the neighbours of what lies near the peak.
   const COARSE = (FINEST - 1) / (SHOWN - 1); // its spacing, in points of the finest grid
+  /** @param {number} n */
   const isRefined = (n) => n > SHOWN && Number.isInteger(Math.log2((n - 1) / (SHOWN - 1)));
+  /** @type {Map<string, { spacing: number, todo: number[], isDone: boolean }>} */
   const refined = new Map(); // [digit, n] -> { spacing, todo: indices, isDone }
 
+  /** @param {Float32Array} values @param {number} spacing */
   function neighbours(values, spacing) {
     const found = new Set(),
       half = spacing / 2;
@@ -225,6 +238,7 @@ async function renderIntegral({ model, el }) {
     return [...found];
   }
 
+  /** @param {number} digit @param {number} n */
   function refineGrid(digit, n) {
     const key = `${digit} ${n}`;
     if (!refined.has(key)) refined.set(key, { spacing: COARSE, todo: [], isDone: false });
@@ -241,7 +255,9 @@ async function renderIntegral({ model, el }) {
     batch.forEach((index, i) => (lattice[digit][index] = joint[i]));
   }
 
+  /** @type {Map<string, { log_px: number, count: number }>} */
   const sums = new Map(); // [digit, n] -> log p(x) by that grid, and how many of its points were decoded
+  /** @param {number} digit @param {number} n */
   function gridSum(digit, n) {
     if (!isDone(n, digit)) return { log_px: NaN, count: 0 };
     const key = `${digit} ${n}`;
@@ -259,6 +275,7 @@ async function renderIntegral({ model, el }) {
   }
 
   const closeUps = digits.map(() => ({ values: new Float64Array(CLOSE * CLOSE), filled: 0 }));
+  /** @param {number} digit */
   function extendCloseUp(digit) {
     const { values, filled } = closeUps[digit],
       [m1, m2, half] = spots[digit];
@@ -294,8 +311,10 @@ async function renderIntegral({ model, el }) {
 
   // --- samples from the prior, in a Worker: with q = p(z), a log weight is log p(x|z) ---
 
-  const drawn = { key: null, count: 0, z: new Float32Array(2 * MOST), estimate: new Float64Array(MOST), job: null };
-  view.signal.addEventListener("abort", () => drawn.job?.cancel());
+  const drawn = { key: "", count: 0, wanted: 0, z: new Float32Array(2 * MOST), estimate: new Float64Array(MOST) };
+  /** @type {ReturnType<typeof engine.boundJob>} */
+  let job;
+  view.signal.addEventListener("abort", () => job?.cancel());
 
   function sample() {
     const digit = model.get("digit"),
@@ -309,7 +328,7 @@ async function renderIntegral({ model, el }) {
       top = -Infinity,
       sum = 0; // of the weights so far: their sum is sum * e^top
     const q = { m: standard[0], v: standard[1] };
-    drawn.job = engine.boundJob(
+    job = engine.boundJob(
       model.get("_esm"),
       { dec: decoder },
       digits[digit],
@@ -329,13 +348,14 @@ async function renderIntegral({ model, el }) {
         redraw(100);
       },
       (error) => error && view.say(`No more samples: ${error.message}`),
-      { q, replaces: drawn.job },
+      { q, replaces: job },
     );
   }
 
   // --- drawing ---
 
   // Values on a grid as a picture, their peak in full ink; rows run down.
+  /** @param {Float64Array} values @param {number} n @param {(value: number) => number} opacity */
   function pictureOf(values, n, opacity) {
     const canvas = ui.h("canvas", { width: n, height: n }),
       context = canvas.getContext("2d");
@@ -347,12 +367,15 @@ async function renderIntegral({ model, el }) {
     return canvas;
   }
 
+  /** @type {Map<string, HTMLCanvasElement>} */
   const pictures = new Map();
+  /** @param {string} key @param {() => HTMLCanvasElement} make */
   function remember(key, make) {
     if (!pictures.has(key)) pictures.set(key, make());
     return pictures.get(key);
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {number} side @param {HTMLCanvasElement} picture */
   function drawPicture(context, side, picture) {
     // The outer points lie on the edge, their pixels reach half beyond it.
     const beyond = side / (picture.width - 1) / 2;
@@ -365,7 +388,16 @@ async function renderIntegral({ model, el }) {
   }
 
   // The points of the chosen method as squares, unless they would cover all; `spacing` is that of the grid's, in pixels.
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Place} toPixels
+   * @param {number} side
+   * @param {number} spacing
+   * @param {number} size
+   * @param {number} most
+   */
   function drawPoints(context, toPixels, side, spacing, size, most) {
+    /** @param {number} z1 @param {number} z2 */
     const dot = (z1, z2) => {
       const [x, y] = toPixels(z1, z2);
       if (x >= 0 && y >= 0 && x <= side && y <= side) context.fillRect(x - size / 2, y - size / 2, size, size);
@@ -384,6 +416,7 @@ async function renderIntegral({ model, el }) {
     context.globalAlpha = 1;
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} toPixels @param {number} scale */
   function drawPlane(context, toPixels, scale) {
     const digit = model.get("digit"),
       n = sizes.findLast((size) => size <= SHOWN && isDone(size)),
@@ -417,6 +450,7 @@ async function renderIntegral({ model, el }) {
     context.strokeRect(x, y, 2 * half * scale, 2 * half * scale);
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} toPixels @param {number} scale */
   function drawNear(context, toPixels, scale) {
     const digit = model.get("digit"),
       [m1, m2, half] = spots[digit],
@@ -439,25 +473,22 @@ async function renderIntegral({ model, el }) {
     const digit = model.get("digit"),
       n = model.get("n"),
       truth = exact[digit];
-    const grids = sizes
-      .filter((size) => isDone(size))
-      .map((size) => [size, [plot.x(size * size), plot.y(bend(gridSum(digit, size).log_px - truth))]]);
+    const shown = sizes.filter((size) => isDone(size));
+    const grids = shown.map((size) => [plot.x(size * size), plot.y(bend(gridSum(digit, size).log_px - truth))]);
     const samples = Math.min(drawn.count, model.get("m"));
     const steps = [...new Set(ui.range(240).map((i) => Math.floor(samples ** (i / 239))))].filter(
       (step) => step >= 1 && step <= samples,
     );
     const paths = steps.map((step) => [plot.x(step), plot.y(bend(drawn.estimate[step - 1] - truth))]);
+    /** @param {number[][]} points @param {string} colour */
     const line = (points, colour) =>
-      ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.COLOURS[colour], "stroke-width": 2 });
+      ui.s("path", { d: ui.path(points), fill: "none", stroke: ui.colourOf(colour), "stroke-width": 2 });
     /** @type {(place: number[], colour: string, r: number) => Element} */
-    const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.COLOURS[colour] });
+    const spot = ([x, y], colour, r) => ui.s("circle", { cx: x, cy: y, r, fill: ui.colourOf(colour) });
     curves.replaceChildren(
       ui.s("line", { x1: plot.x(1), x2: plot.x(200_000), y1: plot.y(0), y2: plot.y(0), stroke: ui.COLOURS.truth }),
-      line(
-        grids.map(([, point]) => point),
-        "one",
-      ),
-      ...grids.map(([size, point]) => spot(point, "one", size === n ? 6 : 3)),
+      line(grids, "one"),
+      ...grids.map((point, i) => spot(point, "one", shown[i] === n ? 6 : 3)),
       line(paths, "prior"),
       ...(paths.length ? [spot(paths.at(-1), "prior", 6)] : []),
     );
@@ -487,7 +518,8 @@ async function renderIntegral({ model, el }) {
     more.show({ latents, count: ui.grand(n ** latents) });
     time.line.hidden = !decoded;
     if (decoded) time.show({ each: ui.duration(each), wait: ui.duration(each * n ** latents) });
-    view.root.setAttribute("aria-busy", running || count < m);
+    view.root.setAttribute("aria-busy", String(running || count < m));
+    /** @param {number} value */
     const by = (value) => (Number.isNaN(value) ? "being computed" : `${ui.format(value)} nats`);
     const words =
       `Test digit ${digit + 1}, a ${labels[digit]}: log p(x) ${model.get("answer") ? `is ${by(truth)}; ` : ""}by a grid of ${n} by ${n} points: ` +
@@ -497,7 +529,9 @@ async function renderIntegral({ model, el }) {
     view.say(words);
   }
 
+  /** @type {number | null} */
   let waiting;
+  /** @param {number} delay */
   function redraw(delay) {
     if (waiting && delay) return;
     clearTimeout(waiting);

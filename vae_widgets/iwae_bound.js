@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderIwaeBound({ model, el }) {
   const WEIGHTS = 5000;
   const AT_ONCE = 50; // weights that are there at the first paint; a Worker draws the rest
@@ -15,19 +16,18 @@ async function renderIwaeBound({ model, el }) {
   const exacts = model.get("log_px");
   const view = ui.frame(model, el, "The bound from m samples");
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  /** @param {number} n */
   const count = (n) => n.toLocaleString("en");
 
   // --- elements ---
 
-  const numbers = ui.numbers(
-    [
-      ["bound", "bound, the mean of the groups", "iwae"],
-      ["spread", "s.d. of the groups"],
-      ["elbo", "ELBO, the mean of log w", "elbo"],
-      exacts.length && ["exact", "log p(x), exact", "truth"],
-      exacts.length && ["gap", "gap, log p(x) − bound", "gap"],
-    ].filter(Boolean),
-  );
+  const numbers = ui.numbers([
+    ["bound", "bound, the mean of the groups", "iwae"],
+    ["spread", "s.d. of the groups"],
+    ["elbo", "ELBO, the mean of log w", "elbo"],
+    exacts.length > 0 && ["exact", "log p(x), exact", "truth"],
+    exacts.length > 0 && ["gap", "gap, log p(x) − bound", "gap"],
+  ]);
   const few = ui.numbers(
     [
       ["groups", "groups of m weights", null, { digits: 0 }],
@@ -40,11 +40,12 @@ async function renderIwaeBound({ model, el }) {
   const drawnText = ui.h("span", { class: "vw-status" });
   const rise = ui.h("div", { class: "vw-grow" });
   const pile = ui.h("div", { class: "vw-grow" });
+  /** @param {string} colour @param {string} words */
   const key = (colour, words) =>
     ui.h(
       "span",
       { class: "vw-key" },
-      ui.h("span", { class: "swatch", style: `background:${ui.COLOURS[colour]}` }),
+      ui.h("span", { class: "swatch", style: `background:${ui.colourOf(colour)}` }),
       words,
     );
 
@@ -81,8 +82,10 @@ async function renderIwaeBound({ model, el }) {
   const weights = new Float64Array(WEIGHTS); // log w, of which `drawn` are there
   let drawn = 0;
   let drawnFor = ""; // which digit and seed
+  /** @type {ReturnType<typeof engine.boundJob>} */
   let job;
 
+  /** @param {number} digit @param {number} seed */
   function drawWeights(digit, seed) {
     const x = digits[digit],
       known = proposals[digit];
@@ -109,6 +112,7 @@ async function renderIwaeBound({ model, el }) {
   view.signal.addEventListener("abort", () => job.cancel());
 
   // The weights in groups of m, as far as they are drawn: each group is one draw of the bound.
+  /** @param {number} m */
   function groupsOf(m) {
     const size = Math.min(m, drawn);
     const bounds = ui
@@ -120,6 +124,7 @@ async function renderIwaeBound({ model, el }) {
   }
 
   // (sum w)^2 / sum w^2 of the first m.
+  /** @param {number} m */
   function effectiveSize(m) {
     const first = weights.subarray(0, Math.min(m, drawn));
     return first.length * Math.exp(2 * engine.logMeanExp(first) - engine.logMeanExp(first.map((w) => 2 * w)));
@@ -127,6 +132,7 @@ async function renderIwaeBound({ model, el }) {
 
   // The bound from the first k weights alone, for k on a log scale, as [k, bound].
   function firstAlone() {
+    /** @type {[number, number][]} */
     const points = [];
     let sum = -Infinity;
     for (let k = 1; k <= drawn; k++) {
@@ -140,15 +146,20 @@ async function renderIwaeBound({ model, el }) {
 
   // --- drawing ---
 
+  /** @type {{ left: Axes, right: Axes, marks: SVGGElement[], elbo: number, exact: number }} */
   let chart; // the axes of the pictures, and where the chosen m is marked in each
 
+  /** @type {(x1: number, y1: number, x2: number, y2: number, colour: string, more?: Attributes) => SVGElement} */
   const line = (x1, y1, x2, y2, colour, more) =>
-    ui.s("line", { x1, y1, x2, y2, stroke: ui.COLOURS[colour], "stroke-width": 2, ...more });
+    ui.s("line", { x1, y1, x2, y2, stroke: ui.colourOf(colour), "stroke-width": 2, ...more });
+  /** @type {(axes: Axes, value: number, colour: string, dash?: string) => SVGElement} */
   const across = ({ box, y }, value, colour, dash) =>
     line(box.left, y(value), box.right, y(value), colour, { "stroke-dasharray": dash });
 
   // The axis in nats is of the digit: it grows where a weight needs room, and else stays, so that log p(x) does.
+  /** @type {Map<number, { min: number, max: number }>} */
   const rooms = new Map();
+  /** @param {number} bottom @param {number} top */
   function roomFor(bottom, top) {
     const digit = model.get("digit"),
       { min, max } = rooms.get(digit) ?? { min: bottom, max: top };
@@ -181,6 +192,7 @@ async function renderIwaeBound({ model, el }) {
       },
     });
     const band = sizes.filter(({ groups }) => groups > 1);
+    /** @param {number} sign */
     const edge = (sign) => band.map(({ m, mean, spread }) => [left.x(m), left.y(mean + sign * spread)]);
     left.plot.append(
       ui.s("path", { d: `${ui.path([...edge(1), ...edge(-1).reverse()])}Z`, fill: ui.COLOURS.iwae, opacity: 0.3 }),
@@ -245,7 +257,7 @@ async function renderIwaeBound({ model, el }) {
     pile.replaceChildren(right.svg);
     chart = { left, right, marks, elbo, exact };
     progress.value = drawn;
-    view.root.setAttribute("aria-busy", drawn < WEIGHTS);
+    view.root.setAttribute("aria-busy", String(drawn < WEIGHTS));
     drawnText.replaceChildren(
       ui.output({ "data-key": "drawn", "data-value": drawn }, count(drawn)),
       ` of ${count(WEIGHTS)} weights drawn`,
@@ -294,6 +306,7 @@ async function renderIwaeBound({ model, el }) {
 }
 
 // The reader's VAE, with the exact log p(x) of the widget's digits where there is one.
+/** @type {Parameters<typeof ui.adoptable>[1]} */
 async function adoptedBound(trained, model) {
   const state = ui.adoptedParts(trained, model);
   if (state && trained.logMarginal)

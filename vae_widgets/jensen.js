@@ -2,6 +2,7 @@
 
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderJensen({ model, el }) {
   const [low, high] = model.get("_limits").values;
   const [fewest, most] = model.get("_limits").n;
@@ -38,7 +39,7 @@ async function renderJensen({ model, el }) {
   const above = s("circle", { r: 5.5, fill: ui.COLOURS.truth, stroke: "#fff", "stroke-width": 1.5 });
   const words = ["truth", "elbo", "gap"].map((colour) =>
     s("text", {
-      fill: ui.COLOURS[colour],
+      fill: ui.colourOf(colour),
       "font-weight": 600,
       style: "paint-order: stroke",
       stroke: "#fff",
@@ -63,15 +64,13 @@ async function renderJensen({ model, el }) {
     Close: [1.9, 3.3, 2.6, 3.0, 2.2, 2.8],
     "All equal": new Array(most).fill(2.5),
   };
+  /** @type {[number, string][]} */
   const counts = ui.range(most - fewest + 1).map((i) => [fewest + i, String(fewest + i)]);
-  const share = (weight) =>
-    `${Math.round(
-      (100 * weight) /
-        model
-          .get("weights")
-          .slice(0, model.get("n"))
-          .reduce((a, b) => a + b),
-    )}%`;
+  /** @param {number} weight */
+  /** @type {(some: number[]) => number} */
+  const sumOf = (some) => some.reduce((a, b) => a + b);
+  /** @param {number} weight */
+  const share = (weight) => `${Math.round((100 * weight) / sumOf(model.get("weights").slice(0, model.get("n"))))}%`;
   const sliders = ui.range(most).map((index) => [
     ui.slider(view, model, { trait: "values", index, name: `t${ui.subscript(index + 1)}` }),
     ui.slider(view, model, {
@@ -120,12 +119,14 @@ async function renderJensen({ model, el }) {
     averages,
   );
 
+  /** @type {number} */
   let held; // the dot that the pointer holds
   ui.dragSideways(
     axes.svg,
     (x, y, started) => {
       const values = model.get("values");
       if (started) {
+        /** @param {number} i */
         const distance = (i) => Math.hypot(axes.x(values[i]) - x, axes.y(Math.log(values[i])) - y);
         held = ui.range(model.get("n")).reduce((best, i) => (distance(i) < distance(best) ? i : best), 0);
       }
@@ -141,7 +142,8 @@ async function renderJensen({ model, el }) {
     const weighted = model.get("weighted");
     const values = model.get("values").slice(0, n);
     const weights = weighted ? model.get("weights").slice(0, n) : values.map(() => 1);
-    const total = weights.reduce((a, b) => a + b);
+    const total = sumOf(weights);
+    /** @param {(t: number) => number} f */
     const expect = (f) => values.reduce((sum, t, i) => sum + (weights[i] / total) * f(t), 0);
     const mean = expect((t) => t);
     const log_of_mean = Math.log(mean);
@@ -170,6 +172,7 @@ async function renderJensen({ model, el }) {
     ui.put(gap, { x1: x, x2: x, y1: top, y2: bottom });
     ui.put(centre, { x: x - 5.5, y: bottom - 5.5 });
     ui.put(above, { cx: x, cy: top });
+    /** @param {number} t */
     const line = (t) => axes.y(log_of_mean + (t - mean) / mean);
     ui.put(tangent, {
       x1: axes.x(0),
@@ -179,6 +182,11 @@ async function renderJensen({ model, el }) {
       visibility: shown && model.get("tangent") ? "visible" : "hidden",
     });
     ui.put(answer, { visibility: shown ? "visible" : "hidden" });
+    /**
+     * @param {SVGTextElement} text
+     * @param {string} content
+     * @param {Attributes} at
+     */
     const label = (text, content, at) => {
       text.textContent = content;
       ui.put(text, at);

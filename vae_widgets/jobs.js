@@ -9,6 +9,12 @@ import { copyBytes } from "./weights.js";
 const CHUNK = 200; // samples between two reports
 
 // Draws job.count weights in chunks: report(result) after each, then later(next chunk).
+/**
+ * @param {Order & { cancelled?: boolean }} job
+ * @param {Models} models
+ * @param {(result: Draws & { done: number }) => void} report
+ * @param {(step: () => void) => void} later
+ */
 function run(job, models, report, later) {
   const { x, count, seed, options } = job,
     source = normals(seed),
@@ -25,18 +31,26 @@ function run(job, models, report, later) {
   later(step);
 }
 
+// What an error says.
+/** @type {(error: unknown) => string} */
+export const reason = (error) => (error instanceof Error ? error.message : String(error));
+
 // The Worker's side: {network}, {mixture}, {job} and {cancel} come in, {job, result | error} go out.
+/** @param {Scope} scope */
 export function serve(scope) {
   const parts = new Map(),
     jobs = new Map(),
     { port1, port2 } = new MessageChannel(),
+    /** @type {(() => void)[]} */
     waiting = [];
   port1.onmessage = () => waiting.shift()();
   // A message to itself: a cancel gets in between, and setTimeout would wait 4 ms each time.
+  /** @param {() => void} step */
   const later = (step) => {
     waiting.push(step);
     port2.postMessage(0);
   };
+  /** @type {Record<string, (message: any) => void>} */
   const take = {
     network: ({ id, spec }) => parts.set(id, network(spec)),
     mixture: ({ id, spec }) => parts.set(id, mixture(spec)),
@@ -47,6 +61,7 @@ export function serve(scope) {
     },
     job: ({ id, job }) => {
       jobs.set(id, job);
+      /** @type {any} */
       const models = Object.fromEntries(Object.entries(job.models).map(([name, part]) => [name, parts.get(part)]));
       run(
         job,
@@ -67,7 +82,7 @@ export function serve(scope) {
     try {
       take[data.type](data);
     } catch (error) {
-      scope.postMessage({ id: data.id, error: error.message });
+      scope.postMessage({ id: data.id, error: reason(error) });
     }
   };
   scope.postMessage({ ready: true });
@@ -91,33 +106,42 @@ export function openWorker(source, name, fail) {
     clearTimeout(timer);
     if (isText) URL.revokeObjectURL(url);
   };
+  /** @param {Event} [event] */
   const giveUp = (event) => {
     event?.preventDefault();
     settle();
     worker.terminate();
     fail();
   };
-  const timer = setTimeout(giveUp, WAIT);
+  const timer = setTimeout(() => giveUp(), WAIT);
   worker.addEventListener("error", giveUp);
   worker.addEventListener("message", ({ data }) => data.ready && settle(), { signal: settled.signal });
   return worker;
 }
 
-const workers = new Map(); // source -> its Worker
+/** @type {Map<string, Crew>} */
+const workers = new Map(); // by source
 let lastId = 0;
 
+/** @param {string} source */
 function workerOf(source) {
   if (workers.has(source)) return workers.get(source);
-  const crew = { worker: null, sent: new WeakMap(), jobs: new Map(), failed: false };
-  workers.set(source, crew);
-  crew.rest = () => {
-    clearTimeout(crew.resting);
-    crew.resting = setTimeout(() => {
-      if (crew.failed || crew.jobs.size) return;
-      crew.worker.terminate();
-      workers.delete(source);
-    }, REST);
+  /** @type {Crew} */
+  const crew = {
+    worker: null,
+    sent: new WeakMap(),
+    jobs: new Map(),
+    failed: false,
+    rest() {
+      clearTimeout(crew.resting);
+      crew.resting = setTimeout(() => {
+        if (crew.failed || crew.jobs.size) return;
+        crew.worker.terminate();
+        workers.delete(source);
+      }, REST);
+    },
   };
+  workers.set(source, crew);
   const fail = () => {
     crew.failed = true;
     for (const job of crew.jobs.values()) runHere(job);
@@ -132,11 +156,12 @@ function workerOf(source) {
   return crew;
 }
 
+/** @type {(crew: Crew, part: Network | Mixture) => number} */
 function send(crew, part) {
   if (!crew.sent.has(part)) {
     const id = ++lastId,
       spec = { ...part.spec, weights: copyBytes(part.spec.weights) };
-    crew.worker.postMessage({ type: part.layers ? "network" : "mixture", id, spec }, [spec.weights]);
+    crew.worker.postMessage({ type: "layers" in part ? "network" : "mixture", id, spec }, [spec.weights]);
     crew.sent.set(part, id);
   }
   return crew.sent.get(part);
@@ -144,6 +169,7 @@ function send(crew, part) {
 
 // The same run in this thread, in slices between which the page stays alive. What a Worker that
 // failed had reported already comes out again, and is dropped.
+/** @param {Job} job */
 function runHere(job) {
   setTimeout(() => {
     if (job.cancelled) return;
@@ -155,7 +181,7 @@ function runHere(job) {
         (step) => setTimeout(step),
       );
     } catch (error) {
-      job.take({ error: error.message });
+      job.take({ error: reason(error) });
     }
   });
 }
@@ -183,6 +209,7 @@ export function boundJob(source, models, x, count, seed, onChunk, onDone, option
     id = ++lastId;
   const parts = Object.entries(models).filter(([, part]) => part);
   const order = structuredClone({ x: asFloats(x), count, seed, options: rest }); // x may change meanwhile
+  /** @type {Job["take"]} */
   const take = ({ result, error }) => {
     if (job.cancelled) return;
     if (result) {
@@ -195,7 +222,8 @@ export function boundJob(source, models, x, count, seed, onChunk, onDone, option
       onDone?.(error && new Error(error));
     }
   };
-  const job = { ...order, models: Object.fromEntries(parts), done: 0, cancelled: false, take };
+  /** @type {Job} */
+  const job = { ...order, models: { ...models }, done: 0, cancelled: false, take };
   if (crew.failed) {
     runHere(job);
   } else {

@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderLatentPlane({ model, el }) {
   const extent = model.get("extent");
   const labels = ui.bytes(model.get("labels"));
@@ -12,11 +13,9 @@ async function renderLatentPlane({ model, el }) {
     [height, width] = raster,
     side = model.get("side");
   const sheetInk = Float32Array.from(ui.bytes(model.get("sheet")), (grey) => grey / 255);
-  const decoder = (await ui.decoderOf(model)) ?? {
-    isSheet: true,
-    grey: "identity",
-    ask: () => (z, _, use) => use(nearest(z)),
-  };
+  /** @type {Decoder} */
+  const sheetAlone = { grey: "identity", ask: () => (z, _, use) => use(nearest(z)) };
+  const decoder = (await ui.decoderOf(model)) ?? sheetAlone;
   const view = ui.frame(model, el, "The latent plane");
   const decode = decoder.ask(view);
   const densities = model.get("densities");
@@ -25,12 +24,10 @@ async function renderLatentPlane({ model, el }) {
   const picture = ui.digit("", raster);
   const numbers =
     densities &&
-    ui.numbers(
-      [
-        ["log_p", "density of the prior, log p(z)", "prior"],
-        stochastic && ["log_q", "density of all codes, log q(z)", "q"],
-      ].filter(Boolean),
-    );
+    ui.numbers([
+      ["log_p", "density of the prior, log p(z)", "prior"],
+      stochastic && ["log_q", "density of all codes, log q(z)", "q"],
+    ]);
   const plane = ui.plane({
     extent,
     draw,
@@ -40,6 +37,7 @@ async function renderLatentPlane({ model, el }) {
     label: "The plane of the two latents",
   });
 
+  /** @param {string} trait @param {string} label */
   const layer = (trait, label) => ui.checkbox(view, model, { trait, label });
   view.body.append(
     ui.h(
@@ -60,7 +58,7 @@ async function renderLatentPlane({ model, el }) {
         { class: "vw-grow vw-column", style: "--vw-label: 4.8rem" },
         ui.captioned(
           picture,
-          decoder.isSheet
+          decoder === sheetAlone
             ? `what the nearest of ${side * side} places draws; in Jupyter, every place is drawn`
             : "what this place draws",
         ),
@@ -82,6 +80,7 @@ async function renderLatentPlane({ model, el }) {
   // --- what lies under the pointer ---
 
   // The density of all codes: the mean of the encoder's q(z|x) over the images.
+  /** @param {number} z1 @param {number} z2 */
   function logDensity(z1, z2) {
     const terms = new Float64Array(labels.length);
     for (let i = 0; i < labels.length; i++) {
@@ -93,10 +92,12 @@ async function renderLatentPlane({ model, el }) {
   }
 
   // The density on a grid, and the levels inside which half, 80 and 95% of it lie.
-  let contours;
+  /** @type {number[][][][]} */
+  let contours; // of each level its pieces of line
   function codeContours() {
     if (contours) return contours;
     const n = 71;
+    /** @param {number} i */
     const at = (i) => -extent + (2 * extent * i) / (n - 1);
     const values = Float64Array.from({ length: n * n }, (_, i) =>
       Math.exp(logDensity(at(i % n), at(Math.floor(i / n)))),
@@ -115,7 +116,9 @@ async function renderLatentPlane({ model, el }) {
   }
 
   // Marching squares: where a function on a grid crosses a level, as pieces of line in units of grid points.
+  /** @param {Float64Array} values @param {number} n @param {number} level */
   function segments(values, n, level) {
+    /** @type {number[][][]} */
     const lines = [];
     for (let row = 0; row + 1 < n; row++) {
       for (let column = 0; column + 1 < n; column++) {
@@ -139,7 +142,9 @@ async function renderLatentPlane({ model, el }) {
   }
 
   // What each of side x side places draws, row by row: Python has drawn it where the page has no network.
+  /** @type {HTMLCanvasElement | null} */
   let sheetOf = null;
+  /** @param {number} i */
   const middle = (i) => [
     extent * ((2 * (i % side) + 1) / side - 1),
     extent * (1 - (2 * Math.floor(i / side) + 1) / side),
@@ -155,6 +160,7 @@ async function renderLatentPlane({ model, el }) {
     return ink;
   }
 
+  /** @param {Numbers} what */
   function nearest([z1, z2]) {
     const [column, row] = [extent + z1, extent - z2].map((from) =>
       Math.min(side - 1, Math.floor((from / (2 * extent)) * side)),
@@ -162,6 +168,7 @@ async function renderLatentPlane({ model, el }) {
     return pictureAt(sheetInk, side * row + column);
   }
 
+  /** @param {Float32Array} ink @param {number} i */
   const pictureAt = (ink, i) => ink.subarray(height * width * i, height * width * (i + 1));
 
   function digitSheet() {
@@ -179,6 +186,7 @@ async function renderLatentPlane({ model, el }) {
 
   // --- drawing ---
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} place @param {number} scale */
   function draw(context, place, scale) {
     const [left, top] = place(-extent, extent);
     if (model.get("digits")) {
@@ -194,7 +202,7 @@ async function renderLatentPlane({ model, el }) {
       context.textBaseline = "middle";
       labels.forEach((label, i) => {
         context.fillStyle = ui.CLASSES[label];
-        context.fillText(label, ...place(m[2 * i], m[2 * i + 1]));
+        context.fillText(String(label), ...place(m[2 * i], m[2 * i + 1]));
       });
     }
     if (model.get("codes") && stochastic) {
@@ -216,7 +224,7 @@ async function renderLatentPlane({ model, el }) {
     const z = model.get("z");
     decode(Float32Array.from(z), 1, (decoded) => ui.paint(picture, engine.ink(decoder, decoded)));
     const [log_p] = engine.logNormal(Float32Array.from(z), new Float32Array(2), new Float32Array(2).fill(1), 2, 1);
-    if (densities) numbers.show({ log_p, ...(stochastic && { log_q: logDensity(...z) }) });
+    if (densities) numbers.show({ log_p, ...(stochastic && { log_q: logDensity(z[0], z[1]) }) });
     plane.move();
     const at = z.map((value) => ui.format(value)).join(", ");
     const words = densities
@@ -234,6 +242,7 @@ async function renderLatentPlane({ model, el }) {
 
 // The reader's VAE on the plane, if it has two latents; the plane of an autoencoder, whose codes have no variance, stays as
 // it is.
+/** @type {Parameters<typeof ui.adoptable>[1]} */
 function adoptedPlane({ enc, dec, digits, labels }, model) {
   const v = ui.floats(model.get("codes_v"));
   if (dec.inputs !== 2) return null;

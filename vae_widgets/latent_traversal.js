@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderLatentTraversal({ model, el }) {
   const mixture = await ui.mixture(model, "mixture");
   const { extent, order, nats, has_prior } = Object.fromEntries(
@@ -18,7 +19,9 @@ async function renderLatentTraversal({ model, el }) {
   const [step, places] = extent > 20 ? [1, 0] : extent > 5 ? [0.1, 1] : [0.05, 2]; // and decimal places
   const reach = 0.75 * extent; // of the film strip
   const stops = ui.range(9).map((i) => (i / 4 - 1) * reach);
+  /** @param {number} i */
   const latent = (i) => `z${ui.subscript(i + 1)}`;
+  /** @param {number} value */
   const fit = (value) => Math.min(extent, Math.max(-extent, Math.round(value * 1000) / 1000)); // short in a link
   const view = ui.frame(model, el, "Traversal of the latents");
 
@@ -37,15 +40,15 @@ async function renderLatentTraversal({ model, el }) {
   const original = ui.digit("", raster);
   const originalFigure = ui.captioned(original, "original");
   const hasRec = digits.length > 0 && decoder && model.get("has_rec");
-  const numbers = ui.numbers(
-    [
-      hasRec && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
-      has_prior && ["log_p", "log p(z)", "prior"],
-    ].filter(Boolean),
-  );
+  const numbers = ui.numbers([
+    hasRec && ["rec", has_prior ? "−log p(x|z)" : "cross-entropy", "rec"],
+    has_prior && ["log_p", "log p(z)", "prior"],
+  ]);
 
   const group = `vw-latents-${Math.random()}`;
-  const rows = order.map((i) => {
+  /** @type {number[]} */
+  const latents = order;
+  const rows = latents.map((i) => {
     const radio = ui.h("input", {
       type: "radio",
       name: group,
@@ -54,7 +57,7 @@ async function renderLatentTraversal({ model, el }) {
       value: i,
       "aria-label": `Film strip along ${latent(i)}`,
     });
-    const band = ui.h("span", { class: "vw-band" }, ui.h("span"));
+    const band = ui.h("span");
     const slider = ui.slider(view, model, {
       trait: "z",
       index: i,
@@ -63,12 +66,12 @@ async function renderLatentTraversal({ model, el }) {
       digits: places,
       name: ui.h("span", {}, latent(i), nats.length > 0 && ui.h("small", {}, `${ui.format(nats[i])} nats`)),
     });
-    slider.querySelector("input").after(band);
+    slider.querySelector("input").after(ui.h("span", { class: "vw-band" }, band));
     const row = ui.h("div", { class: "vw-latent" }, radio, slider);
     const choose = () => model.get("dimension") !== i && ui.set(model, { dimension: i });
     radio.addEventListener("change", choose);
     for (const event of ["focusin", "input"]) slider.addEventListener(event, choose);
-    return { i, row, radio, band: band.firstChild };
+    return { i, row, radio, band };
   });
 
   const stripHeading = ui.h("p", { class: "vw-heading" });
@@ -97,7 +100,8 @@ async function renderLatentTraversal({ model, el }) {
   const choice =
     digits.length > 0 && ui.digitChoice(view, model, digits, { labels, legend: "Start from the code of a test digit" });
   // A click also when the digit is the chosen one: back to its code.
-  if (choice) choice.addEventListener("click", ({ target }) => target.matches("input") && startFrom(+target.value));
+  if (choice)
+    choice.addEventListener("click", ({ target }) => target instanceof HTMLInputElement && startFrom(+target.value));
 
   const bandKey = ui.h(
     "span",
@@ -151,6 +155,7 @@ async function renderLatentTraversal({ model, el }) {
 
   // --- where z comes from ---
 
+  /** @param {number} digit */
   function startFrom(digit) {
     ui.set(model, { digit, z: Array.from(codes[digit].m, fit) });
   }
@@ -169,6 +174,7 @@ async function renderLatentTraversal({ model, el }) {
 
   let shown = ""; // the strip that is drawn: it changes with the other latents alone
 
+  /** @param {number[]} z @param {number} dimension */
   function drawStrip(z, dimension) {
     const key = `${dimension} ${ui.changed(z, dimension, 0)}`;
     if (key === shown) return;
@@ -183,6 +189,7 @@ async function renderLatentTraversal({ model, el }) {
     });
   }
 
+  /** @param {number} digit */
   function drawBands(digit) {
     const { m, v } = codes[digit] ?? {};
     bandKey.hidden = !v;
@@ -209,6 +216,7 @@ async function renderLatentTraversal({ model, el }) {
       ? engine.logMixture(at, mixture)[0]
       : engine.logNormal(at, new Float32Array(dim), new Float32Array(dim).fill(1), dim)[0];
     if (has_prior) numbers.show({ log_p });
+    /** @param {number} [rec] */
     const words = (rec) =>
       `${latent(dimension)} = ${value}` +
       (x && hasRec ? `, −log p(x|z) = ${ui.format(rec)} nats` : "") +
@@ -242,13 +250,15 @@ async function renderLatentTraversal({ model, el }) {
 }
 
 // The reader's VAE, with the widget's own digits to start from. A GMVAE's or an autoencoder's traversal stays as it is.
+/** @type {Parameters<typeof ui.adoptable>[1]} */
 function adoptedTraversal({ enc, dec, digits }, model) {
   if (model.get("mixture") || !model.get("has_prior")) return null;
   const dim = dec.inputs,
     own = ui.digitsOf(model.get("digits"));
   const all = ui.encodeAll(enc, digits),
     known = own.length ? ui.encodeAll(enc, own) : null,
-    codes = known?.m ?? [];
+    codes = known?.m ?? new Float32Array();
+  /** @param {number} m @param {number} v */
   const kl = (m, v) => (m * m + v - 1 - Math.log(v)) / 2;
   const nats = ui
     .range(dim)

@@ -4,6 +4,7 @@ import * as engine from "./engine.js";
 import { wires } from "./machine_wires.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderMachine({ model, el }) {
   const EXTENT = 3.5; // of the plane, both ways
   const SIDE = 15; // digits along a side of the plane
@@ -32,6 +33,8 @@ async function renderMachine({ model, el }) {
   // --- elements: parts that a page may tell of lead there ---
 
   const inBook = el.closest(".bd-article"); // else in Jupyter, where a page is a notebook
+  /** @param {string} name @param {Attributes} attributes */
+  /** @param {string} name @param {Attributes} attributes @param {Child[]} children */
   function part(name, attributes, ...children) {
     const link = model.get("links")[name];
     if (!link) return ui.h("span", attributes, children);
@@ -40,11 +43,14 @@ async function renderMachine({ model, el }) {
     return ui.h("a", { ...attributes, href, target: inBook ? null : "_blank" }, children);
   }
 
+  /** @type {Record<string, { element: HTMLOutputElement, digits: number }>} */
   const numbers = {};
+  /** @param {string} key */
   const number = (key, digits = 2) => {
     numbers[key] = { element: ui.output({ "data-key": key, class: "late" }), digits };
     return numbers[key].element;
   };
+  /** @param {string} name @param {string} key @param {string} colour @param {number} [digits] */
   const pair = (name, key, colour, digits) => [
     ui.h("i", { style: `color: ${colour}` }, name),
     number(`${key}1`, digits),
@@ -69,16 +75,22 @@ async function renderMachine({ model, el }) {
     ui.s("g", { class: "prior", stroke: ui.COLOURS.prior }, rings),
     ui.s("g", { class: "code", stroke: PURPLE, fill: PURPLE }, ellipses),
   );
+  /** @param {string} points */
   const trapezium = (points) =>
     ui.s(
       "svg",
       { viewBox: "0 0 100 100", preserveAspectRatio: "none", "aria-hidden": "true" },
       ui.s("path", { d: points }),
     );
+  /** @param {string} area @param {Child} picture */
+  /** @param {string} area @param {Child} picture @param {Child[]} caption */
   const figure = (area, picture, ...caption) =>
     ui.h("figure", { class: area }, picture, ui.h("figcaption", {}, caption));
+  /** @param {string} area */
+  /** @param {string} area @param {Child[]} children */
   const box = (area, ...children) => ui.h("div", { class: area }, children);
 
+  /** @type {Record<string, HTMLElement>} */
   const places = {
     x: figure("x", paper.canvas, part("x", {}, "x"), ": draw it"),
     encoder: part(
@@ -177,8 +189,12 @@ async function renderMachine({ model, el }) {
 
   // --- what the machine makes of a digit ---
 
+  /** @type {{ encoder?: Network, decoder?: Network }} */
   const parts = {};
+  /** @type {Record<string, Promise<Network>>} */
   const loading = {};
+  /** @param {string} name */
+  /** @param {"encoder" | "decoder"} name */
   function load(name) {
     loading[name] ??= ui.network(model, name).then(
       (net) => (parts[name] = net),
@@ -193,12 +209,15 @@ async function renderMachine({ model, el }) {
   const draws = engine.normals(1);
   const newNoise = () =>
     Array.from(draws.fill(new Float32Array(2)), (value) => Math.min(4, Math.max(-4, Math.round(100 * value) / 100)));
-  const TRAITS = ["digit", "pixels", "eps"];
-  const current = () => Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)]));
+  /** @type {() => Inputs} */
+  const current = () => ({ digit: model.get("digit"), pixels: model.get("pixels"), eps: model.get("eps") });
+  /** @param {Inputs} state */
   const nameOf = (state) => JSON.stringify(state);
-  const firstName = nameOf(Object.fromEntries(TRAITS.map((trait) => [trait, model.get("_defaults")[trait]])));
+  const { digit: firstDigit, pixels: firstPixels, eps: firstEps } = model.get("_defaults");
+  const firstName = nameOf({ digit: firstDigit, pixels: firstPixels, eps: firstEps });
 
   // What is to be seen of a state; or the name of the network that is wanted first.
+  /** @type {(state: Inputs) => Seen | "encoder" | "decoder"} */
   function run(state) {
     const { digit, pixels, eps } = state;
     const x = (pixels ? ui.imageOf(pixels) : digits[digit]) ?? new Float32Array(784);
@@ -216,6 +235,7 @@ async function renderMachine({ model, el }) {
   }
 
   let painting = true; // is the plane of digits still to come?
+  /** @type {Seen} */
   let seen; // of the state that is shown
   let shownName = ""; // and that state
 
@@ -236,7 +256,7 @@ async function renderMachine({ model, el }) {
     };
     for (const [key, value] of Object.entries(values)) {
       numbers[key].element.value = ui.format(value, numbers[key].digits);
-      numbers[key].element.dataset.value = value;
+      numbers[key].element.dataset.value = String(value);
     }
     ui.paint(painted, seen.ink);
     tint(
@@ -250,8 +270,8 @@ async function renderMachine({ model, el }) {
     const scale = ui.reach(-elbo);
     const lengths = { rec: [0, rec], kl: [rec, kl], elbo: [0, -elbo] };
     for (const [key, [from, length]] of Object.entries(lengths)) {
-      places[key].style.setProperty("--from", from / scale);
-      places[key].style.setProperty("--length", length / scale);
+      places[key].style.setProperty("--from", String(from / scale));
+      places[key].style.setProperty("--length", String(length / scale));
     }
     const on = ui.range(784).filter((i) => x[i]);
     flights.of(seen, on);
@@ -273,6 +293,7 @@ async function renderMachine({ model, el }) {
   }
 
   // As ui.paint, in a colour.
+  /** @param {HTMLCanvasElement} canvas @param {Float32Array} ink @param {string} colour */
   function tint(canvas, ink, colour) {
     ui.paint(canvas, ink);
     const context = canvas.getContext("2d");
@@ -282,6 +303,7 @@ async function renderMachine({ model, el }) {
     context.globalCompositeOperation = "source-over";
   }
 
+  /** @param {number} step */
   const sentence = (step) =>
     [
       `${model.get("digit") >= 0 ? "This digit" : "This drawing"} is 784 pixels, each on or off.`,
@@ -296,6 +318,7 @@ async function renderMachine({ model, el }) {
 
   // --- what is lit when: [step, share of its motion] ---
 
+  /** @type {[from: [step: number, share: number], elements: HTMLElement[]][]} */
   const LIT = [
     [[0, 0], [places.x]],
     [[1, 0], [places.encoder]],
@@ -320,6 +343,7 @@ async function renderMachine({ model, el }) {
     ["elbo"],
   ];
   const has = new Map(); // element -> whether it is lit
+  /** @param {number} step @param {number} t */
   function light(step, t) {
     for (const [[from, share], elements] of LIT) {
       const lit = step > from || (step === from && t >= share);
@@ -333,6 +357,7 @@ async function renderMachine({ model, el }) {
   // --- time ---
 
   let step = -1; // the one that is shown
+  /** @type {number | null} */
   let began = null; // when its motion did; null for one that stands
   let since = 0; // when it was there
   let asked = 0; // the frame that is asked for
@@ -341,6 +366,7 @@ async function renderMachine({ model, el }) {
   const playing = () => model.get("play") && !still.matches && inSight;
   const next = () => (asked ||= requestAnimationFrame(frame));
 
+  /** @param {number} now */
   function frame(now) {
     asked = 0;
     if (view.signal.aborted) return;
@@ -377,20 +403,22 @@ async function renderMachine({ model, el }) {
     if (model.get("play")) ui.set(model, { play: false });
   }
 
+  /** @param {number} by */
   function go(by) {
     stopPlaying();
     ui.set(model, { step: Math.min(LAST, Math.max(0, model.get("step") + by)) });
   }
 
+  /** @param {KeyboardEvent} event */
   function onKey(event) {
-    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (!by || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || event.defaultPrevented) return;
-    if (event.target.matches("input, select, textarea, [contenteditable]")) return;
+    if (event.target instanceof Element && event.target.matches("input, select, textarea, [contenteditable]")) return;
     event.preventDefault();
     go(by);
   }
 
-  view.root.addEventListener("pointerdown", (event) => play.contains(event.target) || stopPlaying());
+  view.root.addEventListener("pointerdown", (event) => event.composedPath().includes(play) || stopPlaying());
   view.root.addEventListener("keydown", (event) => {
     if (!["Tab", "Shift", "Control", "Alt", "Meta"].includes(event.key) && event.target !== play) stopPlaying();
     onKey(event);
@@ -403,7 +431,9 @@ async function renderMachine({ model, el }) {
 
   // --- drawing by hand ---
 
+  /** @type {number | undefined} */
   let drawing; // until the pen has rested
+  /** @param {string} pixels */
   function onDrawn(pixels) {
     clearTimeout(drawing);
     drawing = setTimeout(() => {
@@ -418,18 +448,18 @@ async function renderMachine({ model, el }) {
 
   // --- the picture ---
 
+  /** @type {() => Promise<void>} */
   async function update() {
     const state = current(),
       name = nameOf(state),
       found = run(state);
-    const busy = typeof found === "string";
-    view.root.setAttribute("aria-busy", busy || painting);
-    if (busy) {
+    view.root.setAttribute("aria-busy", String(typeof found === "string" || painting));
+    if (typeof found === "string") {
       says.textContent = `The ${found} is on its way.`;
       try {
         await load(found);
       } catch (error) {
-        says.textContent = `The ${found} could not be loaded (${error.message ?? error}).`;
+        says.textContent = `The ${found} could not be loaded (${engine.reason(error)}).`;
         return view.root.setAttribute("aria-busy", "false");
       }
       return view.signal.aborted ? undefined : update();
@@ -525,6 +555,7 @@ async function renderMachine({ model, el }) {
 }
 
 // The reader's VAE in the machine, if it has two latents.
+/** @type {Parameters<typeof ui.adoptable>[1]} */
 const adoptedMachine = (trained, model) =>
   trained.dec.inputs === 2 ? { ...ui.adoptedParts(trained, model), first: null } : null;
 

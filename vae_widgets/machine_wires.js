@@ -7,25 +7,46 @@ const { rec: GREEN, kl: ORANGE, elbo: BLUE, q: PURPLE, muted: MUTED } = ui.COLOU
 // The elements that the wires go between are in `places`; numbers: { key: { element } }; extent: of the plane, both ways.
 // Returns { measure, ready, of, draw }: of(seen, on) says what is shown, and which of its pixels are on; draw(step, t) draws
 // the share t of a step's motion, once measure() has found where everything is.
-/** @typedef {[number, number]} Point */
 
+/**
+ * @param {object} what
+ * @param {HTMLElement} what.stage
+ * @param {HTMLCanvasElement} what.over
+ * @param {SVGSVGElement} what.map
+ * @param {Record<string, HTMLElement>} what.places
+ * @param {HTMLElement} what.painted
+ * @param {HTMLElement} what.cost
+ * @param {Record<string, { element: HTMLElement }>} what.numbers
+ * @param {HTMLElement} what.paper
+ * @param {number} what.extent
+ */
 export function wires({ stage, over, map, places, painted, cost, numbers, paper, extent }) {
-  let at = {}; // places in the stage: { left, top, right, bottom, x, y (its middle) }
+  /** @type {Record<string, Box>} */
+  let at = {}; // places in the stage
+  /** @type {Box[]} */
+  let ofNumbers = [];
+  let [width, height] = [0, 0]; // of the stage
+  /** @type {Seen} */
   let seen; // what is shown, as the machine made it
+  /** @type {{ on: number[], lit: number[], dear: number[] }} */
   let swarm; // the pixels of it that fly
+  /** @param {number} t */
   const ease = (t) => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
+  /** @param {number} t @param {number} from @param {number} to */
   const span = (t, from, to) => Math.min(1, Math.max(0, (t - from) / (to - from)));
   /** @type {(from: Point, to: Point, t: number) => Point} */
   const mix = ([ax, ay], [bx, by], t) => [ax + (bx - ax) * t, ay + (by - ay) * t];
 
   function measure() {
     const origin = stage.getBoundingClientRect();
+    /** @type {(element: Element) => Box} */
     const boxOf = (element) => {
       const { left, top, right, bottom } = element.getBoundingClientRect();
       const [l, t, r, b] = [left - origin.left, top - origin.top, right - origin.left, bottom - origin.top];
       return { left: l, top: t, right: r, bottom: b, x: (l + r) / 2, y: (t + b) / 2 };
     };
-    at = { stage: { width: origin.width, height: origin.height } };
+    [at, width, height] = [{}, origin.width, origin.height];
+    /** @type {Record<string, Element>} */
     const elements = {
       x: paper,
       encoder: places.encoder,
@@ -42,13 +63,13 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       elbo: places.elbo.children[1],
     };
     for (const [name, element] of Object.entries(elements)) at[name] = boxOf(element);
-    at.numbers = ["m1", "m2", "v1", "v2", "eps1", "eps2"].map((key) => boxOf(numbers[key].element));
+    ofNumbers = ["m1", "m2", "v1", "v2", "eps1", "eps2"].map((key) => boxOf(numbers[key].element));
     const ratio = window.devicePixelRatio || 1;
-    [over.width, over.height] = [origin.width, origin.height].map((side) => Math.round(side * ratio));
+    [over.width, over.height] = [width, height].map((side) => Math.round(side * ratio));
   }
 
   // A wire from one place to the next, as the four points of a curve, from the sides that face each other.
-  /** @returns {Point[]} */
+  /** @type {(from: string, to: string) => [Point, Point, Point, Point]} */
   function wire(from, to) {
     const [a, b] = [at[from], at[to]],
       near = 6;
@@ -76,14 +97,19 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
     ];
   }
 
-  /** @type {(wire: Point[], t: number) => Point} */
+  /** @type {(wire: [Point, Point, Point, Point], t: number) => Point} */
   const along = ([a, b, c, d], t) => mix(mix(mix(a, b, t), mix(b, c, t), t), mix(mix(b, c, t), mix(c, d, t), t), t);
 
   /** @type {(z: ArrayLike<number>) => Point} */
   const onPlane = (z) => {
     const [z1, z2] = Array.from(z);
     const { left, right, top, bottom } = at.plane,
-      inside = (value) => Math.min(1, Math.max(-1, value / extent));
+      /** @param {number} value */
+      /** @param {number} value */
+      /** @param {number} value */
+      /** @param {number} value */
+      /** @param {number} value */
+      inside = (/** @type {number} */ value) => Math.min(1, Math.max(-1, value / extent));
     return [left + ((1 + inside(z1)) / 2) * (right - left), top + ((1 - inside(z2)) / 2) * (bottom - top)];
   };
 
@@ -93,14 +119,18 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
     const { left, top, right, bottom } = at[name];
     return [left + (((i % 28) + 0.5) / 28) * (right - left), top + ((Math.floor(i / 28) + 0.5) / 28) * (bottom - top)];
   };
+  /** @param {string} name */
   const sizeOf = (name) => (at[name].right - at[name].left) / 28;
 
+  /** @param {number} step @param {number} t */
   function draw(step, t) {
     const context = over.getContext("2d"),
       ratio = window.devicePixelRatio || 1;
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, at.stage.width, at.stage.height);
+    context.clearRect(0, 0, width, height);
+    /** @param {number} from */
     const done = (from, share = 0) => step > from || (step === from && t >= share);
+    /** @param {[Point, Point, Point, Point]} points @param {string} colour @param {number} width */
     const curve = (points, colour, width) => {
       const [a, b, c, d] = points;
       context.strokeStyle = colour;
@@ -134,6 +164,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       curve(wire(from, to), done(when, share) ? colour : ui.COLOURS.line, done(when, share) ? 1.8 : 1.2);
 
     // Where one bar ends, the next one begins; and the last one ends where both do.
+    /** @param {string} from @param {string} to @param {number} x @param {string} colour */
     const ruler = (from, to, x, colour) => {
       context.strokeStyle = colour;
       context.lineWidth = 1;
@@ -179,13 +210,13 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
         const place = own < 0.5 ? mix(start, door, ease(own / 0.5)) : mix(door, out, ease((own - 0.5) / 0.5));
         square(place, side * (1 - 0.6 * own), ui.INK, 1 - 0.5 * own);
       }
-      at.numbers.slice(0, 4).forEach((to, i) => {
+      ofNumbers.slice(0, 4).forEach((to, i) => {
         const own = ease(span(t, 0.62 + 0.05 * i, 0.88 + 0.03 * i));
         if (own > 0 && own < 1) dot(mix(out, [to.x, to.y], own), 4, PURPLE);
       });
     }
     if (step === 2 && t < 0.72) {
-      at.numbers.slice(4).forEach((to, i) => {
+      ofNumbers.slice(4).forEach((to, i) => {
         const own = span(t, 0.12 * i, 0.6 + 0.12 * i),
           fall = own ** 2;
         dot([to.x + 14 * Math.sin(9 * own + 3 * i) * (1 - own), -10 + (to.y + 10) * fall], 4, MUTED);
@@ -211,6 +242,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       }
     }
     // z, and how far the noise took it from m.
+    /** @param {Point} z @param {number} [size] */
     function away(z, size) {
       dot(first, 2.5, PURPLE);
       context.strokeStyle = MUTED;
@@ -221,11 +253,14 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
       context.stroke();
       mark(z, size);
     }
+    /** @param {Point} what */
     function mark([x, y], size = 1) {
-      for (const [width, colour] of [
+      /** @type {[number, string][]} */
+      const strokes = [
         [5, "#fff"],
         [2.5, PURPLE],
-      ]) {
+      ];
+      for (const [width, colour] of strokes) {
         context.lineWidth = width;
         context.strokeStyle = colour;
         context.beginPath();
@@ -298,6 +333,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
   }
 
   // Where a bar begins, or with 1 ends.
+  /** @param {string} name */
   function barAt(name, end = 0) {
     const [from, length] = ["--from", "--length"].map((property) => +places[name].style.getPropertyValue(property));
     return at[name].left + (from + end * length) * (at[name].right - at[name].left);
@@ -310,6 +346,7 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
     return [x, y + 46 * Math.sin(Math.PI * t) * (Math.abs(to[0] - from[0]) > 60 ? 1 : 0)];
   };
 
+  /** @param {Seen} next @param {number[]} on */
   function of(next, on) {
     seen = next;
     swarm = {
@@ -319,5 +356,5 @@ export function wires({ stage, over, map, places, painted, cost, numbers, paper,
     };
   }
 
-  return { measure, ready: () => Boolean(at.stage), of, draw };
+  return { measure, ready: () => width > 0, of, draw };
 }

@@ -14,7 +14,15 @@ PIECES = "\f\n"  # between the pieces of a joined text: a page that holds severa
 SHARED = ("engine", "trainer", "ui")  # each makes a piece, with what it imports; a Worker runs the first, or the second
 IMPORT = re.compile(r'^(import|export) (?:\* as (\w+)|\{([^}]*)\}) from "\./(\w+)\.js";\n', re.M)
 EXPORT = re.compile(r"^export (default|(?:(?:async )?function\*?|const|class) (\w+))", re.M)
-COMMENT = re.compile(r"^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n", re.M)
+# In lines of its own; a type; or at the end of a line, without quotation marks, since a text may have // in it, too.
+COMMENT = re.compile(
+    r"^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n|/\*\* @type .*?\*/ ?|(?<=[;,{}()\[\]]) // [^\"'`\n]*$", re.M
+)
+
+
+def without_comments(script: str) -> str:
+    """A script as pages have it: comments and types are for whoever reads the source."""
+    return COMMENT.sub("", script)
 
 
 class Module(NamedTuple):
@@ -26,7 +34,7 @@ class Module(NamedTuple):
 @functools.cache
 def module(name: str) -> Module:
     """A module by its name, "ui", as a statement that declares `ui_js`. It is read once."""
-    text = COMMENT.sub("", (FOLDER / f"{name}.js").read_text(encoding="utf-8"))
+    text = without_comments((FOLDER / f"{name}.js").read_text(encoding="utf-8"))
     imports, exports = [], []
 
     def take(found: re.Match[str]) -> str:

@@ -6,16 +6,19 @@ import * as ui from "./ui.js";
 // EM for p(y) p(z|y), p(y) uniform and p(z|y) a Gaussian a class. z: codes, row after row; label: of each code its class,
 // or -1 where it is not known. mixtures[k] are the Gaussians after k steps, and logLik[k] the mean over the codes of
 // log p(z), or log p(y, z) where y is known. advance(rows) works on so many codes and returns whether a step is done.
+/** @param {{ z: Float64Array, label: Int8Array, dim: number, classes: number, diagonal: boolean }} what */
 function expectationMaximisation({ z, label, dim, classes, diagonal }) {
   const n = label.length,
     size = dim * dim,
     ridge = 1e-6; // keeps a class of few codes from having no volume
   const logs = new Float64Array(classes),
     shares = new Float64Array(classes);
-  const mixtures = [start()],
-    logLik = [];
-  let at = 0,
-    sums;
+  const mixtures = [start()];
+  /** @type {number[]} */
+  const logLik = [];
+  /** @type {{ count: Float64Array, first: Float64Array, second: Float64Array, logLik: number }} */
+  let sums;
+  let at = 0;
 
   // The labelled codes' means, and half the covariance of all codes for each.
   function start() {
@@ -36,6 +39,7 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
   }
 
   // Adds w a aᵀ to the lower triangle of a matrix that begins at `from`.
+  /** @param {Float64Array} matrix @param {number} from @param {Float64Array} a @param {number} w */
   function addOuter(matrix, from, a, w) {
     for (let r = 0; r < dim; r++) {
       const wr = w * a[r],
@@ -45,6 +49,7 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
   }
 
   // A covariance from its lower triangle.
+  /** @param {Float64Array} lower */
   function whole(lower) {
     return lower.map((_, i) => {
       const r = Math.floor(i / dim),
@@ -54,6 +59,7 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
   }
 
   // The names' probabilities for a code, p(y|z), in `shares`; returns log p(z).
+  /** @param {Gaussian[]} mixture @param {Float64Array} codes @param {number} row */
   function name(mixture, codes, row) {
     let best = -Infinity,
       sum = 0;
@@ -66,6 +72,7 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
     return best + Math.log(sum);
   }
 
+  /** @param {number} rows */
   function advance(rows) {
     const mixture = mixtures.at(-1);
     if (at === 0)
@@ -109,6 +116,7 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
     mixtures,
     logLik,
     advance,
+    /** @param {number} k @param {Float64Array} codes @param {number} row */
     shares(k, codes, row) {
       name(mixtures[k], codes, row);
       return Array.from(shares);
@@ -116,6 +124,7 @@ function expectationMaximisation({ z, label, dim, classes, diagonal }) {
   };
 }
 
+/** @type {Render} */
 async function renderNamedClusters({ model, el }) {
   const CLASSES = 10,
     EXTENT = 1.1; // of the plane, in which codes reach to about 1
@@ -134,11 +143,13 @@ async function renderNamedClusters({ model, el }) {
   const labels = ui.bytes(model.get("train_labels")),
     truth = ui.bytes(model.get("test_labels"));
   const pictures = ui.digitsOf(model.get("test_digits"), model.get("raster"));
+  /** @param {string} trait */
   const unpack = (trait) =>
     Float64Array.from(new Int8Array(ui.bytes(model.get(trait)).slice().buffer), (whole, i) => whole * scale[i % dim]);
   const z = unpack("train"),
     zTest = unpack("test");
   const view = ui.frame(model, el, "Digits named from a few labels");
+  /** @param {number} share */
   const percent = (share, digits = 1) => `${ui.format(100 * share, digits)}%`;
 
   // --- elements ---
@@ -156,6 +167,7 @@ async function renderNamedClusters({ model, el }) {
     () => (calm ? ui.set(model, { steps: STEPS }) : playing ? pause() : play()),
     "primary",
   );
+  /** @param {string} label @param {() => void} act */
   const byHand = (label, act) =>
     ui.button(label, () => {
       pause();
@@ -176,7 +188,7 @@ async function renderNamedClusters({ model, el }) {
   const bars = ui.range(CLASSES).map((c) => {
     const bar = ui.h("span", { class: "swatch turned" }),
       words = ui.h("small");
-    return { bar, words, whole: ui.h("div", {}, ui.h("span", { class: "vw-share" }, bar), c, words) };
+    return { bar, words, whole: ui.h("div", {}, ui.h("span", { class: "vw-share" }, bar), String(c), words) };
   });
   const posterior = ui.h(
     "div",
@@ -188,7 +200,7 @@ async function renderNamedClusters({ model, el }) {
       words = ui.h("figcaption");
     return { picture, words, whole: ui.h("figure", {}, picture, words) };
   });
-  const names = ui.keys(ui.range(CLASSES).map((c) => [ui.CLASSES[c], c]));
+  const names = ui.keys(ui.range(CLASSES).map((c) => [ui.CLASSES[c], String(c)]));
   names.classList.add("vw-train-classes");
   names.querySelectorAll(".swatch").forEach((swatch) => swatch.classList.add("turned")); // as the plane is
   const count = labels.length.toLocaleString("en");
@@ -269,8 +281,9 @@ async function renderNamedClusters({ model, el }) {
 
   // --- the arithmetic: as many steps as are asked for, each once ---
 
-  let fit,
-    key = "",
+  /** @type {Fit} */
+  let fit;
+  let key = "",
     stopSlices = () => {};
 
   // The labelled images: of each class the first of a shuffled order, so that more labels are the same ones and more.
@@ -301,6 +314,7 @@ async function renderNamedClusters({ model, el }) {
   }
 
   // Some codes' share of a step. Returns whether the step is done: the Gaussians before it are judged then.
+  /** @param {number} rows */
   function compute(rows) {
     if (!fit.advance(rows)) return false;
     const k = fit.names.length;
@@ -310,13 +324,14 @@ async function renderNamedClusters({ model, el }) {
     return true;
   }
 
+  /** @param {number[]} shares */
   const best = (shares) => shares.indexOf(Math.max(...shares));
   const step = () => Math.min(model.get("steps"), fit.names.length - 1); // that is shown
   const behind = () => fit.names.length <= model.get("steps");
 
   function work() {
     stopSlices();
-    view.root.setAttribute("aria-busy", behind());
+    view.root.setAttribute("aria-busy", String(behind()));
     if (!behind()) return;
     stopSlices = ui.slices(view, () => {
       if (!compute(ROWS)) return false;
@@ -333,9 +348,11 @@ async function renderNamedClusters({ model, el }) {
 
   let playing = false,
     away = false,
-    expected = 0,
-    timer,
-    drawing = null;
+    expected = 0;
+  /** @type {number} */
+  let timer;
+  /** @type {number | null} */
+  let drawing = null;
 
   function play() {
     playing = true;
@@ -390,6 +407,7 @@ async function renderNamedClusters({ model, el }) {
   // --- drawing ---
 
   /** @returns {[number, number]} */
+  /** @param {Numbers} codes @param {number} row */
   function project(codes, row) {
     const place = [0, 0];
     for (let r = 0; r < dim; r++) for (const a of [0, 1]) place[a] += axes[a * dim + r] * codes[row * dim + r];
@@ -399,11 +417,13 @@ async function renderNamedClusters({ model, el }) {
   const places = ui.range(truth.length).map((row) => project(zTest, row));
 
   // The test digit whose dot is nearest.
+  /** @param {[number, number]} what */
   function choose([x, y]) {
     const distance = places.map(([px, py]) => (px - x) ** 2 + (py - y) ** 2);
     ui.set(model, { digit: distance.indexOf(Math.min(...distance)) });
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} place @param {number} unit */
   function draw(context, place, unit) {
     const k = step(),
       names = fit.names[k],
@@ -436,10 +456,12 @@ async function renderNamedClusters({ model, el }) {
         middle = (a + d) / 2,
         spread = Math.hypot((a - d) / 2, b);
       const [x, y] = place(...project(m, 0));
-      for (const [width, colour] of [
+      /** @type {[number, string][]} */
+      const strokes = [
         [5, "#fff"],
         [2.5, ui.CLASSES[c]],
-      ]) {
+      ];
+      for (const [width, colour] of strokes) {
         context.lineWidth = width;
         context.strokeStyle = colour;
         context.beginPath();
@@ -458,17 +480,25 @@ async function renderNamedClusters({ model, el }) {
     fit.mixtures[k].forEach(({ m }, c) => letter(context, c, place(...project(m, 0)), 24, 6));
   }
 
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {number} c
+   * @param {[number, number]} rest
+   * @param {number} size
+   * @param {number} halo
+   */
   function letter(context, c, [x, y], size, halo) {
     context.font = `700 ${size}px sans-serif`;
     context.lineJoin = "round";
     context.lineWidth = halo;
     context.strokeStyle = "#fff";
-    context.strokeText(c, x, y);
+    context.strokeText(String(c), x, y);
     context.fillStyle = ui.CLASSES[c];
-    context.fillText(c, x, y);
+    context.fillText(String(c), x, y);
   }
 
   // The covariance in the plane: across, mixed and up.
+  /** @param {Numbers} covariance */
   function shadow(covariance) {
     return [
       [0, 0],
@@ -482,6 +512,11 @@ async function renderNamedClusters({ model, el }) {
     });
   }
 
+  /**
+   * @param {"right" | "loglik"} name
+   * @param {number[]} values
+   * @param {{ colour: string, label: string, low: number, high: number, words: string }} what
+   */
   function drawChart(name, values, { colour, label, low, high, words }) {
     const { svg, plot, x, y } = ui.axes({
       width: 420,
@@ -545,7 +580,7 @@ async function renderNamedClusters({ model, el }) {
   function show() {
     drawing = null;
     if (view.signal.aborted) return;
-    view.root.setAttribute("aria-busy", behind());
+    view.root.setAttribute("aria-busy", String(behind()));
     const k = step(),
       right = fit.right.slice(0, k + 1),
       logLik = fit.logLik.slice(0, k + 1);

@@ -51,6 +51,7 @@ function build(spec) {
   const total = strides.reduce((sum, stride, i) => sum + stride * (BLOCK + (i && sizes[i - 1])), 0);
   const { f, product } = arithmetic(total, CODE);
   let at = 0;
+  /** @type {(n: number) => Part} */
   const take = (n) => {
     at += n;
     return { at: at - n, array: f.subarray(at - n, at) };

@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderOneLatent({ model, el }) {
   const logLik = ui.floats(model.get("log_likelihood"));
   const [first, last] = model.get("span");
@@ -17,11 +18,13 @@ async function renderOneLatent({ model, el }) {
   const n = logLik.length;
   const step = (last - first) / (n - 1);
   const z = Float64Array.from({ length: n }, (_, i) => first + i * step);
+  /** @param {number} m @param {number} sd */
   const logNormal = (m, sd) => engine.logNormal(z, [m], [sd * sd], 1, n);
   const logJoint = logNormal(0, 1).map((logPrior, i) => logPrior + logLik[i]);
   const logPx = engine.logMeanExp(logJoint) + Math.log(n * step);
   const logPosterior = logJoint.map((value) => value - logPx);
 
+  /** @param {number} m @param {number} sd */
   function bound(m, sd) {
     const logQ = logNormal(m, sd);
     let [elbo, kl, rec] = [0, 0, 0];
@@ -45,6 +48,7 @@ async function renderOneLatent({ model, el }) {
   // --- the picture: densities over z, and below them q's mean and width as handles ---
 
   const shown = ui.range(n).filter((i) => Math.abs(z[i]) <= mMax);
+  /** @param {number} sd */
   const peak = (sd) => 1 / (sd * Math.sqrt(2 * Math.PI));
   const yMax =
     1.25 * Math.max(...shown.map((i) => Math.exp(logPosterior[i])), ...summits.slice(0, 1).map(([, sd]) => peak(sd)));
@@ -57,12 +61,16 @@ async function renderOneLatent({ model, el }) {
   });
   const baseline = axes.y(0);
   const strip = axes.y(-0.065 * yMax);
+  /** @param {(i: number) => number} density */
   const line = (density) =>
     ui.path(
       shown.filter((_, k) => k % Math.ceil(shown.length / 400) === 0).map((i) => [axes.x(z[i]), axes.y(density(i))]),
     );
+  /** @param {(i: number) => number} density */
   const area = (density) =>
     `M${axes.x(z[shown[0]])} ${baseline}L${line(density).slice(1)}L${axes.x(z[shown.at(-1)])} ${baseline}Z`;
+  /** @param {number} m @param {number} sd */
+  /** @type {(m: number, sd: number) => (i: number) => number} */
   const normal = (m, sd) => (i) => peak(sd) * Math.exp(-0.5 * ((z[i] - m) / sd) ** 2);
   const q = s("path", { fill: ui.COLOURS.q, "fill-opacity": 0.15, stroke: ui.COLOURS.q, "stroke-width": 2.5 });
   const width = s("line", { stroke: ui.COLOURS.q, "stroke-width": 4, y1: strip, y2: strip });
@@ -70,9 +78,10 @@ async function renderOneLatent({ model, el }) {
   const ends = [-1, 1].map(() =>
     s("rect", { width: 9, height: 15, rx: 2, y: strip - 7.5, fill: ui.COLOURS.q, stroke: "#fff", "stroke-width": 1.5 }),
   );
+  /** @param {string} colour */
   const dashed = (colour) => ({
     fill: "none",
-    stroke: ui.COLOURS[colour],
+    stroke: ui.colourOf(colour),
     "stroke-width": 1.5,
     "stroke-dasharray": "5 4",
   });
@@ -96,7 +105,9 @@ async function renderOneLatent({ model, el }) {
     ["kl_prior", "KL to the prior, KL(q‖p(z))", "kl"],
   ]);
   const widths = ui.range(101).map((i) => sMin * (sMax / sMin) ** (i / 100));
+  /** @param {number} i */
   const label = (i) => ["Best q", "Second summit", "Third summit"][i] ?? `Summit ${i + 1}`;
+  /** @param {string} name @param {[number, number]} pair */
   const button = (name, [m, sd]) => ui.button(name, () => ui.set(model, { m, s: sd }));
   const summitButtons = summits.slice(0, 3).map((best, i) => button(label(i), best));
   const bestKey = ui.keys([["q", "the best q", true]]);
@@ -139,17 +150,20 @@ async function renderOneLatent({ model, el }) {
 
   // --- the pointer: whichever handle is nearest, or the mean goes where it is pressed ---
 
+  /** @type {"s" | "m"} */
   let held;
   ui.dragSideways(
     axes.svg,
     (x, y, started) => {
       const [m, sd] = [model.get("m"), model.get("s")];
       if (started) {
+        /** @param {number} value */
         const distance = (value) => Math.abs(axes.x(value) - x);
         const edge = Math.min(distance(m - sd), distance(m + sd));
         held = edge < distance(m) && edge < 24 ? "s" : "m";
       }
       const [at] = axes.at(x, y);
+      /** @param {number} value */
       const round = (value) => Math.round(value * 100) / 100;
       if (held === "s") ui.set(model, { s: Math.min(sMax, Math.max(sMin, round(Math.abs(at - m)))) });
       else ui.set(model, { m: Math.min(mMax, Math.max(mMin, round(at))) });

@@ -9,6 +9,7 @@ import { bind, digitsOf, set } from "./traits.js";
 // Centred and scaled as MNIST is: the ink's box becomes 20 pixels along its longer side, each pixel the mean of what it
 // covers, and is placed so that the centre of mass is in the middle of 28 x 28. ink: width x height numbers from 0 to 1.
 // A box shorter than `least` is scaled as if it had that side, so that a dot stays a dot.
+/** @param {Float32Array} ink @param {number} width @param {number} height */
 export function centreDigit(ink, width, height, least = 1) {
   let [left, right, top, bottom] = [width, -1, height, -1];
   for (let i = 0; i < ink.length; i++) {
@@ -41,6 +42,7 @@ export function centreDigit(ink, width, height, least = 1) {
     down += value * Math.floor(i / columns);
   });
   // In MNIST the centre of mass lies at 14, counted from 0, rounded; nothing is pushed over the edge.
+  /** @param {number} sum @param {number} side */
   const place = (sum, side) => Math.min(28 - side, Math.max(0, Math.ceil(14 - sum / mass - 0.5)));
   const [x, y] = [place(across, columns), place(down, rows)];
   small.forEach((value, i) => (image[(y + Math.floor(i / columns)) * 28 + x + (i % columns)] = value));
@@ -48,6 +50,7 @@ export function centreDigit(ink, width, height, least = 1) {
 }
 
 // How `size` pixels are shared out among `count` equal parts.
+/** @param {number} size @param {number} count */
 function overlaps(size, count) {
   const list = [];
   for (let to = 0; to < count; to++) {
@@ -60,6 +63,7 @@ function overlaps(size, count) {
 }
 
 // An image as text for a link, and back; null if it is none.
+/** @param {Float32Array} image */
 export function imageText(image) {
   const packed = new Uint8Array(98);
   image.forEach((on, i) => {
@@ -71,6 +75,7 @@ export function imageText(image) {
     .replace(/=+$/, "");
 }
 
+/** @param {string} text */
 export function imageOf(text) {
   try {
     const packed = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (letter) =>
@@ -83,6 +88,7 @@ export function imageOf(text) {
 }
 
 // One or the other: a test digit, or the pixels of a drawing, which come first where a link has both.
+/** @param {View} view @param {Model} model */
 export function digitOrDrawing(view, model) {
   bind(model, "pixels", () => model.get("pixels") && model.get("digit") >= 0 && set(model, { digit: -1 }), view.signal);
   bind(model, "digit", () => model.get("digit") >= 0 && model.get("pixels") && set(model, { pixels: "" }), view.signal);
@@ -91,14 +97,17 @@ export function digitOrDrawing(view, model) {
 // Paper to draw a digit on, at one's own pace. Returns { canvas, show, take, forget, count }: show(x) draws the strokes,
 // or where there are none the image x, faint unless `ink` is 1; take(n) keeps the first n strokes; forget() has none, as
 // when a digit is chosen. onDrawn(pixels) is called with what a model sees of each change, as imageText has it.
+/** @param {{ onDrawn: (pixels: string) => void, className?: string, ink?: number }} what */
 export function paper({ onDrawn, className = "vw-paper", ink = 0.12 }) {
   const PEN = 0.12; // of the digit's longer side: the strokes of MNIST are that wide
   const LEAST = 0.25; // of the canvas: a drawing that is smaller stays small
   const FINE = 140; // pixels of the drawing that is scaled down
   const canvas = h("canvas", { class: className, role: "img" });
+  /** @type {Stroke[]} */
   let strokes = []; // each a list of [x, y], in units of the canvas
 
   // A stroke as a line through many points: from middle to middle, bent towards the point between them, without corners.
+  /** @type {(points: Stroke) => Stroke} */
   function smooth(points) {
     const line = [points[0]];
     points.slice(1, -1).forEach(([x, y], i) => {
@@ -113,6 +122,7 @@ export function paper({ onDrawn, className = "vw-paper", ink = 0.12 }) {
     return line;
   }
 
+  /** @param {CanvasRenderingContext2D} context @param {number} side @param {number} pen */
   function trace(context, side, pen) {
     context.lineWidth = pen;
     context.lineCap = context.lineJoin = "round";
@@ -128,6 +138,7 @@ export function paper({ onDrawn, className = "vw-paper", ink = 0.12 }) {
 
   // The ink of the strokes, side x side numbers from 0 to 1, `scale` pixels a unit and shifted by `shift`. It is computed
   // and not read from a canvas, which not every browser lets a page read.
+  /** @type {(side: number, scale: number, shift: number, pen: number) => Float32Array} */
   function inkOf(side, scale, shift, pen) {
     const ink = new Float32Array(side * side),
       reach = pen / 2 + 0.5;
@@ -169,13 +180,16 @@ export function paper({ onDrawn, className = "vw-paper", ink = 0.12 }) {
     );
   }
 
+  /** @param {Stroke[]} next */
   function keep(next) {
     strokes = next;
     onDrawn(strokes.length ? imageText(normalised()) : "");
   }
 
+  /** @type {(event: PointerEvent) => Stroke} */
   function pointsOf(event) {
     const box = canvas.getBoundingClientRect();
+    /** @param {number} value */
     const inside = (value) => Math.min(1, Math.max(0, value));
     const events = event.getCoalescedEvents?.() ?? [];
     return (events.length ? events : [event]).map((e) => [
@@ -196,6 +210,7 @@ export function paper({ onDrawn, className = "vw-paper", ink = 0.12 }) {
     keep(strokes);
   });
 
+  /** @param {Numbers} x */
   function show(x, strokesToo = true) {
     const ratio = enlarged(canvas) * (window.devicePixelRatio || 1);
     const side = canvas.clientWidth || 256;
@@ -220,8 +235,11 @@ export function paper({ onDrawn, className = "vw-paper", ink = 0.12 }) {
   return {
     canvas,
     show,
+    /** @param {number} n */
     take: (n) => n !== strokes.length && keep(strokes.slice(0, n)),
-    forget: () => (strokes = []),
+    forget() {
+      strokes = [];
+    },
     count: () => strokes.length,
   };
 }

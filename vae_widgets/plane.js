@@ -4,6 +4,7 @@ import { COLOURS, INK } from "./colours.js";
 import { h } from "./elements.js";
 
 // How much larger than its layout the page shows an element, as it does on a slide.
+/** @param {HTMLElement} element */
 export const enlarged = (element) => element.getBoundingClientRect().width / element.offsetWidth || 1;
 
 // Returns { canvas, redraw, move }: draw(context, place, scale) is called with the context in CSS pixels (on a slide in
@@ -11,11 +12,10 @@ export const enlarged = (element) => element.getBoundingClientRect().width / ele
 // are coordinates there and scale the pixels a unit. mark(): where a ring stands on top of it, which `move` moves,
 // without drawing all anew. onDrag([z1, z2], started) while a pointer is down.
 /**
- * @typedef {(z1: number, z2: number) => [number, number]} Place
  * @param {object} what
  * @param {number} what.extent
  * @param {(context: CanvasRenderingContext2D, place: Place, scale: number) => void} what.draw
- * @param {() => [number, number]} [what.mark]
+ * @param {() => number[]} [what.mark]
  * @param {(point: [number, number], started: boolean) => void} [what.onDrag]
  * @param {AbortSignal} what.signal
  * @param {string} what.label
@@ -29,6 +29,7 @@ export function plane({ extent, draw, mark, onDrag, signal, label }) {
     zoom = 1;
   /** @type {Place} */
   const place = (z1, z2) => [((z1 + extent) / (2 * extent)) * side, ((extent - z2) / (2 * extent)) * side];
+  /** @param {number} value */
   const clamp = (value) => Math.min(extent, Math.max(-extent, value));
 
   function redraw() {
@@ -38,6 +39,7 @@ export function plane({ extent, draw, mark, onDrag, signal, label }) {
   }
 
   // The context of a canvas, empty and in CSS pixels.
+  /** @param {HTMLCanvasElement} sheet */
   function start(sheet) {
     const context = sheet.getContext("2d"),
       ratio = marks * zoom * (window.devicePixelRatio || 1),
@@ -55,8 +57,10 @@ export function plane({ extent, draw, mark, onDrag, signal, label }) {
     ring(context, x, y);
   }
 
+  /** @param {PointerEvent} event @param {boolean} started */
   function drag(event, started) {
     const box = canvas.getBoundingClientRect();
+    /** @param {number} offset @param {number} length */
     const at = (offset, length) => (2 * offset) / length - 1;
     onDrag(
       [
@@ -76,7 +80,7 @@ export function plane({ extent, draw, mark, onDrag, signal, label }) {
     });
     canvas.addEventListener("pointermove", (event) => canvas.hasPointerCapture(event.pointerId) && drag(event, false));
   } else {
-    canvas.style = "cursor: auto; touch-action: auto"; // to look at only
+    canvas.style.cssText = "cursor: auto; touch-action: auto"; // to look at only
   }
   const observer = new ResizeObserver(() => {
     width = canvas.clientWidth;
@@ -90,11 +94,14 @@ export function plane({ extent, draw, mark, onDrag, signal, label }) {
 }
 
 // The point that is dragged.
+/** @type {(context: CanvasRenderingContext2D, x: number, y: number) => void} */
 export function ring(context, x, y) {
-  for (const [width, colour] of [
+  /** @type {[number, string][]} */
+  const strokes = [
     [6, "#fff"],
     [2.5, INK],
-  ]) {
+  ];
+  for (const [width, colour] of strokes) {
     context.lineWidth = width;
     context.strokeStyle = colour;
     context.beginPath();
@@ -104,6 +111,7 @@ export function ring(context, x, y) {
 }
 
 // The edge of a plane, and its two axes.
+/** @type {(context: CanvasRenderingContext2D, place: Place, extent: number) => void} */
 export function cross(context, place, extent) {
   const [[left, top], [right, bottom], [x, y]] = [place(-extent, extent), place(extent, -extent), place(0, 0)];
   context.lineWidth = 1;
@@ -118,6 +126,7 @@ export function cross(context, place, extent) {
 }
 
 // Inside which half, 80 and 95% of N(0, I) lie: in two dimensions, the share s within radius sqrt(-2 log(1 - s)).
+/** @type {(context: CanvasRenderingContext2D, place: Place, scale: number) => void} */
 export function priorCircles(context, place, scale) {
   context.lineWidth = 2;
   context.strokeStyle = COLOURS.prior;

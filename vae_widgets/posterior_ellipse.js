@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderPosteriorEllipse({ model, el }) {
   const REACH = 2.2; // so many standard deviations of q have to be in the picture
   const AMORTISATION = `color-mix(in srgb, ${ui.COLOURS.gap} 45%, transparent)`; // a part of the gap
@@ -33,6 +34,7 @@ async function renderPosteriorEllipse({ model, el }) {
     };
   });
 
+  /** @param {Pane} window @param {number[]} m @param {number[]} sd */
   function bound({ joint, axes, N, logPx }, m, sd) {
     const [logA, logB] = axes.map((z, j) => engine.logNormal(z, [m[j]], [sd[j] ** 2], 1, N));
     const [a, b] = [logA, logB].map((logs) => {
@@ -53,9 +55,12 @@ async function renderPosteriorEllipse({ model, el }) {
     return { elbo, kl };
   }
 
+  /** @type {(four: number[]) => [m: number[], sd: number[]]} */
   const split = (four) => [four.slice(0, 2), four.slice(2)];
+  /** @type {Map<number, { encoder: Bound, best: Bound, shade: HTMLCanvasElement }>} */
   const known = new Map(); // digit -> the ELBOs of the encoder's q and of the best
 
+  /** @param {number} digit */
   function ofDigit(digit) {
     if (!known.has(digit)) {
       const [encoder, best] = ["encoder", "best"].map((trait) =>
@@ -67,6 +72,7 @@ async function renderPosteriorEllipse({ model, el }) {
   }
 
   // The posterior as ink. The logarithm is interpolated by cubics between the points, four times as fine.
+  /** @param {Pane} window */
   function shade({ joint, K, N }) {
     const fine = 8 * K + 1;
     const weights = [0, 1, 2, 3].map((quarter) => {
@@ -78,6 +84,7 @@ async function renderPosteriorEllipse({ model, el }) {
         -(t ** 2) + t ** 3,
       ].map((w) => w / 2);
     });
+    /** @param {(i: number) => number} value @param {number} k */
     const along = (value, k) => {
       const at = K + (k >> 2);
       const w = weights[k & 3];
@@ -99,15 +106,16 @@ async function renderPosteriorEllipse({ model, el }) {
   }
 
   // q in bounds: with its ellipse in the picture. Of m and sd, the one that has just been moved gives way.
-  let before = {};
+  let before = { digit: -1, m: [0, 0] };
   function inBounds() {
     const { centre, half, step } = windows[model.get("digit")];
+    /** @param {number} value @param {number} low @param {number} high */
     const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
     const still = before.digit === model.get("digit") && String(before.m) === String(model.get("m"));
     let sd = model.get("sd").map((value) => clamp(value, FINEST * step, half / REACH));
     if (still)
       sd = sd.map((value, j) => clamp(value, FINEST * step, (half - Math.abs(model.get("m")[j] - centre[j])) / REACH));
-    const m = model.get("m").map((value, j) => {
+    const m = model.get("m").map((/** @type {number} */ value, /** @type {number} */ j) => {
       const room = half - REACH * sd[j];
       return clamp(value, centre[j] - room, centre[j] + room);
     });
@@ -130,6 +138,7 @@ async function renderPosteriorEllipse({ model, el }) {
   const digit = ui.digit("small", model.get("raster"));
   const drawn = ui.digit("small", model.get("raster"));
   const here = () => windows[model.get("digit")];
+  /** @param {string} trait @param {number} index @param {string} name @param {string} [label] */
   const slider = (trait, index, name, label) =>
     ui.slider(view, model, {
       trait,
@@ -143,6 +152,7 @@ async function renderPosteriorEllipse({ model, el }) {
         return trait === "m" ? [centre[index] - half, centre[index] + half] : [FINEST * step, half / REACH];
       },
     });
+  /** @param {string} trait */
   const take = (trait) => {
     const [m, sd] = split(model.get(trait)[model.get("digit")]);
     ui.set(model, { m, sd });
@@ -210,17 +220,21 @@ async function renderPosteriorEllipse({ model, el }) {
 
   // --- the pointer, on a plane from -1 to 1 ---
 
-  let held;
+  /** @type {number | null} */
+  let held; // the axis whose width is dragged; null for the mean
+  /** @param {[number, number]} place @param {boolean} started */
   function onDrag(place, started) {
     const { centre, half } = here();
     const [m, sd] = [model.get("m"), model.get("sd")];
     const z = place.map((value, j) => centre[j] + half * value);
     if (started) {
+      /** @param {number[]} at */
       const distance = (at) => Math.hypot(z[0] - at[0], z[1] - at[1]);
       const handles = [m, [m[0] + 2 * sd[0], m[1]], [m[0], m[1] + 2 * sd[1]]];
       const nearest = handles.reduce((best, at, i) => (distance(at) < distance(handles[best]) ? i : best), 0);
       held = nearest > 0 && distance(handles[nearest]) < 0.12 * half ? nearest - 1 : null;
     }
+    /** @param {number} value */
     const round = (value) => Math.round(value * 1000) / 1000;
     if (held === null) ui.set(model, { m: z.map(round) });
     else ui.setAt(model, "sd", held, round(Math.max(1e-3, (z[held] - m[held]) / 2)));
@@ -228,9 +242,11 @@ async function renderPosteriorEllipse({ model, el }) {
 
   // --- drawing ---
 
+  /** @param {CanvasRenderingContext2D} context @param {Place} place @param {number} scale */
   function draw(context, place, scale) {
     const { centre, half } = here();
     const chosen = model.get("digit");
+    /** @param {number} z1 @param {number} z2 */
     const at = (z1, z2) => place((z1 - centre[0]) / half, (z2 - centre[1]) / half);
     const side = 2 * scale;
     const spread = 0.5 / (8 * here().K + 1); // the picture's pixels are centred on their points
@@ -250,6 +266,7 @@ async function renderPosteriorEllipse({ model, el }) {
     context.fillStyle = ui.COLOURS.muted;
     const [x0, x1] = [centre[0] - half, centre[0] + half];
     const [y0, y1] = [centre[1] - half, centre[1] + half];
+    /** @param {number} value */
     const tick = (value) => String(+value.toPrecision(4)).replace("-", "−");
     for (const t of ui.niceTicks(x0, x1, 4)) {
       const [x] = at(t, 0);
@@ -284,6 +301,7 @@ async function renderPosteriorEllipse({ model, el }) {
       );
       context.stroke();
     };
+    /** @param {string} trait @param {number[]} dashes */
     const outline = (trait, dashes) => {
       context.setLineDash(dashes);
       context.lineWidth = 1.8;
@@ -294,10 +312,12 @@ async function renderPosteriorEllipse({ model, el }) {
     outline("encoder", [7, 4]);
     if (model.get("answer")) outline("best", [2, 3]);
     const { m, sd } = inBounds();
-    for (const [width, colour] of [
+    /** @type {[number, string][]} */
+    const strokes = [
       [5, "#fff"],
       [2.8, ui.COLOURS.q],
-    ]) {
+    ];
+    for (const [width, colour] of strokes) {
       context.lineWidth = width;
       context.strokeStyle = colour;
       for (const radius of [1, 2]) ellipse([m, sd], radius);
@@ -310,7 +330,7 @@ async function renderPosteriorEllipse({ model, el }) {
       context.strokeRect(x - 6, y - 6, 12, 12);
     }
     context.beginPath();
-    context.arc(...at(...m), 6.5, 0, 2 * Math.PI);
+    context.arc(...at(m[0], m[1]), 6.5, 0, 2 * Math.PI);
     context.fill();
     context.stroke();
   }
@@ -332,26 +352,29 @@ async function renderPosteriorEllipse({ model, el }) {
     const f = ui.format,
       shown = model.get("answer");
     const low = logPx - ui.reach(encoder.kl); // of the digit alone: whatever q is, log p(x) stands still
+    /** @param {number} value */
+    /** @type {(value: number) => Bar} */
     const bar = (value) => [low, value, "elbo", `ELBO ${f(value)}`];
+    /** @type {Bar[]} */
     const lost = shown
       ? [
           [encoder.elbo, best.elbo, AMORTISATION],
           [best.elbo, logPx, "gap"],
         ]
       : [[encoder.elbo, logPx, "gap"]];
+    /** @type {(name: string, found: Bound, ...gaps: Bar[]) => Bars["rows"][number]} */
+    const row = (name, found, ...gaps) => ({ name, parts: [bar(found.elbo), ...gaps], note: `KL ${f(found.kl)}` });
     bars.show({
       low,
       high: logPx + 0.02 * (logPx - low),
       mark: [logPx, `log p(x) = ${f(logPx)}`],
       rows: [
-        { name: "the encoder’s q", parts: [bar(encoder.elbo), ...lost], note: `KL ${f(encoder.kl)}` },
-        { name: "your q", parts: [bar(elbo), [elbo, logPx, "gap"]], note: `KL ${f(kl)}` },
-        ...(shown
-          ? [{ name: "the best q", parts: [bar(best.elbo), [best.elbo, logPx, "gap"]], note: `KL ${f(best.kl)}` }]
-          : []),
+        row("the encoder’s q", encoder, ...lost),
+        row("your q", { elbo, kl }, [elbo, logPx, "gap"]),
+        ...(shown ? [row("the best q", best, [best.elbo, logPx, "gap"])] : []),
       ],
     });
-    const at = m.map((value) => f(value)).join(", ");
+    const at = m.map((/** @type {number} */ value) => f(value)).join(", ");
     const words =
       `q with mean (${at}) and standard deviations ${sd.map((value) => f(value, 3)).join(" and ")}: ` +
       `log p(x) ${f(logPx)} = ELBO ${f(elbo)} + KL ${f(kl)} nats`;

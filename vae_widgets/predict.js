@@ -5,21 +5,26 @@ import * as ui from "./ui.js";
 
 // --- what all of them have: texts, the prompt, and one of several choices ---
 
+/** @param {string} text */
 const plain = (text) => text.replaceAll("`", "");
 
 // What stands in backticks, as code.
+/** @param {string} text */
 const coded = (text) => text.split("`").map((part, i) => (i % 2 ? ui.h("code", {}, part) : part));
 
+/** @param {string} text */
 const promptOf = (text) => ui.h("p", { class: "vw-predict-prompt", id: ui.uniqueName("prompt") }, coded(text));
 
 // The parts of a reply, the first one strong.
+/** @param {HTMLElement} reply @param {string[]} parts */
 const setReply = (reply, parts) =>
   reply.replaceChildren(...parts.flatMap((part, i) => [i ? " " : "", ui.h(i ? "span" : "strong", {}, coded(part))]));
 
 // question: { choices, replies, truth, values }; mark([index]) is called as the reader chooses; inUnit: a value as text.
 /**
- * @param {any} what
- * @param {{ prompt: any, mark: any, trying?: boolean, inUnit?: (value: any) => string }} how
+ * @param {Choices} what
+ * @param {{ prompt: Element, mark: (answer: number[]) => void, trying?: boolean, inUnit?: (value: number) => string }} how
+ * @returns {Asked}
  */
 function askChoice({ choices, replies, truth, values }, { prompt, mark, trying = false, inUnit = String }) {
   const { h } = ui;
@@ -38,6 +43,7 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
     options.map((option) => option.part),
   );
 
+  /** @type {Asked["update"]} */
   function update(marked, tried, done) {
     part.dataset.value = JSON.stringify([marked, tried]);
     options.forEach(({ input, said, bar, part }, i) => {
@@ -52,6 +58,7 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
       part.classList.toggle("mine", done && mine);
       bar.hidden = !done || !values.length;
       if (bar.hidden || bar.firstChild) return;
+      /** @param {number} value */
       const share = (value) => (high > low ? value / (high - low) : 0);
       const style = `margin-left:${100 * share(Math.min(0, values[i]) - low)}%;width:${100 * Math.abs(share(values[i]))}%`;
       bar.append(
@@ -60,6 +67,7 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
       );
     });
   }
+  /** @param {number} i */
   const quoted = (i) => (/^`[^`]*`$/.test(choices[i]) ? plain(choices[i]) : `“${plain(choices[i])}”`);
   return {
     part,
@@ -77,6 +85,7 @@ function askChoice({ choices, replies, truth, values }, { prompt, mark, trying =
   };
 }
 
+/** @type {Render} */
 async function renderPredict({ model, el }) {
   const { h, s } = ui;
   const [kind, replies, truth, unit, told] = ["kind", "replies", "truth", "unit", "told"].map((trait) =>
@@ -88,9 +97,12 @@ async function renderPredict({ model, el }) {
 
   // --- numbers ---
 
+  /** @param {number} n */
   const superscript = (n) => String(n).replace(/[-\d]/g, (letter) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(letter)]);
 
   // Four digits, and more only where they are all whole.
+  /** @param {number} value */
+  /** @type {(value: number) => string} */
   function show(value) {
     const size = Math.abs(value),
       power = Math.floor(Math.log10(size));
@@ -99,8 +111,10 @@ async function renderPredict({ model, el }) {
     return rounded.toLocaleString("en", { maximumFractionDigits: 8 }).replace("-", "−");
   }
 
+  /** @param {string[]} texts */
   const listed = (texts) => (texts.length > 1 ? `${texts.slice(0, -1).join(", ")} and ${texts.at(-1)}` : texts[0]);
 
+  /** @param {number} value */
   const inUnit = (value) => (unit ? `${show(value)} ${unit}` : show(value));
 
   const view = ui.frame(model, el, `${heading}: ${plain(model.get("prompt"))}`);
@@ -108,8 +122,11 @@ async function renderPredict({ model, el }) {
 
   // --- an axis: the stops of a slider, and where a value stands on it, from 0 to 1 ---
 
+  /** @type {(ends: number[], log: boolean, step?: number) => Stops} */
   function axisOf([low, high], log, step = 0) {
+    /** @type {(value: number) => number} */
     const f = log ? Math.log : (value) => value;
+    /** @param {number} value */
     const place = (value) => (f(value) - f(low)) / (f(high) - f(low));
     const size =
       step ||
@@ -121,6 +138,7 @@ async function renderPredict({ model, el }) {
       .range(101)
       .map((i) => Math.min(high, Math.max(low, +(low * (high / low) ** (i / 100)).toPrecision(2))));
     const stops = log && !step ? [...new Set([...ratios, high])] : even;
+    /** @param {number} value */
     const nearest = (value) =>
       stops.reduce(
         (best, stop, i) =>
@@ -144,7 +162,9 @@ async function renderPredict({ model, el }) {
   }
 
   // A slider over the stops of an axis; what: for the ear. onmove(value).
+  /** @param {Stops} axis @param {string} what @param {(value: number) => void} onmove */
   function dial(axis, what, onmove) {
+    /** @type {HTMLInputElement} */
     const input = h("input", {
       type: "range",
       ...ui.KEYS,
@@ -153,8 +173,9 @@ async function renderPredict({ model, el }) {
       "aria-label": what,
       oninput: () => onmove(axis.stops[+input.value]),
     });
+    /** @param {number | undefined} value @param {string} text */
     const set = (value, text) => {
-      input.value = axis.nearest(value ?? axis.middle);
+      input.value = String(axis.nearest(value ?? axis.middle));
       input.setAttribute("aria-valuetext", value === undefined ? "not answered" : text);
     };
     return { input, set };
@@ -162,11 +183,13 @@ async function renderPredict({ model, el }) {
 
   // --- a number, on a slider or typed ---
 
+  /** @returns {Asked} */
   function askNumber() {
     const [low, high] = model.get("between"),
       log = model.get("log").includes("x");
     const axis = axisOf([low, high], log, model.get("step"));
     const slider = dial(axis, "Your number, on a slider", (value) => mark([value]));
+    /** @type {HTMLInputElement} */
     const typed = h("input", {
       type: "number",
       min: low,
@@ -177,19 +200,23 @@ async function renderPredict({ model, el }) {
       oninput: () => mark(low <= typed.valueAsNumber && typed.valueAsNumber <= high ? [typed.valueAsNumber] : []),
       onkeydown: pressed,
     });
+    /** @param {KeyboardEvent} event */
     function pressed(event) {
-      const step = log && { ArrowUp: "stepUp", ArrowDown: "stepDown" }[event.key];
       if (event.key === "Enter") given();
-      if (!step) return;
+      if (!log || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
       event.preventDefault(); // a step of 1 means little on a logarithmic line: take one of the slider's
-      slider.input[step]();
+      if (event.key === "ArrowUp") slider.input.stepUp();
+      else slider.input.stepDown();
       slider.input.dispatchEvent(new Event("input"));
     }
+    /** @param {string} name */
     const flag = (name) => h("span", { class: `vw-predict-flag ${name}`, hidden: true });
     const [yours, real] = [flag("yours"), flag("real")];
     const gap = h("span", { class: "vw-predict-gap", hidden: true });
     const line = h("div", { class: "vw-predict-flags", role: "img" }, gap, yours, real);
+    /** @param {number} value */
     const at = (value) => `--at:${Math.min(1, Math.max(0, axis.place(value)))}`;
+    /** @param {HTMLElement} element @param {number | undefined} value @param {string} text */
     const put = (element, value, text) => {
       element.hidden = value === undefined;
       if (!element.hidden) ui.put(element, { style: at(value) });
@@ -209,11 +236,12 @@ async function renderPredict({ model, el }) {
       h("label", { class: "vw-predict-typed" }, typed, unit && h("span", {}, unit)),
     );
 
+    /** @type {Asked["update"]} */
     function update([marked], tried, done) {
       slider.set(marked, inUnit(marked ?? 0));
       if (document.activeElement !== typed || typed.valueAsNumber !== marked) {
         if (marked !== undefined || document.activeElement !== typed)
-          typed.value = marked === undefined ? "" : +marked.toPrecision(12);
+          typed.value = marked === undefined ? "" : String(+marked.toPrecision(12));
       }
       slider.input.disabled = typed.disabled = done;
       part.classList.toggle("unmarked", marked === undefined);
@@ -227,6 +255,7 @@ async function renderPredict({ model, el }) {
         "aria-label": `A line from ${show(low)} to ${inUnit(high)}: ${marked === undefined ? "no mark yet" : `your mark at ${inUnit(marked)}`}${done ? `, the answer at ${inUnit(truth[0])}` : ""}`,
       });
     }
+    /** @param {number[]} answer */
     const right = ([value]) => Math.abs(value - truth[0]) <= tolerance;
     return {
       part,
@@ -239,19 +268,24 @@ async function renderPredict({ model, el }) {
           ? `You said ${inUnit(value)}, and so it is.`
           : `You said ${show(value)}; it is ${inUnit(truth[0])}.`,
       reply: ([value]) =>
-        replies.find(([from, to]) => (from ?? -Infinity) <= value && value <= (to ?? Infinity))?.[2] ??
+        replies.find(
+          (/** @type {[number | null, number | null, string]} */ [from, to]) =>
+            (from ?? -Infinity) <= value && value <= (to ?? Infinity),
+        )?.[2] ??
         (trying && !right([value]) && `${inUnit(value)} is too ${value < truth[0] ? "low" : "high"}.`),
     };
   }
 
   // --- a curve: its values at some x, or one point anywhere ---
 
+  /** @returns {Asked} */
   function askCurve() {
-    const [xs, ys, at, labels, [low, high], log] = ["x", "y", "at", "labels", "between", "log"].map((trait) =>
-      model.get(trait),
-    );
+    /** @type {[number[], number[], number[]]} */
+    const [xs, ys, at] = [model.get("x"), model.get("y"), model.get("at")];
+    const [labels, [low, high], log] = ["labels", "between", "log"].map((trait) => model.get(trait));
     const free = !at.length;
     const [alongX, alongY] = [axisOf([xs[0], xs.at(-1)], log.includes("x")), axisOf([low, high], log.includes("y"))];
+    /** @type {(along: Stops, ends: number[], isLog: boolean, label: string) => import("./charts.js").Axis} */
     const axis = (along, [min, max], isLog, label) => ({
       min,
       max,
@@ -269,12 +303,16 @@ async function renderPredict({ model, el }) {
       y: axis(alongY, [low, high], log.includes("y"), unit ? `${labels[1]}, ${unit}` : labels[1]),
     });
     const start = free ? [alongX.middle, alongY.middle] : at.map(() => alongY.middle);
+    /** @param {number[]} answer */
     const spots = (answer) => (free ? [answer] : answer.map((y, i) => [at[i], y]));
     const now = () => (model.get("mark").length ? model.get("mark") : start);
+    /** @param {number} index @param {number} value */
     const move = (index, value) => mark(ui.changed(now(), index, value));
+    /** @param {number} i */
     const yIndex = (i) => (free ? 1 : i);
 
     // The curve's value, along a straight line between the points of the picture.
+    /** @param {number} x */
     function height(x) {
       const i = Math.min(xs.length - 2, Math.max(0, xs.findIndex((value) => value >= x) - 1));
       const [a, b] = [alongX.place(xs[i]), alongX.place(xs[i + 1])];
@@ -318,9 +356,13 @@ async function renderPredict({ model, el }) {
     axes.plot.append(...rails, drawn, ...gaps, curve);
     axes.svg.append(...handles);
 
+    /** @param {number} value @param {number} from @param {number} to */
     const clamp = (value, from, to) => Math.min(to, Math.max(from, value));
+    /** @param {Stops} along @param {number} value */
     const snap = (along, value) => along.stops[along.nearest(value)];
+    /** @type {number | null} */
     let held = null;
+    /** @param {PointerEvent} event */
     function drag(event) {
       const { x, y } = new DOMPoint(event.clientX, event.clientY).matrixTransform(axes.svg.getScreenCTM().inverse());
       const [px, py] = axes.at(clamp(x, axes.box.left, axes.box.right), clamp(y, axes.box.top, axes.box.bottom));
@@ -364,6 +406,7 @@ async function renderPredict({ model, el }) {
       ),
     );
 
+    /** @type {Asked["update"]} */
     function update(marked, _tried, done) {
       const places = spots(marked.length ? marked : start).map(([x, y]) => [axes.x(x), axes.y(y)]);
       handles.forEach((handle, i) => ui.put(handle, { transform: `translate(${places[i]})` }));
@@ -403,9 +446,8 @@ async function renderPredict({ model, el }) {
           .map(([x, y]) => `${inUnit(y)} at ${show(x)}`)
           .join(", "),
       said: (answer) => {
-        const [places, yours, real] = [(x) => x, (_, y) => y, height].map((f) =>
-          spots(answer).map(([x, y]) => show(f(x, y))),
-        );
+        const [places, yours] = [0, 1].map((i) => spots(answer).map((spot) => show(spot[i])));
+        const real = spots(answer).map(([x]) => show(height(x)));
         return `At ${listed(places)} you said ${listed(yours)}; it is ${listed(real)}${unit && ` ${unit}`}.`;
       },
       reply: () => null,
@@ -447,7 +489,7 @@ async function renderPredict({ model, el }) {
     return askChoice({ choices, replies, truth, values }, { prompt, mark, trying, inUnit });
   }
 
-  const asked = { choice: askOne, number: askNumber, curve: askCurve }[kind]();
+  const asked = kind === "choice" ? askOne() : kind === "number" ? askNumber() : askCurve();
   const commit = ui.button("", () => given(), "primary");
   const reply = h("p", { class: "vw-predict-reply" });
   const answer = h("div", { class: "vw-predict-answer vw-column", hidden: true }, reply);
@@ -461,6 +503,7 @@ async function renderPredict({ model, el }) {
     return tried.length > 0 && (!trying || asked.right(tried.at(-1)));
   };
 
+  /** @param {number[]} answer */
   function mark(answer) {
     ui.set(model, { mark: answer });
   }
@@ -473,6 +516,7 @@ async function renderPredict({ model, el }) {
   }
 
   // What is said to an answer: [[text, class], ...].
+  /** @param {number[]} last @param {boolean} done */
   function replyTo(last, done) {
     const own = asked.reply(last);
     if (!trying) return [asked.said(last), own, told];
@@ -485,7 +529,7 @@ async function renderPredict({ model, el }) {
       last = tried.at(-1);
     asked.update(marked, tried, done);
     commit.textContent = trying ? (done ? "Checked" : "Check") : done ? "Committed" : "Commit";
-    commit.setAttribute("aria-disabled", done || !marked.length);
+    commit.setAttribute("aria-disabled", String(done || !marked.length));
     const parts = last ? replyTo(last, done).filter(Boolean) : [];
     answer.hidden = !last;
     answer.classList.toggle("right", trying && done);
@@ -505,7 +549,9 @@ async function renderPredict({ model, el }) {
 // --- a quiz: choices, one after the other, and at the end what to read again ---
 
 // The section of the page with this heading, whether the book made its name or Jupyter.
+/** @param {string} heading */
 function findSection(heading) {
+  /** @param {string} text */
   const name = (text) =>
     text
       .toLowerCase()
@@ -514,19 +560,25 @@ function findSection(heading) {
   return [...document.querySelectorAll("[id]")].find(({ id }) => name(id) === name(heading));
 }
 
+/** @type {Render} */
 async function renderQuiz({ model, el }) {
   const { h } = ui;
-  const questions = model.get("questions"),
-    count = questions.length;
+  /** @type {Question[]} */
+  const questions = model.get("questions");
+  const count = questions.length;
   const view = ui.frame(model, el, "Quiz");
+  /** @type {(i: number) => number} */
   const given = (i) => model.get("given")[i];
+  /** @param {number} i */
   const isOpen = (i) => given(i) < 0;
+  /** @param {number} i */
   const isRight = (i) => given(i) === questions[i].truth[0];
   const firstOpen = () => [...questions.keys(), count].find((i) => i === count || isOpen(i));
 
   const parts = questions.map((question, i) => {
     const prompt = promptOf(question.prompt),
       reply = h("p", { class: "vw-predict-reply", hidden: true });
+    /** @param {number[]} answer */
     const mark = ([choice]) => ui.setAt(model, "marks", i, choice);
     const asked = askChoice(question, { prompt, mark });
     return { asked, reply, part: h("div", { class: "vw-column vw-quiz-question" }, prompt, asked.part, reply) };
@@ -549,6 +601,7 @@ async function renderQuiz({ model, el }) {
   view.foot.prepend(main);
 
   let moved = false; // to another question, where the reader goes on
+  /** @param {number} at */
   function goTo(at) {
     moved = at !== model.get("at");
     ui.set(model, { at });
@@ -562,6 +615,7 @@ async function renderQuiz({ model, el }) {
   }
 
   // To a wrong answer also what is right, and why.
+  /** @param {number} i */
   function replyTo(i) {
     const { replies, truth } = questions[i],
       { asked } = parts[i];
@@ -603,14 +657,16 @@ async function renderQuiz({ model, el }) {
     });
     const ended = !isOpen(at) && at === count - 1;
     main.textContent = isOpen(at) ? "Answer" : ended ? "Answered" : "Next question";
-    main.setAttribute("aria-disabled", ended || (isOpen(at) && marks[at] < 0));
+    main.setAttribute("aria-disabled", String(ended || (isOpen(at) && marks[at] < 0)));
     result.hidden = open < count;
     if (result.hidden) result.replaceChildren();
     else showResult();
     if (!isOpen(at)) view.say([...replyTo(at).map(plain), result.textContent].join(" ").trim());
     else if (marks[at] >= 0) view.say(`Marked: ${parts[at].asked.words([marks[at]])}.`);
     else view.say(`Question ${at + 1} of ${count}: not answered yet.`);
-    if (moved) parts[at].part.querySelector("input:enabled:checked, input:enabled")?.focus();
+    /** @type {HTMLInputElement | null} */
+    const input = parts[at].part.querySelector("input:enabled:checked, input:enabled");
+    if (moved) input?.focus();
     moved = false;
   }
 
@@ -618,4 +674,7 @@ async function renderQuiz({ model, el }) {
   return view.stop;
 }
 
-export default { render: (place) => (place.model.get("questions") ? renderQuiz : renderPredict)(place) };
+export default {
+  render: (/** @type {Parameters<Render>[0]} */ place) =>
+    (place.model.get("questions") ? renderQuiz : renderPredict)(place),
+};

@@ -5,6 +5,7 @@ import * as wasm from "./wasm.js";
 // The work is in tiles of ROWS x LANES sums that stay in registers.
 const ROWS = 4;
 export const LANES = 8;
+/** @param {number} n */
 export const whole = (n) => LANES * Math.ceil(n / LANES);
 
 // c (M, N) += a (M, K) b (K, N), all at places in the buffer. A row of a is aRow after the one before and a column
@@ -12,9 +13,12 @@ export const whole = (n) => LANES * Math.ceil(n / LANES);
 // c is cRow after the one before. N is a multiple of LANES; of c, and of a, there is room for whole tiles of rows.
 function vectorProduct() {
   const { get, set, int, add, sub, mul, less, loop, v } = wasm;
+  /** @type {<T>(n: number, f: (i: number) => T) => T[]} */
   const range = (n, f) => Array.from({ length: n }, (_, i) => f(i));
-  const sum = (r, half) => `s${2 * r + half}`,
-    row = (r) => `r${r}`;
+  /** @type {(r: number, half: number) => string} */
+  const sum = (r, half) => `s${2 * r + half}`;
+  /** @type {(r: number) => string} */
+  const row = (r) => `r${r}`;
   return wasm.define(
     "product",
     ["@a", "@aRow", "@aStep", "@b", "@c", "@cRow", "M", "N", "K"],
@@ -23,9 +27,12 @@ function vectorProduct() {
       vectors: [...range(2 * ROWS, (i) => `s${i}`), "w0", "w1", "x"],
     },
     (L) => {
-      const g = (name) => get(L[name]),
-        to = (name, value) => set(L[name], value),
-        plus = (name, n) => to(name, add(g(name), n));
+      /** @type {(name: string) => Code} */
+      const g = (name) => get(L[name]);
+      /** @type {(name: string, value: Code) => Code} */
+      const to = (name, value) => set(L[name], value);
+      /** @type {(name: string, n: Code) => Code} */
+      const plus = (name, n) => to(name, add(g(name), n));
       const tile = [
         to("r0", g("from")),
         range(ROWS - 1, (r) => to(row(r + 1), add(g(row(r)), g("aRow")))),
@@ -68,6 +75,7 @@ function vectorProduct() {
 }
 
 // The same, in loops.
+/** @type {(f: Float32Array) => Kernel} */
 function plainProduct(f) {
   return (a, aRow, aStep, b, c, cRow, M, N, K) => {
     for (const end = c + N; c < end; c += LANES, b += LANES * K) {
@@ -106,6 +114,12 @@ function plainProduct(f) {
 }
 
 // What works on one buffer: the functions as WebAssembly has them, and in plain loops, plain(f) -> { name: function }.
+/**
+ * @template {string} Name
+ * @param {() => Assembled[]} functions
+ * @param {(f: Float32Array) => Record<Name, Kernel>} plain
+ * @returns {Kernels<Name>}
+ */
 export const code = (functions, plain) => ({ functions, plain, module: null });
 export const CODE = code(
   () => [vectorProduct()],
@@ -113,11 +127,18 @@ export const CODE = code(
 );
 
 // { f, ... }: a buffer of so many floats, and the functions of a `code` on it.
+/**
+ * @template {string} Name
+ * @param {number} floats
+ * @param {Kernels<Name>} code
+ * @returns {{ f: Float32Array } & Record<Name, Kernel>}
+ */
 export function arithmetic(floats, code) {
   const pages = Math.ceil(floats / 16384);
   try {
     code.module ??= new WebAssembly.Module(wasm.assemble(code.functions()));
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    /** @type {{ exports: any }} */
     const { exports } = new WebAssembly.Instance(code.module, { page: { memory } });
     return { f: new Float32Array(memory.buffer), ...exports };
   } catch {

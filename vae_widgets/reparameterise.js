@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderReparameterise({ model, el }) {
   const COUNT = 12;
   const EXTENT = 5; // of the axis, both ways
@@ -11,10 +12,13 @@ async function renderReparameterise({ model, el }) {
   const LOWER = 246;
   const UNIT = 100; // pixels a unit of density
   const view = ui.frame(model, el, "Draws that move with m and v");
+  /** @param {number} value */
   const at = (value) => ((value + EXTENT) / (2 * EXTENT)) * WIDTH;
 
+  /** @param {string} content @param {Attributes} attributes */
   const text = (content, attributes) => ui.s("text", { fill: ui.COLOURS.muted, ...attributes }, content);
   const grid = Float32Array.from({ length: 241 }, (_, i) => EXTENT * (i / 120 - 1));
+  /** @param {number} m @param {number} v @param {number} base */
   const density = (m, v, base) => {
     const log = engine.logNormal(grid, [m], [v], 1, grid.length);
     return ui.path([...grid].map((z, i) => [at(z), base - UNIT * Math.exp(log[i])]));
@@ -99,8 +103,11 @@ async function renderReparameterise({ model, el }) {
   });
 
   // The noise changes with the seed and with nothing else.
+  /** @type {number} */
   let seed;
+  /** @type {number[]} */
   let epsilon;
+  /** @type {() => number[]} */
   function noise() {
     if (seed !== model.get("seed")) {
       seed = model.get("seed");
@@ -110,9 +117,11 @@ async function renderReparameterise({ model, el }) {
     return epsilon;
   }
 
+  /** @type {() => number[]} */
   const draws = () => noise().map((e) => model.get("m") + Math.sqrt(model.get("v")) * e);
 
   // How far z goes if m, or v, grows by one: an arrow below the axis.
+  /** @param {number} z @param {number} derivative @param {number} y @param {string} name */
   function arrow(z, derivative, y, name) {
     const end = z + derivative;
     const head = Math.sign(derivative) * Math.min(7, Math.abs(at(derivative) - at(0)));
@@ -135,13 +144,14 @@ async function renderReparameterise({ model, el }) {
       shown = model.get("answer"),
       derivative = epsilon[chosen] / (2 * Math.sqrt(v));
     curve.setAttribute("d", density(m, v, LOWER));
-    formula.setAttribute("x", m < 0 ? WIDTH - 4 : 4); // on the side where there is room
+    formula.setAttribute("x", String(m < 0 ? WIDTH - 4 : 4)); // on the side where there is room
     formula.setAttribute("text-anchor", m < 0 ? "end" : "start");
     const order = [...epsilon.keys()].sort((a, b) => +(a === chosen) - +(b === chosen)); // the chosen one on top
     moving.replaceChildren(
       ...order.flatMap((i) => {
         const strong = i === chosen;
         const colour = strong ? ui.COLOURS.q : ui.INK;
+        /** @param {number} x @param {number} y */
         const dot = (x, y) =>
           ui.s("circle", { cx: at(x), cy: y, r: strong ? 6 : 4, fill: colour, "fill-opacity": strong ? 1 : 0.7 });
         return [

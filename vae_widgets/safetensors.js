@@ -3,6 +3,7 @@
 import { h } from "./elements.js";
 
 // The bits of the half float nearest to a number, of two the even one.
+/** @param {number} value */
 function toHalf(value) {
   const bits = new Uint32Array(Float32Array.of(value).buffer)[0],
     sign = (bits >>> 16) & 0x8000,
@@ -16,10 +17,12 @@ function toHalf(value) {
 }
 
 // As Python's json.dumps writes a text.
+/** @param {string} json */
 const ascii = (json) => json.replace(/[^ -~]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 // weights: all of a VAE's in PyTorch's order, encoder first. description: { arguments: { z_dim, hidden, ... }, recipe, ... }.
 // Rejects where the page may not hash (plain http), and for weights that do not fit or that float16 cannot hold.
+/** @param {Float32Array} weights @param {Record<string, any>} description */
 export async function safetensors(weights, description) {
   if (!globalThis.crypto?.subtle)
     throw new Error("A browser computes the file's hash on pages from https, localhost or disk only.");
@@ -52,6 +55,7 @@ export async function safetensors(weights, description) {
   const whole = new Blob([`[${[JSON.stringify(text), ...rows].join(", ")}]`, ...data]);
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await whole.arrayBuffer()));
   const hash = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  /** @type {Record<string, object>} */
   const header = { __metadata__: { description: `${text.slice(0, -2)}${hash}"}` } };
   let end = 0;
   for (const { name, shape, data } of tensors) {
@@ -65,6 +69,7 @@ export async function safetensors(weights, description) {
   return new Blob([length, padded, ...data], { type: "application/octet-stream" });
 }
 
+/** @param {Blob} blob @param {string} filename */
 export function download(blob, filename) {
   const url = URL.createObjectURL(blob);
   h("a", { href: url, download: filename }).click();

@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderSampledKl({ model, el }) {
   const SIZES = model.get("sizes");
   const ESTIMATES = model.get("estimates");
@@ -10,10 +11,12 @@ async function renderSampledKl({ model, el }) {
   const mixtures = await ui.mixture(model, "mixtures");
   const digits = ui.digitsOf(model.get("digits"), model.get("raster"));
   const labels = ui.bytes(model.get("labels"));
+  /** @type {number[]} */
   const dims = model.get("z_dims");
   const codes = ui.floats(model.get("codes"));
   const starts = dims.map((_, i) => 2 * digits.length * dims.slice(0, i).reduce((sum, dim) => sum + dim, 0));
   const view = ui.frame(model, el, "The KL from samples");
+  /** @param {number} n */
   const count = (n) => n.toLocaleString("en");
 
   const spread = ui.h("div", { class: "vw-grow" });
@@ -58,10 +61,14 @@ async function renderSampledKl({ model, el }) {
   // --- the terms log q(z|x) − log p(z), z ~ q ---
 
   let drawnFor = ""; // which prior, digit and seed
+  /** @type {Float64Array} */
   let terms;
+  /** @type {number} */
   let exact; // NaN for a mixture
+  /** @type {{ mean: number, sd: number }} */
   let all; // their mean, and their standard deviation σ
 
+  /** @param {number} prior @param {number} digit @param {number} seed */
   function draw(prior, digit, seed) {
     const dim = dims[prior];
     const at = starts[prior] + digit * dim;
@@ -80,18 +87,23 @@ async function renderSampledKl({ model, el }) {
     all = summary(terms);
   }
 
+  /** @param {Float64Array | number[]} values */
   function summary(values) {
-    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-    return { mean, sd: Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1)) };
+    const all = Array.from(values),
+      mean = all.reduce((sum, value) => sum + value, 0) / all.length;
+    return { mean, sd: Math.sqrt(all.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (all.length - 1)) };
   }
 
   // Each estimate is the mean of S terms of its own.
+  /** @param {number} size */
   const estimatesOf = (size) => ui.range(ESTIMATES).map((i) => summary(terms.subarray(i * size, (i + 1) * size)).mean);
 
   // --- drawing ---
 
   // The axes of a prior and a digit are those of the first draws: they stay as they are when S changes, or the draws do.
+  /** @type {Map<string, { truth: number, sd: number }>} */
   const scales = new Map();
+  /** @param {number} prior @param {number} digit @param {number} truth */
   function scaleOf(prior, digit, truth) {
     const key = `${prior} ${digit}`;
     if (!scales.has(key)) scales.set(key, { truth, sd: all.sd });
@@ -99,11 +111,19 @@ async function renderSampledKl({ model, el }) {
   }
 
   // The estimates side by side along the axis in nats.
+  /**
+   * @param {number} size
+   * @param {number[]} estimates
+   * @param {number} mean
+   * @param {number} truth
+   * @param {{ truth: number, sd: number }} scale
+   */
   function drawSpread(size, estimates, mean, truth, scale) {
     const reach = 3.5 * scale.sd;
     const x = { min: scale.truth - reach, max: scale.truth + reach, ticks: 6, label: "estimate (nats)" };
     const axes = ui.axes({ width: 360, height: 250, left: 14, x, y: { min: 0, max: 1, ticks: [] } });
     const [low, high] = [-1, 1].map((sign) => axes.x(truth + (sign * all.sd) / Math.sqrt(size)));
+    /** @param {number} value @param {string} stroke @param {Attributes} more */
     const upright = (value, stroke, more) =>
       ui.s("line", { x1: axes.x(value), x2: axes.x(value), y1: axes.box.top, y2: axes.box.bottom, stroke, ...more });
     axes.plot.append(
@@ -137,6 +157,7 @@ async function renderSampledKl({ model, el }) {
   }
 
   // The spread by S, measured and by the law.
+  /** @param {number} size @param {{ truth: number, sd: number }} scale */
   function drawLaw(size, scale) {
     const sigma = all.sd;
     const last = SIZES.at(-1);
@@ -154,6 +175,7 @@ async function renderSampledKl({ model, el }) {
       x: { min: 0.8, max: 1.25 * last, log: true, ticks: SIZES, label: "S" },
       y: { ...y, ticks },
     });
+    /** @param {number} s @param {number} sd */
     const place = (s, sd) => [axes.x(s), axes.y(sd)];
     axes.plot.append(
       ui.s("path", {

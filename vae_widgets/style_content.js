@@ -3,6 +3,7 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderStyleContent({ model, el }) {
   const dec = await ui.network(model, "decoder");
   const dim = dec.inputs;
@@ -21,16 +22,15 @@ async function renderStyleContent({ model, el }) {
   const picture = ui.digit("", raster);
   const original = ui.digit("", raster);
   const source = ui.captioned(original, "the style’s own digit");
-  const numbers = ui.numbers(
-    [
-      ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
-      model.get("has_rec") && ["rec", "−log p(x|y, z), against the original", "rec"],
-    ].filter(Boolean),
-  );
+  const numbers = ui.numbers([
+    ["read", "read as the class asked for, q(y|x)", "q", { unit: "" }],
+    model.get("has_rec") && ["rec", "−log p(x|y, z), against the original", "rec"],
+  ]);
 
   const missing = ui.h("p", { class: "vw-note", role: "status" });
 
   // A row of pictures, of which one is chosen; the controls beside it are how to choose by keys.
+  /** @param {number} count @param {(i: number) => void} onclick @param {(i: number) => string} [caption] */
   function row(count, onclick, caption) {
     const cells = ui.range(count).map((i) => {
       const canvas = ui.digit("", raster);
@@ -44,6 +44,7 @@ async function renderStyleContent({ model, el }) {
       { class: "vw-strip vw-choices", role: "group" },
       cells.map(({ cell }) => cell),
     );
+    /** @param {Float32Array} ink @param {number} chosen @param {(i: number) => string} words */
     const show = (ink, chosen, words) =>
       cells.forEach(({ canvas, cell }, i) => {
         ui.paint(canvas, ink.subarray(size * i, size * (i + 1)));
@@ -90,9 +91,11 @@ async function renderStyleContent({ model, el }) {
 
   // --- drawing ---
 
+  /** @type {Network | null} */
   let cls = null; // it comes after the pictures
 
   // The probability of y for the picture, black and white if the digits are.
+  /** @param {Float32Array} ink @param {number} y */
   function reading(ink, y) {
     const log_q = engine.forward(cls, raster[2] === 1 ? ink.map((p) => (p >= 0.5 ? 1 : 0)) : ink);
     return Math.exp(log_q[y] - engine.logMeanExp(log_q) - Math.log(classes.length));
@@ -145,7 +148,7 @@ async function renderStyleContent({ model, el }) {
       },
       (error) =>
         missing.replaceChildren(
-          `The classifier could not be loaded (${error.message ?? error}): the pictures need none.`,
+          `The classifier could not be loaded (${engine.reason(error)}): the pictures need none.`,
         ),
     )
     .finally(() => view.root.setAttribute("aria-busy", "false"));

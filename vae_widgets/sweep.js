@@ -4,10 +4,12 @@
 import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderSweep({ model, el }) {
   const PRIOR = 16; // draws of p(z)
   const REBUILT = 7; // and of q(z|x)
   const names = model.get("names");
+  /** @type {Measured[]} */
   const measured = model.get("measured");
   const raster = model.get("raster"),
     size = raster[0] * raster[1];
@@ -15,9 +17,11 @@ async function renderSweep({ model, el }) {
   const labels = ui.bytes(model.get("labels"));
   const codes = readCodes(ui.floats(model.get("codes_m")), ui.floats(model.get("codes_v")));
   const view = ui.frame(model, el, "A sweep over trained models");
+  /** @param {number} i */
   const called = (i) => `${model.get("what")} = ${names[i]}`;
 
   // The q(z|x) of each model and digit.
+  /** @param {Float32Array} m @param {Float32Array} v */
   function readCodes(m, v) {
     let at = 0;
     return measured.map(({ z_dim }) =>
@@ -30,6 +34,7 @@ async function renderSweep({ model, el }) {
 
   // --- elements ---
 
+  /** @param {number} n */
   const pictures = (n) => ui.range(n).map(() => ui.digit("", raster));
   const original = ui.digit("", raster);
   const rebuilt = pictures(REBUILT);
@@ -37,15 +42,13 @@ async function renderSweep({ model, el }) {
   const waiting = ui.h("p", { class: "vw-sweep-waiting", hidden: true });
   const active = ui.h("span");
   const tight = measured.every(({ niwae }) => niwae["5000"] !== undefined);
-  const numbers = ui.numbers(
-    [
-      ["rate", "rate, the KL to the prior", "kl"],
-      ["distortion", "distortion, mean −log p(x|z)", "rec"],
-      ["nelbo", "their sum, the NELBO", "elbo"],
-      tight && ["tight", "−log p(x), from 5,000 samples", "iwae"],
-      ["active", active, null, { digits: 0, unit: null }],
-    ].filter(Boolean),
-  );
+  const numbers = ui.numbers([
+    ["rate", "rate, the KL to the prior", "kl"],
+    ["distortion", "distortion, mean −log p(x|z)", "rec"],
+    ["nelbo", "their sum, the NELBO", "elbo"],
+    tight && ["tight", "−log p(x), from 5,000 samples", "iwae"],
+    ["active", active, null, { digits: 0, unit: null }],
+  ]);
   const bars = latentBars();
   const plot = model.get("plot") === "bounds" ? boundsPlot() : ratePlot();
   const slider = ui.slider(view, model, {
@@ -58,8 +61,11 @@ async function renderSweep({ model, el }) {
     ui.h("span", { style: `--at:${i / (names.length - 1)}`, onclick: () => ui.set(model, { index: i }) }, name),
   );
   slider.append(ui.h("div", { class: "vw-stops", "aria-hidden": "true" }, stops));
+  /** @param {string} heading */
+  /** @param {string} heading @param {Child[]} canvases */
   const strip = (heading, ...canvases) =>
     ui.h("div", {}, ui.h("p", { class: "vw-heading" }, heading), ui.h("div", { class: "vw-sweep-draws" }, canvases));
+  /** @param {Child[]} children */
   const grow = (...children) => ui.h("div", { class: "vw-grow vw-column" }, children);
 
   view.root.classList.add("vw-sweep");
@@ -90,6 +96,7 @@ async function renderSweep({ model, el }) {
 
   // --- what each latent carries ---
 
+  /** @type {() => { part: Element, show: (index: number) => void }} */
   function latentBars() {
     if (measured.some(({ nats }) => !nats)) {
       const why = "With a mixture for a prior, the KL is of all latents together. None has a share of its own.";
@@ -114,6 +121,7 @@ async function renderSweep({ model, el }) {
     const wide = Math.min(24, 0.76 * (axes.x(1) - axes.x(0)));
     const rects = ui.range(most).map((i) => ui.s("rect", { x: axes.x(i + 1) - wide / 2, width: wide }));
     axes.plot.append(...rects);
+    /** @param {number} index */
     const show = (index) => {
       const { nats, used, z_dim } = measured[index];
       const count = used.filter(Boolean).length;
@@ -137,7 +145,9 @@ async function renderSweep({ model, el }) {
   // --- rate against distortion, or −log p(x) by the number of samples ---
 
   // Names beside places, the present one first, and of the others those that find room.
+  /** @param {Axes} axes @param {SVGTextElement[]} tags @param {number[][]} places @param {number} index */
   function nameAt(axes, tags, places, index) {
+    /** @type {[from: number, to: number, y: number][]} */
     const taken = [];
     for (const i of [index, ...ui.range(names.length).filter((i) => i !== index)]) {
       const [x, y] = places[i],
@@ -156,12 +166,14 @@ async function renderSweep({ model, el }) {
     }
   }
 
+  /** @param {string} content @param {Attributes} [at] */
   function text(content, at = {}) {
     const halo = { stroke: "#fff", "stroke-width": 4, style: "paint-order: stroke" };
     return ui.s("text", { fill: ui.COLOURS.muted, ...halo, ...at }, content);
   }
 
   function ratePlot() {
+    /** @param {number[]} values @param {string} label */
     const axis = (values, label, room = 1) => {
       const [low, high] = [Math.min(...values), Math.max(...values)];
       const pad = Math.max(1, 0.14 * (high - low));
@@ -200,7 +212,7 @@ async function renderSweep({ model, el }) {
       ...totals
         .filter((total) => axes.y(total - x.min) + rise > axes.box.top + 8)
         .map((total) =>
-          text(total, {
+          text(String(total), {
             x: axes.x(x.min) + 16,
             y: axes.y(total - x.min) + rise + 4,
             "text-anchor": "middle",
@@ -212,6 +224,7 @@ async function renderSweep({ model, el }) {
       ...tags,
       current,
     );
+    /** @param {number} index */
     const show = (index) => {
       const [cx, cy] = places[index];
       ui.put(current, { cx, cy });
@@ -265,6 +278,7 @@ async function renderSweep({ model, el }) {
     });
     const tags = names.map((name) => text(name));
     axes.plot.append(...lines.flatMap(({ line, dots }) => [line, ...dots]), ...tags);
+    /** @param {number} index */
     const show = (index) => {
       lines.forEach(({ line, dots }, i) => {
         const colour = i === index ? ui.COLOURS.iwae : ui.COLOURS.muted;
@@ -293,16 +307,21 @@ async function renderSweep({ model, el }) {
 
   // --- networks, and what they draw ---
 
+  /** @type {Map<number, { decoder: Network, mixture: Mixture | null }>} */
   const networks = new Map(); // index -> { decoder, mixture }, once it is there
+  /** @type {Map<number, Promise<void>>} */
   const fetched = new Map(); // index -> promise
 
+  /** @param {number} index */
   function fetchNetwork(index) {
     if (!fetched.has(index)) {
       const parts = [ui.network(model, "decoders", index), ui.mixture(model, "mixtures", index)];
       fetched.set(
         index,
         Promise.all(parts).then(
-          ([decoder, mixture]) => void networks.set(index, { decoder, mixture }),
+          ([decoder, mixture]) => {
+            networks.set(index, { decoder, mixture });
+          },
           (error) => {
             fetched.delete(index); // the next time, it is tried again
             throw error;
@@ -327,9 +346,11 @@ async function renderSweep({ model, el }) {
     fetchNeighbours();
   });
 
+  /** @type {{ key: string, inks: Float32Array[][] }} */
   const drawn = { key: "", inks: [] }; // of which digit and noise; of each model PRIOR draws from the prior, then REBUILT of the digit
   const blank = new Float32Array(size);
 
+  /** @param {number} index @param {number} digit @param {number} seed */
   function inksOf(index, digit, seed) {
     const key = `${digit} ${seed}`;
     if (key !== drawn.key) Object.assign(drawn, { key, inks: [] });
@@ -337,6 +358,7 @@ async function renderSweep({ model, el }) {
     return drawn.inks[index];
   }
 
+  /** @param {number} index @param {number} digit @param {number} seed */
   function draw(index, digit, seed) {
     const source = engine.normals(seed),
       { decoder, mixture } = networks.get(index),
@@ -345,6 +367,7 @@ async function renderSweep({ model, el }) {
     const noise = ui.range(PRIOR + REBUILT).map(() => source.fill(new Float32Array(longest))); // a model takes the first of each
     const u = ui.range(PRIOR).map(() => source.uniform());
     const { m, v } = codes[index][digit];
+    /** @param {Float32Array} eps @param {number} i */
     const fromPrior = (eps, i) => (mixture ? engine.mixtureSample(mixture, eps, u[i]) : eps.subarray(0, n));
     const z = new Float32Array((PRIOR + REBUILT) * n);
     noise.forEach((eps, i) =>
@@ -356,6 +379,7 @@ async function renderSweep({ model, el }) {
 
   // --- drawing ---
 
+  /** @type {[index: number, message: string] | null} */
   let failure = null; // [index, message] of a network that did not come
 
   function update() {
@@ -401,7 +425,7 @@ async function renderSweep({ model, el }) {
       try {
         await fetchNetwork(index);
       } catch (error) {
-        failure = [index, error.message ?? error];
+        failure = [index, engine.reason(error)];
       }
       if (!view.signal.aborted && index === model.get("index")) update();
     }

@@ -1,12 +1,14 @@
 // A VAE that learns while you watch: the plane of its codes, what each z draws, its bound and the exact log p(x).
 
 import { count, curves, nelboOf, truthOf } from "./train_vae_chart.js";
+import * as engine from "./engine.js";
 import { myModel } from "./train_vae_model.js";
 import { setPieces } from "./train_vae_pieces.js";
 import { slowMotion } from "./train_vae_slow.js";
 import * as trainer from "./trainer.js";
 import * as ui from "./ui.js";
 
+/** @type {Render} */
 async function renderTrainVae({ model, el }) {
   const EXTENT = 4; // of the plane of codes
   const SHEET = 3,
@@ -25,23 +27,31 @@ async function renderTrainVae({ model, el }) {
 
   // --- the run ---
 
-  let run = null,
-    data = null;
+  /** @type {Training["run"]} */
+  let run = null;
+  /** @type {Training["data"]} */
+  let data = null;
   let playing = false,
     away = false; // what the reader wants; whether the page or the widget is out of sight
+  /** @type {Training["shown"]} */
   let shown = null; // the report that is drawn
+  /** @type {number | null} */
   let drawing = null; // the next frame
   let ready = false; // false until the first report of a new start
   let busy = false; // a report that was asked for is under way: of the step `target`, or a later one
   let target = 0;
   const still = { best: Infinity, reports: 0 };
-  let curve = [],
-    ghost = null; // held numbers of this run, [{ steps, ... }], and the last one's
+  /** @type {Held[]} */
+  let curve = [];
+  /** @type {{ curve: Held[], label: string } | null} */
+  let ghost = null; // held numbers of this run, [{ steps, ... }], and the last one's
   let runs = 0,
     runLabel = "",
     note = "";
   const rate = { steps: 0, at: 0, value: NaN };
-  let goal = null; // { reached(), done(), go() } of a stage of a set piece
+  /** @type {Training["goal"]} */
+  let goal = null; // of a stage of a set piece
+  /** @type {number} */
   let stopwatch;
 
   const settings = () => Object.fromEntries(OWN.map((trait) => [trait, model.get(trait)]));
@@ -54,7 +64,10 @@ async function renderTrainVae({ model, el }) {
     seed: model.get("seed"),
     weights: start(),
   });
+  /** @type {() => [number, number]} */
+  const point = () => [model.get("z")[0], model.get("z")[1]];
   const isPlane = () => model.get("z_dim") === 2; // of all latents, over which log p(x) can be summed
+  /** @param {number} value */
   const rateText = (value) => String(+value.toPrecision(2));
   const labelOf = () =>
     `β ${model.get("beta")} · rate ${rateText(model.get("learning_rate"))} · m ${model.get("m")}${model.get("m") > 1 && model.get("dreg") ? " dreg" : ""} · batch ${model.get("batch")} · ${model.get("hidden").join("–")} units${isPlane() ? "" : ` · ${model.get("z_dim")} latents`} · seed ${model.get("seed")}`;
@@ -128,11 +141,13 @@ async function renderTrainVae({ model, el }) {
     if (!view.signal.aborted && ready) ui.set(model, { weights: new DataView(weights.buffer), trained, steps });
   }
 
+  /** @param {boolean} on */
   function setBusy(on) {
     busy = on;
-    view.root.setAttribute("aria-busy", on);
+    view.root.setAttribute("aria-busy", String(on));
   }
 
+  /** @param {Report} report */
   function hear(report) {
     if (view.signal.aborted) return;
     if (!ready) {
@@ -157,6 +172,7 @@ async function renderTrainVae({ model, el }) {
   }
 
   // Better by so little for so long that nobody would see it.
+  /** @param {Held} held */
   function watchStill(held) {
     const value = model.get("m") > 1 ? held.bound : held.rec + model.get("beta") * held.kl;
     if (value < still.best - STILL.nats) Object.assign(still, { best: value, reports: 0 });
@@ -168,6 +184,7 @@ async function renderTrainVae({ model, el }) {
   }
 
   // What a set piece and slow motion ask of the run, and have done.
+  /** @type {Training} */
   const training = {
     given,
     calm,
@@ -216,6 +233,7 @@ async function renderTrainVae({ model, el }) {
   const steps = ui.output({ "data-key": "steps" });
   const pace = ui.output({ "data-key": "pace", class: "vw-status" });
   const status = ui.h("p", { class: "vw-heading vw-train-note", role: "status" });
+  /** @param {string} label @param {() => unknown} act @param {string} [look] */
   const byHand = (label, act, look) =>
     ui.button(
       label,
@@ -243,8 +261,10 @@ async function renderTrainVae({ model, el }) {
     ["bound", "−IWAE bound, m", "iwae"],
     ["loss", "loss: rec + β KL"],
   ]);
+  /** @type {(key: string) => HTMLElement} */
   const rowOf = (key) => numbers.table.querySelector(`[data-key=${key}]`).closest("tr");
   const drawn = curves();
+  /** @param {[number, number]} z */
   const moveTo = (z) => ui.set(model, { z: z.map((value) => Math.round(value * 100) / 100) });
   const common = { onDrag: moveTo, signal: view.signal };
   const plane = ui.plane({ ...common, extent: EXTENT, draw: drawCodes, label: "The codes of test digits" });
@@ -253,7 +273,7 @@ async function renderTrainVae({ model, el }) {
     "p",
     { class: "vw-heading vw-keys vw-train-classes" },
     ui.CLASSES.map((colour, label) =>
-      ui.h("span", {}, ui.h("span", { class: "swatch turned", style: `--colour:${colour}` }), label),
+      ui.h("span", {}, ui.h("span", { class: "swatch turned", style: `--colour:${colour}` }), String(label)),
     ),
   );
   const failed = ui.h(
@@ -263,6 +283,7 @@ async function renderTrainVae({ model, el }) {
     ui.button("Try again", fetchData),
   );
   const waiting = ui.h("p", { class: "vw-heading" }, "The training digits, 0.95 MB, are being loaded.");
+  /** @param {Parameters<typeof ui.slider>[2]} options */
   const slider = (options) => ui.slider(view, model, options);
   const words = {
     codes: ui.h("p", { class: "vw-heading" }),
@@ -339,7 +360,7 @@ async function renderTrainVae({ model, el }) {
         show: String,
       }),
       !given &&
-        model.get("hidden").map((_, index) =>
+        ui.range(model.get("hidden").length).map((index) =>
           slider({
             trait: "hidden",
             index,
@@ -427,7 +448,7 @@ async function renderTrainVae({ model, el }) {
         "p",
         { class: "vw-heading" },
         "Over 1,000 test digits, ",
-        ui.output({ "data-key": "active", "data-value": active }, active),
+        ui.output({ "data-key": "active", "data-value": active }, String(active)),
         ` of ${z_dim} latents have a KL of more than 0.01 nats.`,
       ),
     );
@@ -453,6 +474,7 @@ async function renderTrainVae({ model, el }) {
     }
   }
 
+  /** @param {number} now */
   function drawNow(now) {
     showSteps(now);
     nameLatents();
@@ -460,6 +482,7 @@ async function renderTrainVae({ model, el }) {
     drawZ();
   }
 
+  /** @param {number} now */
   function drawMeasured(now) {
     drawChart();
     showNumbers(shown.held);
@@ -471,6 +494,7 @@ async function renderTrainVae({ model, el }) {
   }
 
   // What follows from a report that is drawn.
+  /** @param {number} now */
   function finish(now) {
     const { fresh, finite } = shown;
     shown.fresh = {};
@@ -498,14 +522,16 @@ async function renderTrainVae({ model, el }) {
   }
 
   // A text that changes makes the browser lay out the page.
+  /** @param {Element} element @param {string} text */
   function write(element, text) {
     if (element.textContent !== text) element.textContent = text;
   }
 
   let written = 0,
     spoken = 0;
+  /** @param {number} now */
   function showSteps(now) {
-    steps.dataset.value = shown.steps;
+    steps.dataset.value = String(shown.steps);
     if (playing && now - written < READ) return;
     written = now;
     write(steps, count(shown.steps));
@@ -513,7 +539,7 @@ async function renderTrainVae({ model, el }) {
 
   function showState() {
     for (const button of [playButton, stepButton, againButton, seedButton]) {
-      if (button.getAttribute("aria-disabled") !== String(!run)) button.setAttribute("aria-disabled", !run);
+      if (button.getAttribute("aria-disabled") !== String(!run)) button.setAttribute("aria-disabled", String(!run));
     }
     if (!calm) write(playButton, playing ? "Pause" : "Play");
     const slow = model.get("slow");
@@ -523,17 +549,20 @@ async function renderTrainVae({ model, el }) {
     write(status, playing && away ? "Paused while out of view." : note || (playing ? "" : first));
   }
 
+  /** @type {(context: CanvasRenderingContext2D, place: Place, scale: number) => void} */
   function drawCodes(context, place, scale) {
     const side = 2 * EXTENT * scale;
     ui.cross(context, place, EXTENT);
     ui.priorCircles(context, place, scale);
     if (shown) drawDigits(context, place, scale, side);
-    ui.ring(context, ...place(...model.get("z")));
+    ui.ring(context, ...place(...point()));
   }
 
+  /** @type {(context: CanvasRenderingContext2D, place: Place, scale: number, side: number) => void} */
   function drawDigits(context, place, scale, side) {
     const { m, v } = shown.codes,
       size = Math.max(2.5, side / 110);
+    /** @param {number} value */
     const inside = (value) => Math.min(side - size, Math.max(0, value - size / 2));
     byLabel.forEach((those, label) => {
       // a colour at a time
@@ -572,13 +601,14 @@ async function renderTrainVae({ model, el }) {
     sheet.redraw();
   }
 
+  /** @type {(context: CanvasRenderingContext2D, place: Place, scale: number) => void} */
   function drawSheet(context, place, scale) {
     const side = 2 * SHEET * scale;
     context.drawImage(tiles, 0, 0, side, side);
     context.lineWidth = 1;
     context.strokeStyle = ui.COLOURS.line;
     context.strokeRect(0.5, 0.5, side - 1, side - 1);
-    ui.ring(context, ...place(...model.get("z")));
+    ui.ring(context, ...place(...point()));
   }
 
   // What z draws: asked of the trainer, since it alone has the weights of this moment; a question at a time.
@@ -591,7 +621,7 @@ async function renderTrainVae({ model, el }) {
       return;
     }
     asking = true;
-    const ink = await run.decode(Float32Array.from(model.get("z")));
+    const ink = await run.decode(Float32Array.from(point()));
     asking = false;
     if (view.signal.aborted) return;
     ui.paint(
@@ -600,8 +630,7 @@ async function renderTrainVae({ model, el }) {
     );
     picture.setAttribute(
       "aria-label",
-      `The digit that z = (${model
-        .get("z")
+      `The digit that z = (${point()
         .map((value) => ui.format(value))
         .join(", ")}) decodes to`,
     );
@@ -611,6 +640,7 @@ async function renderTrainVae({ model, el }) {
     }
   }
 
+  /** @param {Held} held */
   function showNumbers({ rec, kl, exact, estimate, bound }) {
     const beta = model.get("beta"),
       nelbo = rec + kl;
@@ -637,8 +667,7 @@ async function renderTrainVae({ model, el }) {
     const { rec, kl } = shown.held,
       truth = truthOf(shown.held);
     view.say(
-      `Step ${count(shown.held.steps)}, ${labelOf()}: −ELBO ${ui.format(rec + kl)} = rec ${ui.format(rec)} + KL ${ui.format(kl)}, ${truthName()} ${ui.format(truth)}, gap ${ui.format(rec + kl - truth)} nats. Where z = (${model
-        .get("z")
+      `Step ${count(shown.held.steps)}, ${labelOf()}: −ELBO ${ui.format(rec + kl)} = rec ${ui.format(rec)} + KL ${ui.format(kl)}, ${truthName()} ${ui.format(truth)}, gap ${ui.format(rec + kl - truth)} nats. Where z = (${point()
         .map((value) => ui.format(value))
         .join(", ")}).${note && ` ${note}`}`,
     );
@@ -646,6 +675,7 @@ async function renderTrainVae({ model, el }) {
 
   // --- the data, when the widget comes into view ---
 
+  /** @type {number[][]} */
   let byLabel; // the test digits of each class
 
   async function fetchData() {
@@ -661,7 +691,7 @@ async function renderTrainVae({ model, el }) {
       setBusy(false);
       failed.hidden = false;
       waiting.hidden = true;
-      failed.firstChild.textContent = `The training digits could not be loaded (${error.message ?? error}).`;
+      failed.firstChild.textContent = `The training digits could not be loaded (${engine.reason(error)}).`;
       return;
     }
     if (view.signal.aborted) return;
@@ -682,6 +712,7 @@ async function renderTrainVae({ model, el }) {
 
   // --- what follows the state ---
 
+  /** @type {() => Record<string, unknown>} */
   const snapshot = () => ({
     ...settings(),
     start: `${model.get("hidden")} ${model.get("z_dim")} ${model.get("seed")}`,

@@ -1,14 +1,18 @@
 // The model that the reader trained: in the page's other widgets, and in a file.
 
 import { count } from "./train_vae_chart.js";
+import * as engine from "./engine.js";
 import * as trainer from "./trainer.js";
 import * as ui from "./ui.js";
 
+/** @param {Model} model @param {Training} training */
 export function myModel(model, training) {
   const said = ui.h("p", { class: "vw-heading", role: "status" });
+  /** @type {object[]} */
   let recipe = []; // what the run was told, and when
 
   // `f` of the weights of this moment.
+  /** @type {(f: (weights: Float32Array, shape: Shape, steps: number) => string | Promise<string>) => () => Promise<void>} */
   const withWeights = (f) => async () => {
     if (!training.run || !training.ready) return;
     const shape = {
@@ -19,7 +23,7 @@ export function myModel(model, training) {
     try {
       said.textContent = await f(await training.run.weights(), shape, training.shown.steps);
     } catch (error) {
-      said.textContent = error.message;
+      said.textContent = engine.reason(error);
     }
   };
 
@@ -34,7 +38,7 @@ export function myModel(model, training) {
       digits,
       labels,
       words: `the VAE that you trained, after ${count(steps)} steps`,
-      ...(plane && { logMarginal: (some) => trainer.logMarginal(weights, shape, some) }),
+      ...(plane && { logMarginal: (/** @type {Float32Array[]} */ some) => trainer.logMarginal(weights, shape, some) }),
     });
     return plane
       ? "The planes, sliders, drawings and bounds of this page show your model now, where they showed a VAE."

@@ -6,24 +6,30 @@ import * as ui from "./ui.js";
 // Each: what to watch, a question, its answers, the stages, and of their results which answer was right (none: -1), and
 // what they show. The results of a stage: what is measured at its end, `start` at its start, `steps` and `seconds` of
 // training in it, and `outside`, how many codes lie beyond the 95% circle.
+/** @param {View} view @param {Model} model @param {Training} training */
 export function setPieces(view, model, training) {
   const usual = { beta: 1, learning_rate: 3e-3, m: 1, dreg: false, batch: 64 };
   const wide = training.given ? {} : { hidden: model.get("hidden").map(() => 128) };
-  const first = (steps, more = {}, name = "") => ({
+  /** @type {(steps: number, more: Record<string, unknown>, name: string) => Stage} */
+  const first = (steps, more, name) => ({
     anew: true,
     steps,
     values: { ...usual, ...wide, ...more },
     name,
   });
+  /** @type {(steps: number, values: Record<string, unknown>, name: string) => Stage} */
   const then = (steps, values, name) => ({ steps, values, name });
+  /** @param {number} value */
   const f = (value) => ui.format(value, 1);
   // -ELBO, in nats, of a model that knows nothing of single digits: it draws the mean of the test digits for each.
   const ofMean = () => {
     const digits = ui.digitsOf(training.data.test),
       ink = ui.range(784).map((p) => digits.reduce((sum, x) => sum + x[p], 0.5) / (digits.length + 1));
+    /** @param {Float32Array} x */
     const nats = (x) => ink.reduce((sum, share, p) => sum - Math.log(x[p] ? share : 1 - share), 0);
     return digits.slice(0, 64).reduce((sum, x) => sum + nats(x) / 64, 0);
   };
+  /** @type {Record<string, Piece | null>} */
   const PIECES = {
     collapse: {
       name: "Posterior collapse",
@@ -109,6 +115,7 @@ export function setPieces(view, model, training) {
             return rec > 1.2 * kl ? 0 : kl > 1.2 * rec ? 1 : 2;
           },
           told([a, b]) {
+            /** @param {number} by */
             const change = (by) => `${f(Math.abs(by))} nats ${by > 0 ? "more" : "less"}`;
             return `From 128 units to 4, rec goes from ${f(a.rec)} to ${f(b.rec)}, ${change(b.rec - a.rec)}, and KL from ${f(a.kl)} to ${f(b.kl)}, ${change(b.kl - a.kl)}.${b.rec - a.rec > Math.abs(b.kl - a.kl) ? " It is not the latents that are short: the decoder cannot draw what they say." : ""}`;
           },
@@ -127,6 +134,7 @@ export function setPieces(view, model, training) {
     ui.h("summary", {}, "Set pieces: predict, then run"),
     ui.h("div", { class: "vw-column" }, chooser, body),
   );
+  /** @type {Opened | null} */
   let open = null;
 
   function show() {
@@ -180,6 +188,7 @@ export function setPieces(view, model, training) {
     open.stopped();
   }
 
+  /** @param {Piece} piece @param {Opened} mine @param {HTMLElement} outcome @param {HTMLButtonElement} button */
   async function perform(piece, mine, outcome, button) {
     if (!training.run) return;
     mine.running = true;
@@ -188,8 +197,9 @@ export function setPieces(view, model, training) {
       button.setAttribute("aria-disabled", "false");
     };
     button.setAttribute("aria-disabled", "true");
-    const results = [],
-      answer = mine.answer,
+    /** @type {Ending[]} */
+    const results = [];
+    const answer = mine.answer,
       running = ui.h("p", { class: "vw-heading" });
     outcome.replaceChildren(running);
     for (const stage of piece.stages) {
@@ -234,6 +244,7 @@ export function setPieces(view, model, training) {
   }
 
   // To the held numbers at its end, or null if another piece has been opened, or the run started anew, meanwhile.
+  /** @type {(stage: Stage, mine: Opened, before: Ending[]) => Promise<Omit<Ending, "name"> | null>} */
   async function runStage({ anew, steps, seconds, values }, mine, before) {
     ui.set(model, values);
     if (anew) {
@@ -245,12 +256,14 @@ export function setPieces(view, model, training) {
     if (!mine.running) return null;
     const start = training.shown,
       end = seconds && start.spent + 1000 * seconds(before);
-    await new Promise((done) => {
+    /** @type {Promise<void>} */
+    const ended = new Promise((done) => {
       const go = () => (training.calm ? training.step(steps) : training.play());
       const reached = () => (steps ? training.shown.steps >= start.steps + steps : training.shown.spent >= end);
       training.goal = { reached, done, go };
       go();
     });
+    await ended;
     training.goal = null;
     if (!mine.running) return null;
     const {
@@ -268,6 +281,7 @@ export function setPieces(view, model, training) {
     };
   }
 
+  /** @param {() => boolean} test @param {Opened} mine */
   async function until(test, mine) {
     while (!test() && mine.running && !view.signal.aborted) await new Promise((done) => setTimeout(done, 30));
   }

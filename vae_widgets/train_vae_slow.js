@@ -4,6 +4,7 @@ import * as engine from "./engine.js";
 import * as ui from "./ui.js";
 
 // training: the run, as TrainVAE has it. redraw() draws the plane of codes anew, on which `drawOn` draws.
+/** @param {View} view @param {Model} model @param {Training} training @param {() => void} redraw */
 export function slowMotion(view, model, training, redraw) {
   const chosen = ui.h("div");
   const input = ui.digit("small"),
@@ -34,11 +35,16 @@ export function slowMotion(view, model, training, redraw) {
     ),
   );
   let stage = 0,
-    way = null,
-    seed = 1,
-    digits = null;
+    seed = 1;
+  /** @type {Way | null} */
+  let way = null;
+  /** @type {Float32Array[] | null} */
+  let digits = null;
+  /** @param {number} value */
   const number = (value) => ui.format(value);
-  const two = (values) => way.pair.map((j) => values[j]); // those of the plane
+  /** @type {(values: Float32Array) => [number, number]} */
+  const two = (values) => [values[way.pair[0]], values[way.pair[1]]]; // those of the plane
+  /** @param {Float32Array} values */
   const pair = (values) => `(${two(values).map(number).join(", ")})`;
   const those = () =>
     way.m.length === 2
@@ -49,7 +55,7 @@ export function slowMotion(view, model, training, redraw) {
       ? ""
       : ` This is the loss of one sample: at m = ${way.samples} a step draws ${way.samples}, and weighs each by its share of the sum of w.`;
   const NAMES = ["encode", "draw ε", "z = m + √v ε", "decode", "the loss", "the gradient", "again, with new ε"];
-  /** @type {[string, string, () => string][]} */
+  /** @type {[keyof typeof ui.COLOURS, string, () => string][]} */
   const STAGES = [
     [
       "q",
@@ -130,10 +136,12 @@ export function slowMotion(view, model, training, redraw) {
     redraw();
   }
 
+  /** @type {(context: CanvasRenderingContext2D, place: Place, scale: number) => void} */
   function drawOn(context, place, scale) {
     if (!part.open || !stage) return;
     const [m, v, z, eps, grad_m] = [way.m, way.v, way.z, way.eps, way.grad_m].map(two),
       [x, y] = place(...m);
+    /** @type {(at: [number, number], colour: string) => void} */
     const dot = (at, colour) => {
       context.fillStyle = colour;
       context.strokeStyle = "#fff";

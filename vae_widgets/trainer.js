@@ -1,16 +1,19 @@
 // Trains a VAE in the browser: in a Worker, or in the page's spare time. No drawing and no DOM.
 
-import { openWorker } from "./jobs.js";
+import { openWorker, reason } from "./jobs.js";
 import { session } from "./training_session.js";
 export { create, networks, run } from "./training_model.js";
 export { listsOf } from "./training_images.js";
 export { logMarginal, SAMPLES } from "./training_session.js";
 
 // The Worker's side.
+/** @param {Scope} scope */
 export function serve(scope) {
   const { port1, port2 } = new MessageChannel(),
+    /** @type {(() => void)[]} */
     waiting = [];
   port1.onmessage = () => waiting.shift()();
+  /** @param {() => void} f */
   const later = (f) => {
     waiting.push(f);
     port2.postMessage(0);
@@ -20,7 +23,7 @@ export function serve(scope) {
     try {
       take(data);
     } catch (error) {
-      scope.postMessage({ error: error.message, id: data.id });
+      scope.postMessage({ error: reason(error), id: data.id });
     }
   };
   scope.postMessage({ ready: true });
@@ -35,15 +38,19 @@ export function serve(scope) {
 /**
  * @param {string} source
  * @param {Setup & { images: Uint8Array, test: Uint8Array }} setup
- * @param {(report: any) => void} onReport
+ * @param {(report: Report) => void} onReport
  * @param {(error: Error) => void} onError
  */
 export function start(source, { images, test, ...setup }, onReport, onError) {
+  /** @type {Map<number, [done: (answer: any) => void, fail: (error: Error) => void]>} */
   const asked = new Map();
   let lastId = 0,
-    worker = null,
-    here = null,
     closed = false;
+  /** @type {(Worker & { ready?: boolean }) | null} */
+  let worker = null;
+  /** @type {((message: object) => void) | null} */
+  let here = null;
+  /** @type {Message[]} */
   const told = []; // what a Worker that fails will have been told in vain
 
   /** @param {{ report?: any, id?: number, answer?: any, error?: string }} message */
@@ -69,16 +76,18 @@ export function start(source, { images, test, ...setup }, onReport, onError) {
   }
 
   let last = Promise.resolve(); // of what this thread has been told, each in a task of its own
+  /** @param {Message} message */
   async function tellHere(message) {
     await last;
     await new Promise((done) => setTimeout(done));
     try {
       if (!closed) here(message);
     } catch (error) {
-      hear({ error: error.message, id: message.id });
+      hear({ error: reason(error), id: message.id });
     }
   }
 
+  /** @param {Message} message */
   function tell(message) {
     if (worker) {
       worker.postMessage(message);
@@ -88,6 +97,7 @@ export function start(source, { images, test, ...setup }, onReport, onError) {
     }
   }
 
+  /** @type {(question: string, what?: object) => Promise<any>} */
   function ask(question, what = {}) {
     const id = ++lastId;
     return new Promise((...both) => {
@@ -109,17 +119,23 @@ export function start(source, { images, test, ...setup }, onReport, onError) {
   tell({ data: { images, test } });
   tell({ restart: setup });
   return {
+    /** @param {Step} values */
     set: (values) => tell({ set: values }),
     play: () => tell({ play: true }),
     pause: () => tell({ play: false }),
     step: () => tell({ step: true }),
     drawn: () => tell({ drawn: true }),
+    /** @param {Setup} changes */
     restart(changes) {
       setup = { ...setup, weights: null, ...changes };
       tell({ restart: setup });
     },
+    /** @type {() => Promise<Float32Array>} */
     weights: () => ask("weights"),
-    decode: (z) => ask("decode", { z }), // grey levels of ink, bytes (n, 784)
+    // grey levels of ink, bytes (n, 784)
+    /** @type {(z: Float32Array) => Promise<Uint8Array>} */
+    decode: (z) => ask("decode", { z }),
+    /** @type {(what: { x: Float32Array, noise: Float32Array, beta: number }) => Promise<ReturnType<Learner["trace"]>>} */
     trace: (what) => ask("trace", what),
     close() {
       closed = true;

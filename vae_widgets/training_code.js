@@ -6,6 +6,7 @@
 import { CODE as PRODUCTS, code, LANES } from "./products.js";
 import * as wasm from "./wasm.js";
 
+/** @type {<T>(n: number, f: (i: number) => T) => T[]} */
 export const range = (n, f) => Array.from({ length: n }, (_, i) => f(i));
 const FLOOR = -40; // e^-40 is nothing beside 1 in float32, and far above 1e-38
 // e^r for |r| <= ln(2) / 2 is 1 + r + r^2 (...), after Cephes.
@@ -13,12 +14,14 @@ const POLYNOMIAL = [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.166579589
 
 function vectorFunctions() {
   const { get, set, int, add, sub, shl, less, loop, when, v, loadInt, loadFloat, storeFloat, define } = wasm;
+  /** @type {(L: Record<string, number>) => Names} */
   const names = (L) => ({
     g: (name) => get(L[name]),
     to: (name, value) => set(L[name], value),
     plus: (name, n) => set(L[name], add(get(L[name]), typeof n === "number" ? int(n) : n)),
   });
   // e^x for FLOOR <= x <= 0, to 2e-7: 2^n times a polynomial. n and r: names of vectors that it may use.
+  /** @type {(names: Names, x: Code, n: string, r: string) => Code} */
   const exp = ({ g, to }, x, n, r) => [
     to(n, v.nearest(v.mul(x, v.all(Math.LOG2E)))),
     to(r, v.add(v.mul(g(n), v.all(-0.693359375)), x)),
@@ -28,7 +31,10 @@ function vectorFunctions() {
         v.add(
           v.mul(
             v.mul(
-              POLYNOMIAL.slice(1).reduce((p, c) => v.add(v.mul(p, g(r)), v.all(c)), v.all(POLYNOMIAL[0])),
+              POLYNOMIAL.slice(1).reduce(
+                (/** @type {Code} */ p, c) => v.add(v.mul(p, g(r)), v.all(c)),
+                v.all(POLYNOMIAL[0]),
+              ),
               g(r),
             ),
             g(r),
@@ -40,9 +46,11 @@ function vectorFunctions() {
       v.shlInt(v.addInt(v.toInt(g(n)), v.allInt(127)), 23),
     ),
   ];
+  /** @type {(x: Code) => Code} */
   const below = (x) => v.max(v.min(x, v.all(0)), v.all(FLOOR));
 
   // For each of n numbers at a: body, four at a time; further places move along.
+  /** @type {(name: string, parameters: string[], vectors: string[], body: (names: Names) => Code) => Assembled} */
   const each = (name, parameters, vectors, body) =>
     define(name, parameters, { ints: ["end"], vectors }, (L) => {
       const N = names(L);
@@ -115,6 +123,7 @@ function vectorFunctions() {
     { ints: ["end", "at", "p"], vectors: range(8, (i) => `v${i}`) },
     (L) => {
       const { g, to, plus } = names(L);
+      /** @type {(vectors: number) => Code} */
       const strip = (vectors) => [
         range(vectors, (i) => to(`v${i}`, v.load(g("out"), 16 * i))),
         to("p", g("list")),
@@ -178,6 +187,7 @@ function vectorFunctions() {
   // Adam on n parameters at a, with gradients, their means and the means of their squares. $rate and $eps have the
   // corrections for the first steps in them. What is too small to move a parameter is rounded to 0.
   const adam = each("adam", ["@a", "@grad", "@mean", "@square", "n", "$rate", "$eps"], ["x", "y"], ({ g, to }) => {
+    /** @type {(x: Code, unit: number) => Code} */
     const round = (x, unit) => v.sub(v.add(x, v.all(unit)), v.all(unit));
     return [
       to("x", round(v.load(g("grad")), 1e-12)),
@@ -210,6 +220,7 @@ function vectorFunctions() {
   ]);
 
   // A gradient at a, times the slope of an activation, whose value is at h.
+  /** @type {(name: string, of: (a: Code, h: Code) => Code) => Assembled} */
   const slope = (name, of) =>
     each(name, ["@a", "@h", "n"], [], ({ g }) => v.store(g("a"), of(v.load(g("a")), v.load(g("h")))));
   const slopes = [
@@ -224,14 +235,18 @@ function vectorFunctions() {
   return [...PRODUCTS.functions(), panels, turned, rows, bernoulli, adam, elu, relu, tanh, ...slopes, scale];
 }
 
+/** @type {(f: Float32Array) => Record<KernelName, Kernel>} */
 function plainFunctions(f) {
   const ints = new Int32Array(f.buffer);
+  /** @type {(g: (x: number) => number) => Kernel} */
   const over = (g) => (a, n) => {
     for (let i = a; i < a + n; i++) f[i] = g(f[i]);
   };
+  /** @type {(of: (h: number) => number) => Kernel} */
   const slope = (of) => (a, h, n) => {
     for (let i = 0; i < n; i++) f[a + i] *= of(f[h + i]);
   };
+  /** @type {Kernel} */
   const pack = (b, rowStep, columnStep, to, N, K) => {
     for (let n = 0; n < N; n += LANES) {
       for (let k = 0; k < K; k++) for (let l = 0; l < LANES; l++) f[to++] = f[b + k * rowStep + (n + l) * columnStep];

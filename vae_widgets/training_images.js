@@ -8,6 +8,7 @@ export const PIXELS = 784;
 /** @type {(images: ArrayLike<number>) => number[][]} */
 export function listsOf(images) {
   return range(images.length / PIXELS, (n) => {
+    /** @type {number[]} */
     const list = [];
     for (let p = 0, at = n * PIXELS; p < PIXELS; p++, at++) if (images[at]) list.push(p);
     return list;

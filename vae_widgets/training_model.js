@@ -18,6 +18,7 @@ const LOG_2PI = Math.log(2 * Math.PI);
 // (inputs, outputs): a matrix (out, in), then its bias.
 /** @type {(shape: { hidden: number[], z_dim: number }) => { enc: number[][], dec: number[][] }} */
 function layersOf({ hidden, z_dim }) {
+  /** @param {number[]} sizes */
   const pairs = (sizes) => sizes.slice(1).map((outputs, i) => [sizes[i], outputs]);
   return { enc: pairs([PIXELS, ...hidden, 2 * z_dim]), dec: pairs([z_dim, ...[...hidden].reverse(), PIXELS]) };
 }
@@ -30,6 +31,7 @@ const countOf = (layers) => layers.reduce((sum, [inputs, outputs]) => sum + (inp
 export function networks(weights, shape) {
   const { enc, dec } = layersOf(shape),
     first = countOf(enc);
+  /** @type {(layers: number[][], from: number, to: number) => Spec} */
   const spec = (layers, from, to) => ({
     sizes: [layers[0][0], ...layers.map(([, outputs]) => outputs)],
     activation: shape.activation,
@@ -50,15 +52,25 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     heads = whole(2 * z_dim);
   const { enc, dec } = layersOf(shape),
     widest = Math.max(PIXELS, ...hidden.map(whole));
-  let f, ints, k, places; // the buffer, as floats and as whole numbers; the functions on it; where everything lies
+  // The buffer, as floats and as whole numbers; the functions on it; where everything lies.
+  /** @type {Float32Array} */
+  let f;
+  /** @type {Int32Array} */
+  let ints;
+  /** @type {Record<KernelName, Kernel>} */
+  let k;
+  /** @type {Record<Room, number>} */
+  let places;
 
   // Parameters first, so that they can be moved to a larger buffer: W (in, out), filled up to whole LANES with zeros.
   let used = 0;
+  /** @param {number} n */
   const take = (n) => {
     const at = used;
     used += 4 * Math.ceil(n / 4);
     return at;
   };
+  /** @type {(pair: number[]) => Layer} */
   const lay = ([inputs, outputs]) => {
     const outs = whole(outputs),
       ins = whole(inputs);
@@ -74,6 +86,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   for (const layer of all) Object.assign(layer, { gw: grad + layer.w, gb: grad + layer.b });
 
   // Room for `images` at a time with m samples each.
+  /** @param {number} count @param {number} m */
   function makeRoom(count, m) {
     const rows = count * m;
     if (places && places.count >= count && places.rows >= rows) return;
@@ -100,6 +113,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     if (before) f.set(before.subarray(0, kept));
   }
 
+  /** @param {Float32Array} weights */
   function read(weights) {
     const wanted = countOf(enc) + countOf(dec);
     if (weights.length !== wanted)
@@ -135,6 +149,19 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // c += a b, as `product` of products.js, in blocks. b: a matrix whose rows are bRow apart or, if `turn`, its transpose.
+  /**
+   * @param {number} a
+   * @param {number} aRow
+   * @param {number} aStep
+   * @param {number} b
+   * @param {number} bRow
+   * @param {boolean} turn
+   * @param {number} c
+   * @param {number} cRow
+   * @param {number} M
+   * @param {number} N
+   * @param {number} K
+   */
   function multiply(a, aRow, aStep, b, bRow, turn, c, cRow, M, N, K) {
     for (let from = 0; from < K; from += BLOCK) {
       const some = Math.min(BLOCK, K - from);
@@ -157,10 +184,12 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // The images of a batch lie as numbers at x, and as lists: of each image the pixels that are on, of each pixel the images.
-  const imageEnd = [],
-    pixelEnd = new Int32Array(PIXELS + 1);
+  /** @type {number[]} */
+  const imageEnd = [];
+  const pixelEnd = new Int32Array(PIXELS + 1);
 
   // lists: of each image, the pixels that are on.
+  /** @param {number[][]} lists */
   function put(lists) {
     const { x, byImage, byPixel } = places,
       { outs } = layers.enc[0],
@@ -186,6 +215,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // The values of the last layer, for `rows` inputs; of binary images, if `input` is x, by their lists.
+  /** @type {(network: Layer[], input: number, stride: number, rows: number) => number} */
   function forward(network, input, stride, rows) {
     let from = input;
     network.forEach(({ w, b, h, outs, inputs }, i) => {
@@ -203,6 +233,14 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // The gradients of a network's parameters, from that of its last layer's values at d; that of its input goes to `below`.
+  /**
+   * @param {Layer[]} network
+   * @param {number} input
+   * @param {number} stride
+   * @param {number} rows
+   * @param {number} d
+   * @param {number | null} [below]
+   */
   function backward(network, input, stride, rows, d, below = null) {
     for (let i = network.length - 1; i >= 0; i--) {
       const { w, outs, ins, gw, gb } = network[i],
@@ -228,6 +266,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 
   // log p(x|z) of one row of images, whose place is x, and one of logits, whose place is a and which become the gradient
   // of -weight log p(x|z).
+  /** @type {(a: number, x: number, weight: number) => number} */
   function likelihood(a, x, weight) {
     const half = PIXELS / 2,
       { sums } = places;
@@ -240,6 +279,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // q(z|x) of the images that are there: means are at the last layer's values; returns the variances (count, z_dim).
+  /** @param {number} count */
   function encode(count) {
     const h = forward(layers.enc, places.x, PIXELS, count),
       v = new Float64Array(count * z_dim);
@@ -357,7 +397,9 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     next = 0;
   }
 
+  /** @param {number} index */
   function binarise(index) {
+    /** @type {number[]} */
     const list = [];
     for (let p = 0, at = index * PIXELS; p < PIXELS; p++, at++) {
       if (images[at] && (images[at] === 255 || source.uniform() * 255 < images[at])) list.push(p);
@@ -365,6 +407,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     return list;
   }
 
+  /** @param {number} learning_rate */
   function update(learning_rate) {
     steps++;
     const first = 1 - 0.9 ** steps,
@@ -391,6 +434,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   // ---- what is shown. Images are lists of the pixels that are on; they go in blocks, of whole tiles.
 
   const SOME = 64;
+  /** @type {(lists: number[][]) => Generator<[number, number, number]>} */
   function* blocks(lists) {
     for (let first = 0; first < lists.length; first += SOME) {
       const some = lists.slice(first, first + SOME),
@@ -402,6 +446,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // Means and variances of q(z|x): each (n, z_dim).
+  /** @type {(lists: number[][]) => Generator<void, { m: Float32Array, v: Float32Array }>} */
   function* codes(lists) {
     const m = new Float32Array(lists.length * z_dim),
       v = new Float32Array(lists.length * z_dim),
@@ -415,6 +460,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // use(place of the logits, first, n) for latents (n, z_dim), block after block.
+  /** @type {(latents: Float32Array, use: (h: number, first: number, rows: number) => void) => Generator<void, void>} */
   function* decode(latents, use) {
     const { z } = places,
       n = latents.length / z_dim;
@@ -429,6 +475,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // What latents (n, z_dim) decode to, as bytes (n, 784): 255 is ink.
+  /** @type {(latents: Float32Array) => Generator<void, Uint8Array>} */
   function* pictures(latents) {
     const out = new Uint8ClampedArray((latents.length / z_dim) * PIXELS);
     yield* decode(latents, (h, first, rows) => {
@@ -441,15 +488,19 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 
   // The bound on -log p(x) of up to SOME images, a multiple of 4, under the same noise at each call: m = 1: the mean of
   // `times` draws of -ELBO; else -IWAE. { loss, rec, kl }, means in nats.
+  /** @type {(lists: number[][], how?: { m?: number, times?: number }) => Generator<void, Loss>} */
   function* bound(lists, { m = 1, times = 1 } = {}) {
-    const result = { loss: 0, rec: 0, kl: 0 },
-      own = normals(1);
+    /** @type {Loss} */
+    const result = { loss: 0, rec: 0, kl: 0 };
+    const own = normals(1);
     makeRoom(lists.length, m);
     for (let i = 0; i < times; i++) {
       put(lists);
       const noise = own.fill(new Float32Array(lists.length * m * z_dim));
       const found = pass(lists.length, { m, noise, learn: false });
-      for (const name in result) result[name] += found[name] / times;
+      result.loss += found.loss / times;
+      result.rec += found.rec / times;
+      result.kl += found.kl / times;
       yield;
     }
     return result;
@@ -457,6 +508,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 
   // log p(x) of up to SOME images by quadrature, as vae_core.log_marginal_grid has it, on n points from -limit to limit
   // along each of one or two latents.
+  /** @type {(lists: number[][], n: number, limit: number) => Generator<void, Float64Array>} */
   function* logMarginal(lists, n, limit) {
     if (z_dim > 2) throw new Error(`quadrature needs one or two latents; given ${z_dim}`);
     const points = n ** z_dim,
@@ -493,6 +545,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 
   // log p(x) of up to SOME images, a multiple of 4, as the bound from m samples estimates it, under the same noise at
   // each call.
+  /** @type {(lists: number[][], m: number) => Generator<void, Float64Array>} */
   function* estimate(lists, m) {
     const own = normals(1),
       n = lists.length,
@@ -529,11 +582,13 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
   }
 
   // One image's way through the networks, and the gradients of rec + beta kl on it.
+  /** @param {number[]} list @param {Numbers} noise @param {number} beta */
   function trace(list, noise, beta) {
     const copies = 4,
       top = layers.enc.at(-1),
       last = layers.dec.at(-1),
       { z, dz } = places;
+    /** @param {number} at */
     const few = (at) => f.slice(at, at + z_dim);
     put(Array.from({ length: copies }, () => list));
     const { rec, kl } = pass(copies, {
@@ -565,7 +620,9 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
     trace,
     write,
     makeRoom,
-    copy: (other) => void f.set(other.f.subarray(0, parameters)), // the weights of another one of this shape
+    // the weights of another one of this shape
+    /** @type {(other: { f: Float32Array }) => void} */
+    copy: (other) => void f.set(other.f.subarray(0, parameters)),
     shape,
     get steps() {
       return steps;
@@ -578,6 +635,7 @@ export function create({ images, hidden = [128], z_dim = 2, activation = "elu", 
 }
 
 // To the end of a generator, whose result it returns.
+/** @type {<T>(generator: Generator<unknown, T>) => T} */
 export function run(generator) {
   let turn;
   do turn = generator.next();

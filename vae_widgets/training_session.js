@@ -27,27 +27,37 @@ const SHEET = Float32Array.from({ length: 2 * SIDE * SIDE }, (_, i) => {
  * @param {number} slice
  */
 export function session(post, later, slice) {
-  let model = null,
-    images,
-    shown,
-    set = {},
-    last = null,
-    playing = false,
+  /** @type {Learner | null} */
+  let model = null;
+  /** @type {Uint8Array} */
+  let images;
+  /** @type {number[][]} */
+  let shown;
+  /** @type {Step} */
+  let set = {};
+  /** @type {Loss | null} */
+  let last = null;
+  let playing = false,
     waiting = false,
     drawn = true,
     finite = true;
   let report = 0,
-    reported = -Infinity,
-    task = null; // a report to be made, in turns, since to measure takes long
+    reported = -Infinity;
+  /** @type {Generator<unknown, void> | null} */
+  let task = null; // a report to be made, in turns, since to measure takes long
   // In a run a copy of the model is measured, between steps of the model itself.
-  let gauge = null,
-    measuring = null,
-    measured = -Infinity,
-    credit = 0,
-    held = null;
+  /** @type {Learner | null} */
+  let gauge = null;
+  /** @type {Generator<unknown, Held> | null} */
+  let measuring = null;
+  /** @type {Held | null} */
+  let held = null;
+  let measured = -Infinity,
+    credit = 0;
   let spent = 0; // ms in steps
   let pair = [0, 1]; // the latents of the plane
 
+  /** @param {Setup} setup */
   function begin({ hidden, z_dim = 2, activation, seed, weights }) {
     model = create({ images, hidden, z_dim, activation, seed, weights });
     [last, gauge, measuring, held, report, measured, finite, pair, spent] = [
@@ -65,6 +75,7 @@ export function session(post, later, slice) {
   }
 
   // when: "run", or "now", with all that there is.
+  /** @type {(when: "now" | "run") => Generator<unknown, void>} */
   function* tell(when) {
     const now = when === "now",
       { m, v } = yield* model.codes(shown),
@@ -78,10 +89,12 @@ export function session(post, later, slice) {
         .sort((a, b) => nats[b] - nats[a] || a - b)
         .slice(0, 2)
         .sort((a, b) => a - b);
+    /** @param {Float32Array} all */
     const two = (all) =>
       z_dim === 2
         ? all
         : Float32Array.from({ length: 2 * shown.length }, (_, i) => all[z_dim * (i >> 1) + pair[i & 1]]);
+    /** @type {Report} */
     const out = {
       steps: model.steps,
       rec: NaN,
@@ -110,13 +123,14 @@ export function session(post, later, slice) {
     const arrays = [out.codes.m, out.codes.v, ...(out.sheet ? [out.sheet] : [])];
     post(
       { report: out },
-      arrays.map(({ buffer }) => buffer),
+      arrays.map(({ buffer }) => /** @type {ArrayBuffer} */ (buffer)),
     );
   }
 
   const mayMeasure = () => !measuring && !held && performance.now() - measured > EVERY;
 
   // Points (n, 2) of the plane as latents.
+  /** @param {Float32Array} points */
   function inPlane(points) {
     const { z_dim } = model.shape,
       latents = new Float32Array((points.length / 2) * z_dim);
@@ -125,6 +139,7 @@ export function session(post, later, slice) {
   }
 
   // The bound and log p(x) of the held digits: { steps, rec, kl, exact or estimate, m, bound }.
+  /** @type {(of: Learner, steps: number, grid: { n: number, limit: number }) => Generator<unknown, Held>} */
   function* measure(of, steps, grid) {
     const lists = shown.slice(0, HELD),
       { m = 1 } = set,
@@ -176,7 +191,7 @@ export function session(post, later, slice) {
   }
 
   // What comes in: { data } once, { set }, { play }, { step }, { drawn }, { restart }, and { question, id }.
-  return (message) => {
+  return (/** @type {Message} */ message) => {
     if (message.data) {
       images = ofNibbles(message.data.images);
       shown = listsOf(ofBits(message.data.test));

@@ -1,6 +1,6 @@
 // What the widgets' front ends share: frames, controls, pictures, and what they read of their traits.
 
-export { COLOURS, CLASSES, INK } from "./colours.js";
+export { COLOURS, CLASSES, INK, colourOf } from "./colours.js";
 export { h, s, put, range, output, uniqueName } from "./elements.js";
 export { format, subscript, grand, duration } from "./words.js";
 export {

@@ -25,6 +25,7 @@ export function copyBytes(data) {
 
 /** @type {(spec: Spec) => [number, number][]} */
 function shapes({ sizes, y_dim }) {
+  /** @type {[number, number][]} */
   const list = [];
   for (let i = 1; i < sizes.length; i++) {
     list.push([sizes[i], sizes[i - 1]]);

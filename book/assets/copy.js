@@ -2,15 +2,17 @@
 
 addEventListener("copy", (event) => {
   const selection = getSelection();
-  if (selection.isCollapsed || event.target.matches?.("input, textarea")) return;
+  if (selection.isCollapsed || (event.target instanceof Element && event.target.matches("input, textarea"))) return;
   const range = selection.getRangeAt(0).cloneRange();
-  const formula = (node) => (node.closest ? node : node.parentElement).closest("[data-tex]");
+  /** @param {Node} node */
+  const formula = (node) => (node instanceof Element ? node : node.parentElement).closest("[data-tex]");
   // A formula is copied whole.
   const [first, last] = [formula(range.startContainer), formula(range.endContainer)];
   if (first) range.setStartBefore(first);
   if (last) range.setEndAfter(last);
   const copy = document.createElement("div");
   copy.append(range.cloneContents());
+  /** @type {NodeListOf<HTMLElement>} */
   const formulas = copy.querySelectorAll("[data-tex]");
   if (!formulas.length) return;
   for (const each of formulas) each.replaceWith(each.dataset.tex.replace(/\\textcolor\{\w+\}/g, ""));

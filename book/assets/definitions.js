@@ -3,9 +3,15 @@
 
 // In an older browser a word is a link, and no more.
 if ("popover" in HTMLElement.prototype) {
-  let timer, byMouse;
-  const at = (event) => event.target.closest?.("a.word");
+  /** @type {number} */
+  let timer;
+  let byMouse = false;
+  /** @type {(target: EventTarget, selector: string) => HTMLElement | null} */
+  const within = (target, selector) => (target instanceof Element ? target.closest(selector) : null);
+  /** @param {Event} event */
+  const at = ({ target }) => within(target, "a.word");
 
+  /** @param {HTMLElement} word */
   const show = (word) => {
     clearTimeout(timer);
     const meaning = document.getElementById(word.getAttribute("aria-describedby"));
@@ -17,18 +23,23 @@ if ("popover" in HTMLElement.prototype) {
     meaning.style.left = `${Math.max(12, x) + scrollX}px`;
     meaning.style.top = `${(below ? bottom + 6 : top - height - 6) + scrollY}px`;
   };
+  /** @param {() => void} action @param {number} delay */
   const soon = (action, delay) => {
     clearTimeout(timer);
     timer = setTimeout(action, delay);
   };
-  const hide = () => document.querySelector(".meaning:popover-open")?.hidePopover();
+  const hide = () => {
+    /** @type {HTMLElement | null} */
+    const open = document.querySelector(".meaning:popover-open");
+    open?.hidePopover();
+  };
 
   // A mouse that only passes opens nothing, and on its way to the meaning closes nothing.
   addEventListener("pointerover", (event) => {
     if (event.pointerType !== "mouse") return;
     const word = at(event);
     if (word) soon(() => show(word), 150);
-    else if (event.target.closest?.(".meaning")) clearTimeout(timer);
+    else if (within(event.target, ".meaning")) clearTimeout(timer);
     else if (document.activeElement?.matches(".word:focus-visible")) clearTimeout(timer);
     else soon(hide, 250);
   });
@@ -46,6 +57,6 @@ if ("popover" in HTMLElement.prototype) {
     if (word?.matches(":focus-visible")) show(word);
   });
   addEventListener("focusout", (event) => {
-    if (at(event) && !event.relatedTarget?.closest(".meaning")) hide();
+    if (at(event) && !within(event.relatedTarget, ".meaning")) hide();
   });
 }

@@ -5,6 +5,7 @@ try {
   localStorage.getItem("");
 } catch {
   const kept = new Map();
+  /** @type {Pick<Storage, "getItem" | "setItem" | "removeItem">} */
   const storage = {
     getItem: (key) => kept.get(key) ?? null,
     setItem: (key, value) => void kept.set(key, String(value)),
@@ -16,9 +17,11 @@ try {
 // The type of the first lines is asked for now, so that they need not be set anew when it comes; a page from disk may
 // not ask for it so, and waits for none.
 if (location.protocol !== "file:") {
+  /** @type {any} */
+  const { currentScript } = document;
   for (const name of ["text-bold", "text", "sans"]) {
     const link = Object.assign(document.createElement("link"), { rel: "preload", as: "font", crossOrigin: "" });
-    link.href = new URL(`fonts/${name}.woff2`, document.currentScript.src);
+    link.href = new URL(`fonts/${name}.woff2`, currentScript.src).href;
     document.head.append(link);
   }
 }
@@ -31,7 +34,8 @@ new MutationObserver(() => {
 }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
 // A page that opens at its top is laid out there first: see book.css and later.js.
-if (!location.hash && performance.getEntriesByType("navigation")[0]?.type === "navigate") {
+const [arrival] = performance.getEntriesByType("navigation");
+if (!location.hash && arrival instanceof PerformanceNavigationTiming && arrival.type === "navigate") {
   document.documentElement.classList.add("opening");
 }
 

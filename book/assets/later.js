@@ -2,9 +2,13 @@
 // scripts of the theme, and then the layout of all that is below the screen. They wait for a frame, and for nothing else.
 
 {
-  const here = document.currentScript.src;
+  /** @type {any} */
+  const { currentScript } = document;
+  const here = currentScript.src;
   const catchUp = () => {
-    const scripts = [...document.querySelectorAll('script[type="text/later"]')].map((waiting) => {
+    /** @type {NodeListOf<HTMLScriptElement>} */
+    const places = document.querySelectorAll('script[type="text/later"]');
+    const scripts = [...places].map((waiting) => {
       const script = Object.assign(document.createElement("script"), { src: waiting.src, async: false });
       waiting.replaceWith(script);
       return script;
@@ -24,10 +28,15 @@
 
   // Which code is shown, on all pages until it is chosen anew.
   const { dataset } = document.documentElement;
+  /** @param {boolean} all */
   const open = (all) => {
-    for (const folded of document.querySelectorAll("div.cell > details.hide")) folded.open = all;
+    /** @type {NodeListOf<HTMLDetailsElement>} */
+    const cells = document.querySelectorAll("div.cell > details.hide");
+    for (const folded of cells) folded.open = all;
   };
-  for (const option of document.querySelectorAll(".code-switch input")) {
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const options = document.querySelectorAll(".code-switch input");
+  for (const option of options) {
     option.checked = option.value === dataset.code;
     option.addEventListener("change", () => {
       dataset.code = option.value;
@@ -50,7 +59,8 @@
     const section = target.closest("section"),
       heads = target === section || !target.textContent; // a second label is empty
     const inside = heads ? section?.querySelector(":scope > details.exact") : null;
-    for (let node = inside ?? target; node; node = node.parentElement) if (node.matches("details")) node.open = true;
+    for (let node = inside ?? target; node; node = node.parentElement)
+      if (node instanceof HTMLDetailsElement) node.open = true;
     if (inside || target.closest("details")) target.scrollIntoView();
   };
   addEventListener("hashchange", unfold);
@@ -67,6 +77,7 @@
     });
     const side = contents.closest(".bd-sidebar-secondary"); // a long list scrolls by itself
     let waiting = false;
+    /** @type {(typeof entries)[number]} */
     let marked;
     const mark = () => {
       waiting = false;
@@ -100,7 +111,7 @@
   // What scrolls sideways is a stop of the Tab key, in every browser. Code and tables have the theme's care.
   const formulas = new ResizeObserver((seen) => {
     for (const { target } of seen) {
-      if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+      if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
       else target.removeAttribute("tabindex");
     }
   });
@@ -109,14 +120,18 @@
   });
 
   // What searches is fetched when a field for it is turned to.
+  /** @param {{ target: EventTarget }} event */
   const fetchSearch = ({ target }) => {
-    if (!target.matches?.(".bd-search input")) return;
+    if (!(target instanceof Element && target.matches(".bd-search input"))) return;
     removeEventListener("focusin", fetchSearch);
-    const folder = `${document.documentElement.dataset.content_root}_static/`,
-      make = (tag) => document.createElement(tag);
-    document.head.append(Object.assign(make("link"), { rel: "stylesheet", href: `${folder}search.css` }));
+    const folder = `${document.documentElement.dataset.content_root}_static/`;
+    document.head.append(
+      Object.assign(document.createElement("link"), { rel: "stylesheet", href: `${folder}search.css` }),
+    );
     for (const name of ["stemmer", "search_index", "search"]) {
-      document.head.append(Object.assign(make("script"), { src: `${folder}${name}.js`, async: false }));
+      document.head.append(
+        Object.assign(document.createElement("script"), { src: `${folder}${name}.js`, async: false }),
+      );
     }
   };
   addEventListener("focusin", fetchSearch);
@@ -128,6 +143,7 @@
     document.dispatchEvent(new Event("present"));
     if (teaching) return;
     teaching = true;
+    /** @param {string} file */
     const named = (file) => new URL(file, here).href;
     const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: named("present.css") });
     style.onload = () =>
@@ -142,7 +158,7 @@
       !ctrlKey &&
       !altKey &&
       !metaKey &&
-      !target.closest?.("input, select, textarea, [contenteditable]")
+      !(target instanceof Element && target.closest("input, select, textarea, [contenteditable]"))
     )
       present();
   });
@@ -150,7 +166,9 @@
 
   // The theme's buttons name the function that they call: see strict_policy.py.
   addEventListener("click", ({ target }) => {
-    const called = target.closest?.("[data-calls]")?.dataset.calls;
-    if (called) called.split(".").reduce((holder, name) => holder[name], globalThis)();
+    const called = target instanceof Element && target.closest("[data-calls]")?.getAttribute("data-calls");
+    /** @type {any} */
+    const page = globalThis;
+    if (called) called.split(".").reduce((holder, name) => holder[name], page)();
   });
 }

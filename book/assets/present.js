@@ -9,8 +9,9 @@
 "use strict"; // so that a function of this file is none of the page's
 
 {
-  const root = document.documentElement,
-    article = document.querySelector("article.bd-article");
+  const root = document.documentElement;
+  /** @type {HTMLElement} */
+  const article = document.querySelector("article.bd-article");
   const stage = article.parentElement;
   const { searchParams: query } = new URL(location.href);
   // Widths to lay the article out at, and columns for a widget's parts; what shows most of it in the largest type is taken.
@@ -29,19 +30,26 @@
 
   // --- slides ---
 
+  /** @param {Element} node */
   const isHead = (node) => node.matches("h1, h2, h3, h4, summary, span[id]:empty");
-  const isWhole = (node) => node.matches("figure") || node.querySelector(".widget, .cell_output img");
+  /** @param {Element} node */
+  const isWhole = (node) => node.matches("figure") || node.querySelector(".widget, .cell_output img") !== null;
   // What has no place on a slide: code, checks, and the lines that are for reading.
+  /** @param {Element} node */
   const isLeftOut = (node) =>
     node.matches(".reading, .tag_check, script, style, .cell:not(:has(> .cell_output)), .toctree-wrapper");
 
-  function slidesOf(article) {
+  function slidesOf() {
+    /** @type {Slide[]} */
     const slides = [];
+    /** @param {Element} section @param {boolean} aside */
     function walk(section, aside) {
       const box = section.querySelector(":scope > details.exact");
       const apart = aside || Boolean(box) || section.matches("#exercises");
-      let nodes = [],
-        count = 0;
+      /** @type {Element[]} */
+      let nodes = [];
+      let count = 0;
+      /** @param {Element[]} nodes @param {boolean} whole */
       const add = (nodes, whole) => {
         const id = nodes[0] === section.children[0] || isHead(nodes[0]) ? section.id : `${section.id}-${++count}`;
         slides.push({ nodes, whole, aside: apart, id });
@@ -68,12 +76,14 @@
   }
 
   // The first slide that shows something of an element, or of what it is in.
+  /** @param {Element | null} element */
   const withElement = (element) =>
     element &&
     (all.find(({ nodes }) => nodes.some((node) => node.contains(element))) ??
       all.find(({ nodes }) => element.contains(nodes[0])));
 
   // How the address names a slide: a widget by what its links say.
+  /** @param {Slide} slide */
   function nameOf({ nodes, id }) {
     const [first] = nodes,
       named = first.querySelector(".widget")?.id || first.id || first.querySelector(".widget [id]")?.id;
@@ -91,16 +101,21 @@
 
   // --- what is shown ---
 
-  let all = [],
-    slide = null,
-    lesson = null,
-    step = 0;
+  /** @type {Slide[]} */
+  let all = [];
+  /** @type {Slide | null} */
+  let slide = null;
+  /** @type {Lesson | null} */
+  let lesson = null;
+  let step = 0;
 
   const walked = () => all.filter((one) => !one.aside || one === slide);
 
+  /** @param {Slide} next */
   function show(next) {
     slide = next;
     for (const hidden of article.querySelectorAll("[data-off]")) hidden.removeAttribute("data-off");
+    /** @param {Element} parent */
     const hide = (parent) => {
       for (const child of parent.children) {
         if (slide.nodes.includes(child)) continue;
@@ -110,7 +125,7 @@
     };
     hide(article);
     for (let node = slide.nodes[0]; node !== article; node = node.parentElement)
-      if (node.matches("details")) node.open = true;
+      if (node instanceof HTMLDetailsElement) node.open = true;
     root.classList.toggle("presenting-whole", slide.whole);
     fit();
     stage.focus({ preventScroll: true });
@@ -118,6 +133,7 @@
   }
 
   function count() {
+    /** @type {unknown[]} */
     const list = lesson ?? walked(),
       at = lesson ? step - 1 : list.indexOf(slide);
     number.textContent = `${at + 1} / ${list.length}`;
@@ -132,20 +148,25 @@
     const width = stage.clientWidth,
       height = stage.clientHeight,
       room = 0.96 * width;
+    /** @param {number} wide @param {number} columns @param {boolean} loose */
     const heightAt = (wide, columns, loose) => {
       article.style.width = `${wide}px`;
-      article.style.setProperty("--columns", columns);
+      article.style.setProperty("--columns", String(columns));
       root.classList.toggle("presenting-loose", loose);
       return article.offsetHeight;
     };
     // How small a picture gets, and the letters in it, where it has not the width that it was drawn for.
+    /** @param {Element} element @param {number} wanted */
     const share = (element, wanted) => (element.clientWidth ? element.clientWidth / wanted : 1);
-    const letters = () =>
-      Math.min(
+    const letters = () => {
+      /** @type {NodeListOf<SVGSVGElement>} */
+      const pictures = article.querySelectorAll(".vw svg[viewBox]");
+      return Math.min(
         1,
-        ...[...article.querySelectorAll(".vw svg[viewBox]")].map((svg) => share(svg, 0.8 * svg.viewBox.baseVal.width)),
+        ...[...pictures].map((svg) => share(svg, 0.8 * svg.viewBox.baseVal.width)),
         ...[...article.querySelectorAll(".vw-plane")].map((plane) => share(plane, 320)),
       );
+    };
     const least = slide.whole ? height / LINES : room / TEXT.at(-1)[0];
     const [best] = (slide.whole ? WIDGET : TEXT)
       .flatMap(([wide, columns]) =>
@@ -166,10 +187,11 @@
   let tall = 0,
     whole = false; // how high the article is laid out, and whether the screen has all of it
 
+  /** @param {Layout} layout */
   function place({ wide, columns, loose, scale }) {
     root.classList.toggle("presenting-loose", loose);
     article.style.width = `${wide}px`;
-    article.style.setProperty("--columns", columns);
+    article.style.setProperty("--columns", String(columns));
     article.style.transform = `scale(${scale})`;
     tall = article.offsetHeight;
     const left = (stage.clientWidth - scale * wide) / 2,
@@ -182,6 +204,7 @@
 
   // --- the way through ---
 
+  /** @param {number} by */
   function go(by) {
     if (lesson) return open(step + by);
     const list = walked(),
@@ -200,6 +223,7 @@
   }
 
   // A step of the lesson: on this page at once, so that what runs goes on; else the other page is opened.
+  /** @param {number} next */
   function open(next) {
     const link = lesson[next - 1];
     if (!link) return;
@@ -212,6 +236,7 @@
   }
 
   // A screen further down, or up, if there is more of the slide; else the next slide, or the one before.
+  /** @param {number} by @param {number} share */
   function scrollOr(by, share) {
     const before = stage.scrollTop,
       most = stage.scrollHeight - stage.clientHeight;
@@ -219,6 +244,7 @@
     else stage.scrollTop = before + by * share * stage.clientHeight;
   }
 
+  /** @type {Record<string, () => void>} */
   const KEYS = {
     ArrowRight: () => go(1),
     ArrowLeft: () => go(-1),
@@ -232,7 +258,10 @@
   // What takes keys of its own keeps them, but for a presenter's remote, which has only the two: unless a reader came there
   // by the Tab key, they walk.
   let byTab = false;
+  /** @type {(target: EventTarget, selector: string) => Element | null} */
+  const within = (target, selector) => (target instanceof Element ? target.closest(selector) : null);
 
+  /** @param {KeyboardEvent} event */
   function keys(event) {
     if (event.key === "Tab") byTab = true;
     const { key, target } = event,
@@ -246,7 +275,8 @@
       !KEYS[key]
     )
       return;
-    const own = target.closest(
+    const own = within(
+      target,
       'input:not([type="checkbox"]), select, textarea, [contenteditable], [role="slider"], .vw [tabindex]',
     );
     if (own && key !== "Escape" && !isRemote) return;
@@ -256,6 +286,7 @@
 
   // --- in and out ---
 
+  /** @param {string} words @param {string} sign @param {() => void} onclick */
   const button = (words, sign, onclick) => {
     const made = Object.assign(document.createElement("button"), {
       type: "button",
@@ -276,20 +307,26 @@
     on,
     button("Leave (Escape)", "×", () => leave()),
   );
-  let signal = null,
-    controller = null;
+  /** @type {AbortController | null} */
+  let controller = null;
 
   // At the element that the address names, else at what the reader sees.
   function enter() {
     const seen = [...article.querySelectorAll("p, .cell")].find((e) => e.getBoundingClientRect().bottom > 80);
-    all = slidesOf(article);
+    all = slidesOf();
     controller = new AbortController();
-    ({ signal } = controller);
+    const { signal } = controller;
     root.classList.add("presenting");
     stage.tabIndex = -1;
     document.body.append(bar);
     addEventListener("keydown", keys, { signal });
-    addEventListener("pointerdown", () => (byTab = false), { signal });
+    addEventListener(
+      "pointerdown",
+      () => {
+        byTab = false;
+      },
+      { signal },
+    );
     addEventListener("resize", fit, { signal });
     addEventListener("hashchange", () => show(withElement(document.getElementById(fragment())) ?? slide), { signal });
     for (const event of ["widget-drawn", "toggle"])
@@ -317,9 +354,17 @@
     slide.nodes[0].scrollIntoView();
   }
 
+  // The address of a script that lies beside this one.
+  const assets = () => {
+    /** @type {HTMLScriptElement} */
+    const script = document.querySelector('script[src*="/later.js"]');
+    return script.src;
+  };
+
   // The lists of the lessons, as a script hands them over: a page from disk may load nothing else.
+  /** @returns {Promise<Record<string, string[]>>} */
   async function lessons() {
-    const address = new URL("lessons.js", document.querySelector('script[src*="/later.js"]').src);
+    const address = new URL("lessons.js", assets()).href;
     const script = Object.assign(document.createElement("script"), { src: address });
     await new Promise((done) => {
       script.onload = script.onerror = done;
@@ -335,7 +380,7 @@
       const list = (await lessons())[name];
       if (list) {
         lesson = Object.assign([...list], {
-          base: new URL("../book/", new URL(".", document.querySelector('script[src*="/later.js"]').src)),
+          base: new URL("../book/", new URL(".", assets())),
         });
         step = Math.min(Math.max(1, Math.trunc(+query.get("step")) || 1), list.length);
       }

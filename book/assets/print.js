@@ -4,19 +4,24 @@
 {
   const LINES = 24; // a third of a sheet
   const article = document.querySelector(".bd-article > section");
+  /** @type {(() => void)[]} */
   const undo = [];
 
   addEventListener("beforeprint", () => {
     if (!article || undo.length) return;
-    const place = [scrollX, scrollY];
+    const [left, top] = [scrollX, scrollY];
     for (const code of article.querySelectorAll("pre")) {
       code.classList.toggle("long", code.textContent.split("\n").length > LINES);
     }
-    for (const link of article.querySelectorAll("a.external")) {
+    /** @type {NodeListOf<HTMLElement>} */
+    const links = article.querySelectorAll("a.external");
+    for (const link of links) {
       const address = link.getAttribute("href");
       if (link.textContent !== address) link.dataset.address = address;
     }
-    for (const box of article.querySelectorAll("details.exact:not([open])")) {
+    /** @type {NodeListOf<HTMLDetailsElement>} */
+    const boxes = article.querySelectorAll("details.exact:not([open])");
+    for (const box of boxes) {
       box.open = true;
       undo.push(() => (box.open = false));
     }
@@ -33,7 +38,7 @@
       article.append(end);
       undo.push(() => end.remove());
     }
-    undo.push(() => scrollTo(...place));
+    undo.push(() => scrollTo(left, top));
   });
 
   addEventListener("afterprint", () => {
@@ -53,7 +58,7 @@
   addEventListener(
     "click",
     (event) => {
-      if (!event.target.closest?.('[data-calls="window.print"]')) return;
+      if (!(event.target instanceof Element && event.target.closest('[data-calls="window.print"]'))) return;
       event.stopImmediatePropagation();
       printWhole();
     },

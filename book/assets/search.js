@@ -15,6 +15,7 @@
     ...stopwords,
     ..."between can do does how i may my s should versus vs use what when which why you your".split(" "),
   ]);
+  /** @param {string} word */
   const american = (word) =>
     word
       .replace(/parametri(?=[sz])/, "parameteri")
@@ -26,6 +27,7 @@
       .replace(/^grey/, "gray");
 
   // A word of a text as one that is read: small, without accents, Greek letters by name. pθ and qφ are p and q.
+  /** @type {(word: string) => string[]} */
   const plain = (word) =>
     word
       .normalize("NFKD")
@@ -34,14 +36,18 @@
       .replace(/^([pq])_?(θ|φ|theta|phi)$/, "$1")
       .replace(/[α-ω]/g, (letter) => ` ${NAMES[LETTERS.indexOf(letter)]} `)
       .match(/[a-z0-9]+/g) ?? [];
+  /** @type {Map<string, string>} */
   const known = new Map(); // a plain word: its stem
+  /** @param {string} word */
   const stem = (word) => {
     if (!known.has(word)) known.set(word, stemmer.stemWord(american(word)));
     return known.get(word);
   };
   const WORD = /[pq]_(?:theta|phi|θ|φ)(?!\p{L})|[\p{L}\p{N}\p{M}]+(?:['’]\p{L}+)?/giu;
   // The words of a text: each with its place in it, and whether a hyphen or the like ties it to the one before.
+  /** @param {string} text */
   const words = (text) => {
+    /** @type {{ word: string, at: number, end: number, tied: boolean }[]} */
     const found = [];
     for (const { 0: word, index } of text.matchAll(WORD)) {
       const last = found.at(-1),
@@ -53,12 +59,15 @@
 
   // --- the index ---
 
+  /** @type {Map<string, number>} */
   const numbers = new Map(); // a stem: its number
+  /** @param {string} name */
   const numberOf = (name) => {
     if (!numbers.has(name)) numbers.set(name, numbers.size + 1);
     return numbers.get(name);
   };
   // The numbers of a text's words. Between two parts stands a 0; tied words stand at the end once more, as one.
+  /** @param {string} text */
   const encode = (text) => {
     const found = words(text),
       joined = [];
@@ -69,6 +78,7 @@
     return [...found.filter(({ word }) => !ignored.has(word)).map(({ word }) => numberOf(stem(word))), ...joined];
   };
   // The parts of an entry: what a word in it is worth, and by how much less in a long one.
+  /** @type {[name: Field, weight: number, shortened: number][]} */
   const FIELDS = [
     ["title", 9, 0.6],
     ["terms", 2, 0],
@@ -77,7 +87,9 @@
     ["above", 0.6, 0],
   ];
   const PREFIX = /^To be exact: |^\d+\. |^Exercise [\d.]+ /;
+  /** @type {Entry[]} */
   const entries = sections.map(([page, anchor, title, above, share, text, terms, code]) => {
+    /** @type {string[]} */
     const path = [];
     for (let up = above; up >= 0; up = sections[up][3]) path.unshift(sections[up][2]);
     const [address, weight] = pages[page];
@@ -100,9 +112,11 @@
       },
     };
   });
+  /** @type {Record<string, number>} */
   const average = Object.fromEntries(
     FIELDS.map(([name]) => [name, entries.reduce((sum, { fields }) => sum + fields[name].length, 0) / entries.length]),
   );
+  /** @type {Map<number, number[]>} */
   const holders = new Map(); // a number: the entries that have it
   entries.forEach(({ fields }, i) => {
     for (const number of new Set(Object.values(fields).flat())) {
@@ -111,6 +125,7 @@
     }
   });
   const spellings = [...known.keys()];
+  /** @param {string} text */
   const contentOf = (text) =>
     words(text)
       .map(({ word }) => word)
@@ -119,7 +134,9 @@
 
   // --- what is asked for ---
 
+  /** @param {string} word */
   const loose = (word) => word.replaceAll("z", "s"); // normalis is the beginning of normalize
+  /** @param {string} a @param {string} b */
   const oneSlip = (a, b) => {
     if (Math.abs(a.length - b.length) > 1 || a === b) return a === b;
     let i = 0,
@@ -134,18 +151,22 @@
     );
   };
   // The numbers that a typed word may mean, with what each is worth.
+  /** @type {(word: string, unfinished?: boolean) => Meaning} */
   const meanings = (word, unfinished) => {
     const found = new Map();
+    /** @param {string} other @param {number} worth */
     const add = (other, worth) => {
       const number = numbers.get(stem(other));
       if (number && !(found.get(number) >= worth)) found.set(number, worth);
     };
     add(word, 1);
+    /** @param {(word: string) => boolean} fits @param {number} worth */
     const addAll = (fits, worth) => spellings.filter(fits).forEach((other) => add(other, worth));
     if (unfinished && word.length > 2) addAll((other) => loose(other).startsWith(loose(word)), 0.7);
     if (!found.size && word.length > 4) addAll((other) => oneSlip(word, other), 0.5);
     return found;
   };
+  /** @param {string[]} phrase @param {string[]} part */
   const same = (phrase, part, unfinished = false) =>
     phrase.join("") === part.join("") ||
     (phrase.length === part.length &&
@@ -155,14 +176,17 @@
           (unfinished && i === part.length - 1 && part[i].length > 3 && loose(word).startsWith(loose(part[i]))),
       ));
   // A question as slots, each with the phrases that answer it: lists of meanings, word by word.
+  /** @param {string} query */
   const read = (query) => {
     const typed = contentOf(query),
       unfinished = /[\p{L}\p{N}]$/u.test(query);
     const sense = typed.map((word, i) => meanings(word, unfinished && i === typed.length - 1));
+    /** @type {Slot[]} */
     const slots = [];
     for (let i = 0; i < typed.length; ) {
-      let length = 1,
-        phrases = [];
+      /** @type {Phrase[]} */
+      const phrases = [];
+      let length = 1;
       for (let n = Math.min(6, typed.length - i); n > 0 && !phrases.length; n--) {
         const part = typed.slice(i, i + n),
           last = unfinished && i + n === typed.length;
@@ -184,6 +208,7 @@
   // --- the order ---
 
   // How much an entry has of a phrase, field by field; a term set apart that is this phrase defines it.
+  /** @param {number[]} list @param {Phrase} phrase */
   const count = (list, phrase) => {
     let sum = 0;
     for (let i = 0; i <= list.length - phrase.length; i++) {
@@ -194,6 +219,7 @@
     return sum;
   };
   // What phrases that mean the same are worth to each entry: the best of them, by how many entries have any.
+  /** @param {Phrase[]} phrases */
   const weigh = (phrases) => {
     const amounts = new Float64Array(entries.length);
     phrases.forEach((phrase, rank) => {
@@ -207,11 +233,12 @@
         amounts[i] = Math.max(amounts[i], amount * (rank ? 0.9 : 1)); // the first is what was typed
       }
     });
-    const have = amounts.reduce((sum, n) => sum + (n > 0), 0);
+    const have = amounts.reduce((sum, n) => sum + +(n > 0), 0);
     const rarity = Math.log(1 + (entries.length - have + 0.5) / (have + 0.5));
     return { rarity, scores: amounts.map((n) => (rarity * n * 3.5) / (n + 2.5)) };
   };
   const CODE = /[_.(]|[a-z][A-Z]/;
+  /** @param {string} query */
   const find = (query) => {
     const slots = read(query),
       typed = slots.flatMap(({ own }) => own);
@@ -229,6 +256,7 @@
         if (!best) return;
         rank.score += best;
         rank.covered += rarity;
+        /** @param {Meaning} meaning */
         const titled = (meaning) => rank.entry.fields.title.some((number) => meaning.has(number));
         if (typed.length > 1 && own.every(titled)) rank.inTitle += rarity;
       });
@@ -251,16 +279,19 @@
 
   // --- what is shown ---
 
+  /** @type {<T extends keyof HTMLElementTagNameMap>(tag: T, name: string, ...content: (string | Node)[]) => HTMLElementTagNameMap[T]} */
   const make = (tag, name, ...content) => {
     const element = Object.assign(document.createElement(tag), { className: name });
     element.append(...content);
     return element;
   };
   // The places in a text that answer a question, as [from, to, which slot].
+  /** @param {string} text @param {Slot[]} slots */
   const matches = (text, slots) => {
     const found = words(text).map((word) => ({ ...word, number: numbers.get(stem(word.word)) ?? -1 }));
-    const content = found.filter(({ word }) => !ignored.has(word)),
-      places = [];
+    const content = found.filter(({ word }) => !ignored.has(word));
+    /** @type {Match[]} */
+    const places = [];
     slots.forEach(({ own, phrases }, slot) => {
       for (const phrase of [...phrases, ...own.map((meaning) => [meaning])]) {
         for (let i = 0; i <= content.length - phrase.length; i++) {
@@ -271,6 +302,7 @@
     });
     return places.sort((a, b) => a[0] - b[0] || b[1] - a[1]);
   };
+  /** @type {<E extends Element>(element: E, text: string, places: Match[], from?: number, to?: number) => E} */
   const mark = (element, text, places, from = 0, to = text.length) => {
     let done = from;
     for (const [start, end] of places) {
@@ -283,6 +315,7 @@
   };
   // The stretch of a text that has most of what is asked for, from the beginning of a sentence if one is near.
   const LENGTH = 190;
+  /** @param {string} text @param {Match[]} places */
   const stretch = (text, places) => {
     let best = 0,
       from = 0;
@@ -302,6 +335,7 @@
     if (to < text.length) to = text.lastIndexOf(" ", to);
     return [from, to];
   };
+  /** @param {Entry & { slots: Slot[] }} entry */
   const shown = ({ href, title, path, text, code, slots }) => {
     const snippet = make("p", "found-text"),
       places = matches(text, slots);
@@ -320,6 +354,7 @@
   // --- the fields: one in the dialog of every page, one on the page of results ---
 
   const page = document.querySelector(".bd-search-container");
+  /** @param {Element} form @param {Element} results @param {number} most */
   const set = (form, results, most) => {
     const field = form.querySelector("input");
     const said = make("p", "found-count");
@@ -341,12 +376,13 @@
     // Arrows go from the field through the results, and back.
     const box = form.parentElement;
     box.addEventListener("keydown", (event) => {
-      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key],
-        stops = [field, ...results.querySelectorAll("a")];
+      const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+      /** @type {Element[]} */
+      const stops = [field, ...results.querySelectorAll("a")];
       const next = step && stops[stops.indexOf(document.activeElement) + step];
       if (!next) return;
       event.preventDefault();
-      next.focus();
+      if (next instanceof HTMLElement) next.focus();
       next.scrollIntoView({ block: "nearest" });
     });
     return { field, show, address };
@@ -359,8 +395,9 @@
     show();
     results.addEventListener("click", () => history.replaceState(null, "", address())); // where a reader comes back to
   } else {
-    const dialog = document.querySelector("#pst-search-dialog"),
-      results = make("div", "found-box");
+    /** @type {HTMLDialogElement} */
+    const dialog = document.querySelector("#pst-search-dialog");
+    const results = make("div", "found-box");
     dialog.append(results);
     set(dialog.querySelector("form"), results, 8).show();
     results.addEventListener("click", () => dialog.close()); // a link may lead to this very page

@@ -2,9 +2,11 @@
 
 {
   const home = new URL(document.documentElement.dataset.content_root, location.href);
+  /** @type {HTMLElement} */
   const line = document.querySelector(".offline");
   const { serviceWorker } = navigator;
 
+  /** @type {(target: EventTarget, name: string) => Promise<Event>} */
   const event = (target, name) => new Promise((done) => target.addEventListener(name, done, { once: true }));
 
   // The page has all that it shows, and nothing to do.
@@ -14,12 +16,14 @@
     await new Promise((done) => (globalThis.requestIdleCallback ?? setTimeout)(done));
   }
 
+  /** @type {(worker: ServiceWorker, message: object, hear: (left: number | null) => void) => void} */
   function tell(worker, message, hear) {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }) => hear(data);
     worker.postMessage(message, [port2]);
   }
 
+  /** @type {(text: string, label?: string, press?: () => void) => void} */
   function say(text, label, press) {
     line.textContent = text;
     line.hidden = false;
@@ -29,6 +33,7 @@
     line.append(" ", button);
   }
 
+  /** @param {number} size */
   async function keepWhole(size) {
     navigator.storage?.persist?.(); // so that the browser does not drop it when room is short
     line.role = "status";
@@ -70,7 +75,9 @@
     );
     if (!serviceWorker) return; // without https, or in a private window
     await idle();
-    const saves = navigator.connection?.saveData && !serviceWorker.controller;
+    /** @type {Navigator & { connection?: { saveData: boolean } }} */
+    const { connection } = navigator;
+    const saves = connection?.saveData && !serviceWorker.controller;
     if (saves) say("This book can be read offline.", "Keep it on this device", start);
     else await start();
   }

@@ -44,10 +44,15 @@ def listed(body: str) -> Iterator[str]:
     named = body.split()
     for name in named:
         yield name
-        kind = getattr(vc, name)
-        if inspect.isclass(kind):
-            made = (other for other in vars(vc).values() if inspect.isclass(other) and issubclass(other, kind))
-            yield from (other.__name__ for other in made if other.__name__ in set(vc.__all__).difference(named))
+        made = _made_from(getattr(vc, name))
+        yield from (kind.__name__ for kind in made if kind.__name__ in set(vc.__all__).difference(named))
+
+
+def _made_from(kind):
+    """The classes that are made from this one, as they follow in the source; nothing for what is no class."""
+    for other in kind.__subclasses__() if inspect.isclass(kind) else ():
+        yield other
+        yield from _made_from(other)
 
 
 def entry_of(text):

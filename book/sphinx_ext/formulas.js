@@ -9,6 +9,7 @@ globalThis.setFormulas = (formulas) => {
   _.handlers.html_ts.RegisterHTMLHandler(adaptor);
   const input = new _.input.tex_ts.TeX({
     packages: ["base", "ams", "color"],
+    /** @param {unknown} _jax @param {Error} error */
     formatError(_jax, error) {
       throw error;
     },
@@ -19,13 +20,16 @@ globalThis.setFormulas = (formulas) => {
   const size = { em: 16, ex: 7, containerWidth: 1e6, lineWidth: 1e6, scale: 1 };
   const page = _.mathjax.mathjax.document("", { InputJax: input, OutputJax: output });
   const words = new _.core.MmlTree.SerializedMmlVisitor.SerializedMmlVisitor();
+  /** @type {Map<string, string>} */
   const classes = new Map(); // inline style -> the class in its place
 
+  /** @param {string} source @param {object} options */
   function convert(source, options) {
     input.reset(); // or a \label would be met a second time
     return page.convert(source, options);
   }
 
+  /** @param {any} node */
   function styleByClass(node) {
     const { style, class: names = "", ...others } = node.attributes;
     if (style && !classes.has(style)) classes.set(style, `f${classes.size}`);
@@ -34,6 +38,7 @@ globalThis.setFormulas = (formulas) => {
     for (const child of node.children) if (child.children) styleByClass(child);
   }
 
+  /** @param {string} tex */
   function set(tex) {
     const inline = /^\$[^$]/.test(tex);
     let source = inline ? tex.slice(1, -1) : tex.replace(/^\$\$|\$\$$/g, "");
@@ -44,7 +49,9 @@ globalThis.setFormulas = (formulas) => {
       .visitTree(tree)
       .replace(/>\s+</g, "><")
       .replace(/ (data-mjx-[\w-]+|mathcolor|xmlns)="[^"]*"/g, "")
-      .replace(/&#x([0-9A-F]+);/g, (_entity, code) => String.fromCodePoint(parseInt(code, 16)));
+      .replace(/&#x([0-9A-F]+);/g, (/** @type {string} */ _entity, /** @type {string} */ code) =>
+        String.fromCodePoint(parseInt(code, 16)),
+      );
     const container = convert(source, { display: !inline, ...size });
     styleByClass(container);
     const { jax, ...attributes } = container.attributes;
@@ -60,12 +67,13 @@ globalThis.setFormulas = (formulas) => {
   const done = formulas.map((tex) => {
     try {
       return set(tex);
-    } catch (error) {
-      return { error: error.message };
+    } catch (/** @type {any} */ error) {
+      return { error: error.message }; // MathJax throws what is no Error
     }
   });
 
   output.styleSheet(page);
+  /** @type {{ styles: Record<string, Record<string, string>> }} */
   const { styles } = output.cssStyles; // selector -> property -> value
   const drawn = new Map(); // family -> characters
   for (const [selector, { content }] of Object.entries(styles)) {
@@ -79,7 +87,8 @@ globalThis.setFormulas = (formulas) => {
       .slice(1, -1)
       .replace(
         /\\([0-9A-F]+) ?|\\(.)/g,
-        (_escaped, code, letter) => letter ?? String.fromCodePoint(parseInt(code, 16)),
+        (/** @type {string} */ _escaped, /** @type {string} */ code, /** @type {string} */ letter) =>
+          letter ?? String.fromCodePoint(parseInt(code, 16)),
       );
     for (const family of families) drawn.set(`MJXTEX${family}`, (drawn.get(`MJXTEX${family}`) ?? "") + text);
   }

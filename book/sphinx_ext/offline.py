@@ -11,6 +11,8 @@ from PIL import Image
 from sphinx.util.fileutil import copy_asset
 from widget_state import pack_page, state_of
 
+from vae_widgets.modules import without_comments
+
 ROOT = Path(__file__).resolve().parents[2]
 PIXELS_PER_INCH = 100
 # Where a widget will be, with its room; and what is said where scripts do not run.
@@ -22,7 +24,7 @@ PLACE = (
 
 def drop_what_nobody_reads(app, exception):
     """The theme brings two thousand icons as fonts, of which the pages show a dozen, and once more as a script of
-    1.5 MB; and maps of sources, for those who write it."""
+    1.5 MB; and maps of sources, for those who write it. And our own scripts have comments."""
     if exception or app.builder.format != "html":
         return
     out = Path(app.outdir)
@@ -48,6 +50,9 @@ def drop_what_nobody_reads(app, exception):
     (out / "_static/styles/pydata-sphinx-theme.css").write_text(css, encoding="utf-8")
     for file in out.rglob("_static/**/*.map"):
         file.unlink()
+    for source in ROOT.glob("book/assets/*.js"):
+        script = without_comments(source.read_text(encoding="utf-8"))
+        (out / "_static" / source.name).write_text(script, encoding="utf-8")
 
 
 def keep_characters(file, characters, target, features=()):

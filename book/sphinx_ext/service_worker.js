@@ -7,9 +7,11 @@ const HOME = registration.scope;
 const STORE = `vae-book ${HOME}`;
 const WHOLE = "whole"; // is in the store when the reader wants all of the book
 
+/** @param {string} path */
 const keyOf = (path) => new URL(`${path}?${FILES[path][0]}`, HOME).href;
 
 // The path of a file of the book, and undefined for any other address.
+/** @param {string} address */
 function pathOf(address) {
   const { origin, pathname } = new URL(address);
   if (!(origin + pathname).startsWith(HOME)) return undefined;
@@ -18,6 +20,7 @@ function pathOf(address) {
 }
 
 // A file as it was kept, or now is. Another one of that name is refused.
+/** @param {string} path */
 async function keep(path) {
   const store = await caches.open(STORE);
   const key = keyOf(path);
@@ -31,10 +34,11 @@ async function keep(path) {
 }
 
 // One by one, since what the reader does needs the line, too.
-async function keepAll(paths, hear = () => {}) {
+/** @param {string[]} paths @param {(bytes: number) => void} [hear] */
+async function keepAll(paths, hear) {
   for (const path of paths) {
     await keep(path);
-    hear(FILES[path][1]);
+    hear?.(FILES[path][1]);
   }
 }
 
@@ -57,6 +61,7 @@ async function newBuildCanBegin() {
   return true;
 }
 
+/** @param {Request} request @param {string} path */
 async function answer(request, path) {
   if (request.destination === "document" && (await newBuildCanBegin())) {
     // It is no page of the host, whose policy may refuse such a script.
@@ -65,6 +70,7 @@ async function answer(request, path) {
   return keep(path).catch(() => fetch(request)); // the host may have a newer one
 }
 
+/** @type {Record<string, (what: { addresses?: string[], hear(left: number | null): void }) => Promise<void>>} */
 const WISHES = {
   begin: () => skipWaiting(),
   keep: ({ addresses }) => keepAll(addresses.map(pathOf).filter(Boolean)),
