@@ -318,6 +318,32 @@ def test_page_fits_a_phone(open_page, name):
     )
 
 
+def test_a_side_remark_lies_beside_its_paragraph(browser, site):
+    page, seen = browser.new_page(viewport={"width": 1440, "height": 900}), 0
+    for file in sorted(site.glob("book/[1-8]_*.html")):
+        page.goto(file.as_uri(), wait_until="domcontentloaded")
+        page.evaluate("document.querySelectorAll('details.exact').forEach((box) => { box.open = true; })")
+        found = page.evaluate(
+            """() => {
+                const box = (e) => e.getBoundingClientRect();
+                const contents = box(document.querySelector(".bd-sidebar-secondary")).left;
+                const wide = ".widget, .cell_input, figure, table, .remark, h2, h3";
+                const others = [...document.querySelector("article").querySelectorAll(wide)];
+                return [...document.querySelectorAll(".remark")].map((remark) => {
+                    const [own, text] = [remark, remark.previousElementSibling].map(box);
+                    const below = others.filter((other) => other !== remark && other.checkVisibility()
+                        && box(other).right > own.left && box(other).top < own.bottom && box(other).bottom > own.top);
+                    return [text.right <= own.left && own.right <= contents && Math.abs(own.bottom - text.bottom) < 2,
+                        below.map((other) => `${remark.textContent} on ${other.outerHTML.slice(0, 90)}`)];
+                });
+            }"""
+        )
+        assert [under for beside, under in found if not beside or under] == [], file.stem
+        seen += len(found)
+    page.close()
+    assert seen > 10
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_figures_are_described(site, name):
     page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser").article
