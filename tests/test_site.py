@@ -319,26 +319,22 @@ def test_page_fits_a_phone(open_page, name):
 
 
 def test_a_side_remark_lies_beside_its_paragraph(browser, site):
-    page, seen = browser.new_page(viewport={"width": 1440, "height": 900}), 0
+    page, seen = browser.new_page(viewport={"width": 1440, "height": 900}, java_script_enabled=False), 0
     for file in sorted(site.glob("book/[1-8]_*.html")):
         page.goto(file.as_uri(), wait_until="domcontentloaded")
-        page.evaluate("document.querySelectorAll('details.exact').forEach((box) => { box.open = true; })")
         found = page.evaluate(
             """() => {
-                const box = (e) => e.getBoundingClientRect();
-                const contents = box(document.querySelector(".bd-sidebar-secondary")).left;
-                const wide = ".widget, .cell_input, figure, table, .remark, h2, h3";
-                const others = [...document.querySelector("article").querySelectorAll(wide)];
+                for (const box of document.querySelectorAll("details.exact")) box.open = true;
+                const contents = document.querySelector(".bd-sidebar-secondary").getBoundingClientRect();
                 return [...document.querySelectorAll(".remark")].map((remark) => {
-                    const [own, text] = [remark, remark.previousElementSibling].map(box);
-                    const below = others.filter((other) => other !== remark && other.checkVisibility()
-                        && box(other).right > own.left && box(other).top < own.bottom && box(other).bottom > own.top);
-                    return [text.right <= own.left && own.right <= contents && Math.abs(own.bottom - text.bottom) < 2,
-                        below.map((other) => `${remark.textContent} on ${other.outerHTML.slice(0, 90)}`)];
+                    const [own, text] = [remark, remark.previousElementSibling].map((e) => e.getBoundingClientRect());
+                    const beside = text.right <= own.left && own.right <= contents.left;
+                    return [remark.textContent, beside, own.bottom - text.bottom, text.top - own.top];
                 });
             }"""
         )
-        assert [under for beside, under in found if not beside or under] == [], file.stem
+        for text, beside, lower, higher in found:  # it may reach into the room above the paragraph
+            assert beside and abs(lower) < 2 and higher < 45, text
         seen += len(found)
     page.close()
     assert seen > 10
