@@ -52,7 +52,7 @@ class Measured:
     outside: Counts  # of solutions: the lesson and the exercises with their checks
     silent: int  # visible cells that assert and print nothing
     exercises: int
-    first: float | None  # screens from the top to the first widget
+    first: tuple[float | None, ...]  # screens from the top to the first widget, on a desk and on a phone
     gap: float  # most screens from one widget to the next
     stated: float | None  # minutes, by the page's own word
     cut: tuple[int, int]  # visible blocks of code whose lines end beyond the edge, on a desk and on a phone
@@ -130,11 +130,15 @@ COUNT = r"""() => {
     outside: countsOf((e) => !e.closest(".solution")),
     silent: code.filter((e) => ofPath(e) && silent(e)).length,
     exercises: all(".exercise").length,
-    first: boxes.length ? (boxes[0].top + scrollY) / innerHeight : null,
     gap: Math.max(0, ...boxes.slice(1).map((box, i) => (box.top - boxes[i].bottom) / innerHeight)),
     stated: +article.querySelector(".reading-time[data-minutes]")?.dataset.minutes || null,
   };
 }""".replace("NEW_ROW", NEW_ROW)
+
+FIRST = """() => {
+  const widget = [...document.querySelectorAll("article.bd-article .widget")].find((e) => e.checkVisibility());
+  return widget ? (widget.getBoundingClientRect().top + scrollY) / innerHeight : null;
+}"""
 
 WIDE = """(selector) => [...document.querySelectorAll(`article.bd-article ${selector}`)]
   .filter((e) => e.checkVisibility({ visibilityProperty: true }) && e.scrollWidth > e.clientWidth).length"""
@@ -146,11 +150,13 @@ def measure(page: Page, file: Path) -> Measured:
     page.evaluate("[...document.images].forEach((image) => { image.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")  # the theme folds and the pictures are as high as they will be
     wait_until_drawn(page)
-    found, wide = page.evaluate(COUNT), [page.evaluate(WIDE, kind) for kind in ("pre", "div.math")]
+    found, first = page.evaluate(COUNT), [page.evaluate(FIRST)]
+    wide = [page.evaluate(WIDE, kind) for kind in ("pre", "div.math")]
     page.set_viewport_size(PHONE)
     wide += [page.evaluate(WIDE, kind) for kind in ("pre", "div.math")]
+    first.append(page.evaluate(FIRST))
     parts = {part: Counts(**found.pop(part)) for part in ("path", "lesson", "outside")}
-    return Measured(**parts, **found, cut=tuple(wide[::2]), wide=tuple(wide[1::2]))
+    return Measured(**parts, **found, first=tuple(first), cut=tuple(wide[::2]), wide=tuple(wide[1::2]))
 
 
 @contextmanager
@@ -186,7 +192,9 @@ COLUMNS = {
     "figures": lambda m: f"{m.path.figures}",
     "widgets": lambda m: f"{m.path.widgets}",
     "predictions": lambda m: f"{m.path.predictions}",
-    "screens to the first widget": lambda m: "–" if m.first is None else f"{m.first:.1f}",
+    "screens to the first widget at 1280, 390 px": lambda m: " / ".join(
+        "–" if f is None else f"{f:.2f}" for f in m.first
+    ),
     "from one to the next": lambda m: f"{m.gap:.1f}",
     "exercises": lambda m: f"{m.exercises}",
     "minutes, for all": lambda m: f"{minutes(m.path):.0f} / {minutes(m.lesson):.0f}",

@@ -54,6 +54,13 @@ def counting_lines(cell):
     return sum(bool(line.strip()) and not line.strip().startswith("#") for line in cell.source.splitlines())
 
 
+@each(CHAPTERS)
+def test_the_lecture_notes_are_named_beside_the_text(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert "§" not in re.sub("^> .*", "", cell.source, flags=re.MULTILINE)  # but for side remarks
+
+
 def test_contents_and_files_agree():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
     listed = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]

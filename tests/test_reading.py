@@ -63,7 +63,7 @@ def test_a_page_is_counted_as_a_reader_sees_it(browser, tmp_path):
     assert (measured.outside.lines, measured.outside.asserts, measured.outside.widgets) == (9, 4, 2)
     assert measured.outside.predictions == PATH.predictions + 1
     assert (measured.silent, measured.exercises, measured.cut, measured.stated) == (1, 1, (1, 1), None)
-    assert 1 < measured.first < 1.2 and measured.gap == 2
+    assert 1 < min(measured.first) < max(measured.first) < 1.3 and measured.gap == 2
 
 
 def test_what_there_is_to_read_takes_its_time():
@@ -100,5 +100,5 @@ def test_a_chapter_states_its_time_and_a_first_reading_is_light(browser, site, c
     measured = measure(page, site / f"book/{chapter.stem}.html")
     page.close()
     assert is_true(measured) and 15 <= measured.stated <= 45
-    assert measured.first < 2 and measured.gap <= 1.5 and measured.silent == 0
+    assert max(measured.first) < 2 and measured.gap <= 1.5 and measured.silent == 0
     assert measured.cut[0] == measured.wide[0] == 0

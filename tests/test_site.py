@@ -318,6 +318,28 @@ def test_page_fits_a_phone(open_page, name):
     )
 
 
+def test_a_side_remark_lies_beside_its_paragraph(browser, site):
+    page, seen = browser.new_page(viewport={"width": 1440, "height": 900}, java_script_enabled=False), 0
+    for file in sorted(site.glob("book/[1-8]_*.html")):
+        page.goto(file.as_uri(), wait_until="domcontentloaded")
+        found = page.evaluate(
+            """() => {
+                for (const box of document.querySelectorAll("details.exact")) box.open = true;
+                const contents = document.querySelector(".bd-sidebar-secondary").getBoundingClientRect();
+                return [...document.querySelectorAll(".remark")].map((remark) => {
+                    const [own, text] = [remark, remark.previousElementSibling].map((e) => e.getBoundingClientRect());
+                    const beside = text.right <= own.left && own.right <= contents.left;
+                    return [remark.textContent, beside, own.bottom - text.bottom, text.top - own.top];
+                });
+            }"""
+        )
+        for text, beside, lower, higher in found:  # it may reach into the room above the paragraph
+            assert beside and abs(lower) < 2 and higher < 45, text
+        seen += len(found)
+    page.close()
+    assert seen > 10
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_figures_are_described(site, name):
     page = BeautifulSoup((site / name).with_suffix(".html").read_text(encoding="utf-8"), "html.parser").article
@@ -489,13 +511,14 @@ def test_a_figure_is_drawn_for_its_theme(open_page, site, theme):
 
 
 def test_a_tidy_drawing_looks_the_same(browser, tmp_path):
-    figure, axis = plt.subplots(figsize=(5, 3))
+    with plt.rc_context({"mathtext.fontset": "cm"}):  # as the book's figures have it
+        figure, axis = plt.subplots(figsize=(5, 3))
     places = np.random.default_rng(0).normal(size=(2, 200))
     axis.scatter(*places[:, :150], s=8, color="#2266aa")
     axis.scatter(*places[:, 150:], s=8, c=np.arange(50))
     axis.plot([-2, 2], [-2, 2], clip_on=True)
     axis.imshow(np.eye(8), extent=(-3, -1, 1, 3), cmap="gray")
-    axis.set(title=r"The codes $z_2$ of 1,000 digits", xlabel="−3 to 3")
+    axis.set(title=r"The codes $z_2$ of 1,000 digits", xlabel=r"$\log w \sim -\log p$, in three fonts")
     figure.savefig(tmp_path / "drawn.svg")
     plt.close(figure)
     drawn = (tmp_path / "drawn.svg").read_text(encoding="utf-8")
@@ -507,6 +530,8 @@ def test_a_tidy_drawing_looks_the_same(browser, tmp_path):
     page.close()
     assert (seen[0] < 128).sum() > 5000 and np.abs(seen[0] - seen[1]).mean() < 0.1
     assert len(tidy(drawn)) < 0.7 * len(drawn)
+    names = [re.findall(r' id="([^"]*)"', svg) for svg in (drawn, tidy(drawn))]
+    assert len(set(names[1])) == len(names[1]) > 20  # a letter of one font is none of another
 
 
 def test_a_drawing_for_the_dark_has_its_colours_and_no_negative_of_a_photograph(site):

@@ -76,11 +76,11 @@ export function axes({ width = 420, height = 260, x, y, label, left = 46, right 
     s("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: COLOURS.muted }),
     text(x.label ?? "", { x: (box.left + box.right) / 2, y: height - 5, "text-anchor": "middle" }),
     text(y.label ?? "", {
-      x: 24,
+      x: 0,
       y: (box.top + box.bottom) / 2,
-      dy: "-0.9em", // a larger one keeps off the numbers as well
+      dy: "0.9em", // at the edge, however large it is
       "text-anchor": "middle",
-      transform: `rotate(-90 24 ${(box.top + box.bottom) / 2})`,
+      transform: `rotate(-90 0 ${(box.top + box.bottom) / 2})`,
     }),
     plot,
   );

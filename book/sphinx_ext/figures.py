@@ -52,10 +52,11 @@ def tidy(svg):
     svg = re.sub(r'(?<=\sd=")[^"]*', lambda match: re.sub(r"\s*([A-Za-z])\s*", r"\1", match[0]), svg)
     svg = re.sub(r'(?<=\sstyle=")[^"]*', lambda match: re.sub(r"([:;]) ", r"\1", match[0]), svg)
     svg = svg.replace(' xmlns:xlink="http://www.w3.org/1999/xlink"', "").replace("xlink:href", "href")
-    svg = re.sub(r'(?<=["#])(?:SourceSansPro-)?(\w)\w*-(?=[0-9a-f]+")', r"\1", svg)  # the names of letters
     svg = re.sub(r'(<use [^>]*?)transform="translate\((\S+) (\S+)\)"', place_by_attributes, svg)
-    used = set(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
-    svg = re.sub(r'( id="([^"]*)")', lambda match: match[1] if match[2] in used else "", svg)
+    used = dict.fromkeys(re.findall(r'(?:url\(|href=")#([^")]+)', svg))
+    short = {name: f"n{i}" for i, name in enumerate(used)}  # a letter is named after its font, at length
+    svg = re.sub(r' id="([^"]*)"', lambda match: f' id="{short[match[1]]}"' if match[1] in short else "", svg)
+    svg = re.sub(r'(url\(|href=")#([^")]+)', lambda match: f"{match[1]}#{short[match[2]]}", svg)
     svg = EMBEDDED.sub(lambda match: pack(Image.open(io.BytesIO(base64.b64decode(match[1])))), svg)
     svg = re.sub(r"\n\s*", "\n", svg).strip() + "\n"
     return re.sub(r"<use [^>]*?( style=[^>]*)/>\n(?:<use [^>]*\1/>\n)+", share_style, svg)

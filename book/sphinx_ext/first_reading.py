@@ -3,7 +3,7 @@
 A cell with the tag `check` becomes one folded line with its claim, which is the comment that the cell begins with. A
 section that is called "To be exact: ..." is folded. Below the title, but for the first page's, stands how long the rest
 takes to read, and a switch that shows all code, the lesson's or none. The lesson's code is that of cells without tags;
-see book.css.
+see book.css. A block quote, which Jupyter shows as such, is a side remark.
 """
 
 import itertools
@@ -129,6 +129,8 @@ def show(app, doctree, docname):
     for node in doctree.findall(nodes.inline):
         if "minutes_of" in node:
             node += nodes.Text(str(app.env.minutes["book/" + node["minutes_of"]]))
+    for quote in list(doctree.findall(nodes.block_quote)) if cells(doctree) else []:  # in a notebook, a side remark
+        quote.replace_self(nodes.container("", *quote.children, classes=["remark"]))
     if cells(doctree) and docname != app.config.root_doc:  # the first page begins with a picture
         n = app.env.minutes[docname]
         time = f'<span class="reading-time" data-minutes="{n}">{n} minutes, without boxes and exercises</span>'
