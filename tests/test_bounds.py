@@ -352,7 +352,7 @@ def test_a_grid_reaches_as_far_as_the_prior():
 def test_accuracy_depends_on_its_seed_alone():
     model, grey = ssvae(), torch.full((2000, X_DIM), 0.5)
     labels = torch.arange(2000) % 3
-    first, again, other = (vc.accuracy(model, grey, labels, seed) for seed in (0, 0, 1))
+    first, again, other = (vc.accuracy(model, grey, labels, *seed) for seed in ([0], [], [1]))
     assert first == again != other
 
 
@@ -361,9 +361,17 @@ def test_the_defaults_are_those_of_the_papers():
         return inspect.signature(function).parameters[name].default
 
     assert default(vc.active_units, "threshold") == 0.01 and default(vc.log_likelihood, "m") == 5000  # Burda et al.
-    assert default(vc.SSVAE, "class_weight") == 100 and default(vc.GMVAE, "k") == 500  # the notes
-    latents = {vc.VAE: 10, vc.GMVAE: 10, vc.SSVAE: 64}  # the problem set
-    assert {kind: default(kind, "z_dim") for kind in latents} == latents
+    latents = {vc.VAE: 10, vc.GMVAE: 10, vc.SSVAE: 64, vc.NamedGMVAE: 25, vc.Autoencoder: 2}  # the problem set
+    models = {kind: kind() for kind in latents}
+    assert {kind: model.z_dim for kind, model in models.items()} == latents
+    for model in models.values():
+        assert (model.x_dim, model.hidden, model.activation) == (784, [300, 300], "elu")
+        assert getattr(model, "beta", 1) == getattr(model, "gen_weight", 1) == 1
+    named = models[vc.NamedGMVAE]
+    assert models[vc.SSVAE].class_weight == 100 and models[vc.GMVAE].k == 500  # the notes
+    assert (named.y_dim, named.each, named.class_weight, models[vc.SSVAE].y_dim) == (10, 20, 1, 10)
+    assert len(vc.NamedMixture(2).mean) == 10 * 20 and vc.GaussianMixture(2).k == 500 and vc.Gaussian().variance == 1
+    assert len(vc.log_marginal_grid(vae(1), X).z) == 401
 
 
 def test_active_units_are_those_whose_mean_moves():
@@ -374,6 +382,8 @@ def test_active_units_are_those_whose_mean_moves():
     between = float(variances.mean())
     assert vc.active_units(model, X, between).tolist() == (variances > between).tolist()
     assert sum(vc.active_units(model, X, between).tolist()) == 1
+    of_two = model.encode(X[:2])[0].var(0)
+    assert vc.active_units(model, X[:2], of_two[0].item()).tolist() == [False, bool(of_two[1] > of_two[0])]
     model.enc.rest[-1].weight[0] = 0
     assert vc.active_units(model, X).tolist() == [False, True]
 
