@@ -340,6 +340,16 @@ def test_an_autoencoder_is_measured_by_its_reconstruction_alone():
     assert model.loss(X).item() == pytest.approx(cross_entropy, abs=1e-4)
 
 
+def test_the_plain_gradient_is_the_default():
+    def gradient(*dreg):
+        model = vae().requires_grad_()
+        torch.manual_seed(0)
+        return torch.autograd.grad(model.log_weight(X, 3, *dreg)[0].sum(), model.enc.first.weight)[0]
+
+    plain, by_default, doubly = gradient(False), gradient(), gradient(True)
+    assert by_default.equal(plain) and not by_default.equal(doubly)
+
+
 def test_a_grid_reaches_as_far_as_the_prior():
     model = lively(vc.GMVAE(X_DIM, 1, (8, 7), k=2))
     model.z_pre[0, :2, 0] = torch.tensor([-9.0, 9.0])
@@ -347,6 +357,7 @@ def test_a_grid_reaches_as_far_as_the_prior():
     close(grid.log_px, vc.log_marginal_grid(model, X, n=2001, limit=20.0).log_px)
     assert grid.z.max() == (9 + 6 * model.z_prior[1].sqrt()).max()
     assert vc.log_marginal_grid(vae(1), X, n=5).z.tolist() == [[-6], [-3], [0], [3], [6]]
+    assert vc.log_marginal_grid(vae(1), X, n=2, limit=0.5).z.tolist() == [[-0.5], [0.5]]
 
 
 def test_accuracy_depends_on_its_seed_alone():
@@ -665,6 +676,7 @@ def test_images_that_are_none_are_refused(bound, x, message):
         (lambda: vc.accuracy(S, BATCH, torch.tensor([1])), r"shape \(4,\), one for each image; given \(1,\)"),
         (lambda: vc.active_units(V, BATCH[:1]), "at least 2 images; given 1"),
         (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=-1.0), "limit.* must be positive; given -1.0"),
+        (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=0), "limit.* must be positive; given 0"),
         (lambda: vc.log_marginal_grid(vae(3), BATCH), "one or two latents; given VAE with z_dim=3"),
         (lambda: vc.log_marginal_grid(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
     ],

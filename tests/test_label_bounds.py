@@ -14,6 +14,7 @@ from exact_models import (
     class_probabilities,
     close,
     exact_ssvae,
+    lively,
     log_gaussian,
     log_prior_of_classes,
     log_sum_exp,
@@ -117,6 +118,17 @@ def test_truncated_bound_shares_the_probability_among_the_likeliest_labels(monke
     y = torch.tensor([2, 0, 1])
     difference = model.loss(X, X[:3], y, 0.5, k) - model.loss(X, X[:3], y, 0.5)
     assert difference.item() == pytest.approx(np.mean(expected) - model.negative_elbo_bound(X)[0].item(), abs=1e-3)
+
+
+def test_a_prior_of_its_own_is_asked_where_the_sample_is(monkeypatch):
+    class Own(vc.SSVAE):
+        def log_prior(self, z):
+            return 2 * super().log_prior(z)
+
+    without_noise(monkeypatch)
+    model, y = lively(Own(X_DIM, 2, (8, 7), y_dim=3)), F.one_hot(torch.tensor([2, 0, 1, 2]), 3).float()
+    m, v = model.encode(X, y)
+    close(model.z_bound(X, y)[0], vc.log_normal(m, m, v) - 2 * vc.StandardNormal(2).log_prob(m))
 
 
 def test_sampled_labels_and_latents_estimate_the_enumerated_bound():

@@ -463,6 +463,7 @@ def test_calls_of_a_model_are_its_bound_and_its_mean():
     mean = net.reconstruct(x)
     torch.manual_seed(1)
     torch.testing.assert_close(mean, net.decode(net.flow(vc.sample_gaussian(m, v))[0]).sigmoid())
+    assert net.log_weight(x, 3)[0].shape == (3, len(x))
     ssvae = vc.SSVAE(**SMALL, y_dim=3)
     assert all(ssvae.sample(n).shape == (n, X_DIM) for n in range(1, 9)) and ssvae.reconstruct(x).shape == x.shape
     auto = vc.Autoencoder(**SMALL)
