@@ -55,7 +55,8 @@ CORE := densities bounds parts label_bounds fit training model_files data
 # Which small changes of the arithmetic does no test notice? It goes on where it was interrupted.
 mutants: $(READY) $(TOOLS)
 	$(BIN)/python -m pip install --quiet $(if $(LOCK),--constraint $(LOCK)) --editable .[mutants]
-	$(BIN)/python tests/mutants.py
+	$(BIN)/python tests/mutants.py core
+	$(BIN)/python tests/mutants.py engine
 
 # Which lines of the core do its fast tests reach?
 coverage: $(READY)

@@ -2,15 +2,15 @@
 
 import contextlib
 import functools
-import hashlib
-import io
 import json
+import os
 import select
 import shutil
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
 
+import mutants
 import pytest
 import test_engine
 from playwright.sync_api import Error
@@ -18,9 +18,9 @@ from playwright.sync_api import Error
 from vae_widgets import modules
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "_build/mutants/engine"
 MODULES = ["densities", "bounds", "networks", "draws", "products", "weights"]
-CHOICE = "not (burda or vae-beta or vae-z or orker or job or Job)"  # a model of each kind; Workers are for pages
+# A model of each kind, and nothing of Workers, which are for pages.
+OPTIONS = ["-k", "not (burda or vae-beta or vae-z or orker or job or Job)", str(ROOT / "tests/test_engine.py")]
 PATIENCE = 20  # seconds for an answer
 # What a page has, and Node has not.
 SERVER = """
@@ -82,7 +82,7 @@ def open_page(before=""):
         page.node.communicate()
 
 
-# In the place of conftest.py's: this module is a plugin of pytest.
+# In the place of conftest.py's fixtures: this module is a plugin of pytest.
 @pytest.fixture(scope="session")
 def page():
     with open_page() as page:
@@ -100,56 +100,45 @@ def either_page(request):
     return request.getfixturevalue(request.param)
 
 
-noticed_last: dict[str, int] = {}  # by which test
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: -noticed_last.get(item.nodeid, 0))
-
-
-def pytest_runtest_logreport(report):
-    if report.failed:
-        noticed_last[report.nodeid] = max(noticed_last.values(), default=0) + 1
-
-
-def fails():
-    """Whether a test notices what the modules in FOLDER have become."""
-    modules.module.cache_clear()
-    modules.joined.cache_clear()
-    test_engine.SOURCE = modules.joined("engine.js")
-    options = ["-x", "-q", "--noconftest", "-n", "0", "-p", "no:cacheprovider", "-k", CHOICE]
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        code = pytest.main([*options, str(ROOT / "tests/test_engine.py")], plugins=[sys.modules[__name__]])
-    assert code in (0, 1), said.getvalue()
-    return code == 1
-
-
 def changes():
-    """Of each change: the module, its text, from where to where it is replaced, and by what."""
-    shutil.copytree(ROOT / "vae_widgets", FOLDER, dirs_exist_ok=True)
-    modules.FOLDER = FOLDER
-    test_engine.Network.of = functools.cache(test_engine.Network.of)
-    assert not fails(), "the tests fail without any change"
-    files = {name: FOLDER / f"{name}.js" for name in MODULES}
-    made = subprocess.run(["node", ROOT / "tests/mutants.mjs", *files.values()], capture_output=True, check=True)
+    """Of each: the module, its text, and what it becomes."""
+    files = [ROOT / f"vae_widgets/{name}.js" for name in MODULES]
+    made = subprocess.run(["node", ROOT / "tests/mutants.mjs", *files], capture_output=True, check=True)
     for change in json.loads(made.stdout):
-        name = Path(change["file"]).stem
-        yield name, files[name].read_text(encoding="utf-8"), change["start"], change["end"], change["replacement"]
+        file, start, end = Path(change["file"]), change["start"], change["end"]
+        was = file.read_text(encoding="utf-8")
+        now = was[:start] + change["replacement"] + was[end:]
+        first, last = was.rfind("\n", 0, start) + 1, was.find("\n", end)
+        text = mutants.shown(was[first:last], now[first : len(now) - len(was) + last])
+        yield mutants.Change(file.name, f"{file.name}: {text}", mutants.key(was, now), (file.stem, now))
 
 
-def noticed(name, mutant):
-    """Whether a test notices that the text of a module is another. What was noticed is not tried again."""
-    file, known = FOLDER / f"{name}.js", FOLDER / "noticed.txt"
-    text = file.read_text(encoding="utf-8")
-    key = hashlib.sha256(f"{text} {mutant}".encode()).hexdigest()
-    if known.exists() and key in known.read_text(encoding="utf-8"):
-        return True
-    try:
-        file.write_text(mutant, encoding="utf-8")
-        found = fails()
-    finally:
-        file.write_text(text, encoding="utf-8")
-    if found:
-        with known.open("a", encoding="utf-8") as lines:
-            lines.write(f"{key}\n")
-    return found
+def prepare(session, run):
+    """Gets ready what all trials share, and runs the tests without a change."""
+    test_engine.Network.of = functools.cache(test_engine.Network.of)
+    test_engine.digit()
+    for name in {item.callspec.params.get("name", "vae") for item in session.items if hasattr(item, "callspec")}:
+        for net in test_engine.trained(name).children():
+            if isinstance(net, test_engine.vc.MLP):
+                test_engine.Network.of(net, "float16")
+    process = os.fork()
+    if not process:
+        os._exit(bool(run(session.items)))
+    _, status = os.waitpid(process, 0)
+    assert status == 0, "a test fails without any change"
+
+
+def make(name, text):
+    with tempfile.TemporaryDirectory() as folder:
+        for each in modules.in_order("engine"):
+            shutil.copy(modules.FOLDER / f"{each}.js", folder)
+        (Path(folder) / f"{name}.js").write_text(text, encoding="utf-8")
+        modules.FOLDER = Path(folder)
+        modules.module.cache_clear()
+        modules.joined.cache_clear()
+        test_engine.SOURCE = modules.joined("engine.js")
+
+
+def tests(items, name, text):
+    """Those first that have one of the module's functions to compare, then those of whole networks."""
+    return sorted(items, key=lambda item: "either_page" in item.fixturenames)

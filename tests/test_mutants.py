@@ -3,6 +3,7 @@
 import re
 import tomllib
 
+import core_mutants
 import mutants
 from conftest import ROOT
 
@@ -20,13 +21,13 @@ def test_decorators_become_calls():
         "class A:\n    @first\n    @second(1)\n    def f(self):\n        return 1\n\n"
         "    @staticmethod\n    def g():\n        pass\n"
     )
-    assert mutants.without_decorators(source) == source.replace("    @first\n    @second(1)\n", "").replace(
+    assert core_mutants.without_decorators(source) == source.replace("    @first\n    @second(1)\n", "").replace(
         "return 1\n", "return 1\n    f = first(second(1)(f))\n"
     )
 
 
 def test_what_is_listed_as_equivalent_stands_in_the_code_once_and_has_a_reason():
-    names = [*mutants.MODULES, *(file.relative_to(ROOT) for file in (ROOT / "vae_widgets").glob("*.js"))]
+    names = [*core_mutants.MODULES, *(file.relative_to(ROOT) for file in (ROOT / "vae_widgets").glob("*.js"))]
     code = re.sub(r"\s+", " ", " ".join((ROOT / name).read_text(encoding="utf-8") for name in names))
     changes = [change for group in LISTED for change in group["changes"].strip().splitlines()]
     lines = [re.sub(r"⟦(.*) → .*⟧", r"\1", change.partition(": ")[2]) for change in changes]
