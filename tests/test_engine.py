@@ -207,6 +207,9 @@ def test_log_weights_of_a_label(page):
     m, v = model.enc(x.unsqueeze(0), torch.nn.functional.one_hot(y, 10).float())
     assert found["y"] == y.tolist()
     assert largest_error(found["logW"], log_weight(model, x, tensor(found["z"], 60), m, v, y)[0]) < NATS
+    again = """() => lists(engine.logWeights(models.ssvae, x, 60, engine.normals(1),
+      { y: 4, known: engine.proposal(models.ssvae, x) }))"""
+    assert page.evaluate(again) == found  # where the encoder has told already, of every label
 
 
 @torch.no_grad()
@@ -416,6 +419,8 @@ def test_other_networks(either_page):
             "sizes 2-300-300-785 take 654970 bytes; given 654368",
         ),
         ("engine.network({ ...spec, sizes: [2] })", "sizes must be"),
+        ("engine.network({ ...spec, sizes: [2, 2.5] })", "sizes must be"),
+        ("engine.network({ ...spec, sizes: [2, -1] })", "sizes must be"),
         ("engine.network({ ...spec, activation: 'gelu' })", "activation must be one of elu, relu, tanh; given gelu"),
         ("engine.network({ ...spec, precision: 'float64' })", "precision must be one of .* given float64"),
         ("engine.network({ ...spec, weights: [1, 2] })", "weights must be an ArrayBuffer or a view"),
