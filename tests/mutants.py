@@ -26,7 +26,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "_build/mutants"
 NEEDED = 0.95
-PATIENCE = 120  # seconds of a processor for the tests of one change, all of which together take a third
+PATIENCE = 60  # seconds of a processor for the tests of one change, which take a third of that
 # What errors say: the name of an argument, and the values that were given.
 WORDS = re.compile(
     r'check_(count|number|tensor)\([^()]*, (⟦"|"⟦|"\w*⟦)|check_count\(n, ⟦| in \(\(z_dim, "|(values|stands) = '

@@ -464,6 +464,14 @@ def test_calls_of_a_model_are_its_bound_and_its_mean():
     torch.manual_seed(1)
     torch.testing.assert_close(mean, net.decode(net.flow(vc.sample_gaussian(m, v))[0]).sigmoid())
     assert net.log_weight(x, 3)[0].shape == (3, len(x))
+    torch.manual_seed(1)
+    bound = net.negative_elbo_bound(x)[0]
+    torch.manual_seed(1)
+    torch.testing.assert_close(bound, -net.log_weight(x, 1)[0].mean())
+    draws = [net.prepare(images(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert draws[0].equal(draws[1]) and not draws[1].equal(draws[2])
+    assert not vc.StandardNormal(2).state_dict()  # it has nothing to learn, and nothing to keep
+    assert [vc.VAE(n, 2, (4,)).shape for n in (8, 9)] == [None, (3, 3)]
     ssvae = vc.SSVAE(**SMALL, y_dim=3)
     assert all(ssvae.sample(n).shape == (n, X_DIM) for n in range(1, 9)) and ssvae.reconstruct(x).shape == x.shape
     auto = vc.Autoencoder(**SMALL)

@@ -90,6 +90,7 @@ def test_training_leaves_no_gradients_behind():
 
 
 def test_biases_begin_at_zero():
+    assert not any(bias.any() for name, bias in vc.MLP((3, 4, 5, 6, 7)).named_parameters() if "bias" in name)
     assert not any(p.any() for name, p in model(vc.SSVAE).named_parameters() if name.endswith("bias"))
 
 
