@@ -58,6 +58,23 @@ endif
 nightly: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/nightly.py --dist load
 
+.PHONY: mutants coverage
+mutants coverage: export OMP_NUM_THREADS := 1
+CORE := densities bounds parts label_bounds fit training model_files data
+
+# Which small changes of the arithmetic does no test notice? It goes on where it was interrupted.
+mutants: $(READY) $(TOOLS)
+	$(BIN)/python -m pip install --quiet $(if $(LOCK),--constraint $(LOCK)) --editable .[mutants]
+	$(BIN)/python tests/mutants.py core
+	$(BIN)/python tests/mutants.py engine
+
+# Which lines of the core do its fast tests reach?
+coverage: $(READY)
+	$(BIN)/python -m pip install --quiet $(if $(LOCK),--constraint $(LOCK)) --editable .[mutants]
+	$(BIN)/python -m coverage run --data-file _build/.coverage --include "vae_*.py,vae_machinery/*" \
+	    -m pytest -q -n 0 $(addprefix tests/test_,$(addsuffix .py,$(CORE)))
+	$(BIN)/python -m coverage report --data-file _build/.coverage --show-missing
+
 lab: $(READY)
 	$(BIN)/python book/sphinx_ext/own_environment.py jupyter-lab --LabApp.default_url=/lab/tree/book/index.ipynb
 

@@ -338,6 +338,16 @@ def test_an_autoencoder_is_measured_by_its_reconstruction_alone():
     assert model.loss(X).item() == pytest.approx(cross_entropy, abs=1e-4)
 
 
+def test_the_plain_gradient_is_the_default():
+    def gradient(*dreg):
+        model = vae().requires_grad_()
+        torch.manual_seed(0)
+        return torch.autograd.grad(model.log_weight(X, 3, *dreg)[0].sum(), model.enc.first.weight)[0]
+
+    plain, by_default, doubly = gradient(False), gradient(), gradient(True)
+    assert by_default.equal(plain) and not by_default.equal(doubly)
+
+
 def test_a_grid_reaches_as_far_as_the_prior():
     model = lively(vc.GMVAE(X_DIM, 1, (8, 7), k=2))
     model.z_pre[0, :2, 0] = torch.tensor([-9.0, 9.0])
@@ -345,12 +355,13 @@ def test_a_grid_reaches_as_far_as_the_prior():
     close(grid.log_px, vc.log_marginal_grid(model, X, n=2001, limit=20.0).log_px)
     assert grid.z.max() == (9 + 6 * model.z_prior[1].sqrt()).max()
     assert vc.log_marginal_grid(vae(1), X, n=5).z.tolist() == [[-6], [-3], [0], [3], [6]]
+    assert vc.log_marginal_grid(vae(1), X, n=2, limit=0.5).z.tolist() == [[-0.5], [0.5]]
 
 
 def test_accuracy_depends_on_its_seed_alone():
     model, grey = ssvae(), torch.full((2000, X_DIM), 0.5)
     labels = torch.arange(2000) % 3
-    first, again, other = (vc.accuracy(model, grey, labels, seed) for seed in (0, 0, 1))
+    first, again, other = (vc.accuracy(model, grey, labels, *seed) for seed in ([0], [], [1]))
     assert first == again != other
 
 
@@ -359,9 +370,17 @@ def test_the_defaults_are_those_of_the_papers():
         return inspect.signature(function).parameters[name].default
 
     assert default(vc.active_units, "threshold") == 0.01 and default(vc.log_likelihood, "m") == 5000  # Burda et al.
-    assert default(vc.SSVAE, "class_weight") == 100 and default(vc.GMVAE, "k") == 500  # the notes
-    latents = {vc.VAE: 10, vc.GMVAE: 10, vc.SSVAE: 64}  # the problem set
-    assert {kind: default(kind, "z_dim") for kind in latents} == latents
+    latents = {vc.VAE: 10, vc.GMVAE: 10, vc.SSVAE: 64, vc.NamedGMVAE: 25, vc.Autoencoder: 2}  # the problem set
+    models = {kind: kind() for kind in latents}
+    assert {kind: model.z_dim for kind, model in models.items()} == latents
+    for model in models.values():
+        assert (model.x_dim, model.hidden, model.activation) == (784, [300, 300], "elu")
+        assert getattr(model, "beta", 1) == getattr(model, "gen_weight", 1) == 1
+    named = models[vc.NamedGMVAE]
+    assert models[vc.SSVAE].class_weight == 100 and models[vc.GMVAE].k == 500  # the notes
+    assert (named.y_dim, named.each, named.class_weight, models[vc.SSVAE].y_dim) == (10, 20, 1, 10)
+    assert len(vc.NamedMixture(2).mean) == 10 * 20 and vc.GaussianMixture(2).k == 500 and vc.Gaussian().variance == 1
+    assert len(vc.log_marginal_grid(vae(1), X).z) == 401
 
 
 def test_active_units_are_those_whose_mean_moves():
@@ -372,6 +391,8 @@ def test_active_units_are_those_whose_mean_moves():
     between = float(variances.mean())
     assert vc.active_units(model, X, between).tolist() == (variances > between).tolist()
     assert sum(vc.active_units(model, X, between).tolist()) == 1
+    of_two = model.encode(X[:2])[0].var(0)
+    assert vc.active_units(model, X[:2], of_two[0].item()).tolist() == [False, bool(of_two[1] > of_two[0])]
     model.enc.rest[-1].weight[0] = 0
     assert vc.active_units(model, X).tolist() == [False, True]
 
@@ -653,6 +674,7 @@ def test_images_that_are_none_are_refused(bound, x, message):
         (lambda: vc.accuracy(S, BATCH, torch.tensor([1])), r"shape \(4,\), one for each image; given \(1,\)"),
         (lambda: vc.active_units(V, BATCH[:1]), "at least 2 images; given 1"),
         (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=-1.0), "limit.* must be positive; given -1.0"),
+        (lambda: vc.log_marginal_grid(V, BATCH, n=3, limit=0), "limit.* must be positive; given 0"),
         (lambda: vc.log_marginal_grid(vae(3), BATCH), "one or two latents; given VAE with z_dim=3"),
         (lambda: vc.log_marginal_grid(vc.Autoencoder(X_DIM, 2, (4,)), BATCH), "given Autoencoder"),
     ],

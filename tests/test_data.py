@@ -162,10 +162,11 @@ def clusters(n=60, seed=0):
     return torch.randn(n, 2, generator=generator) + 30 * F.one_hot(group, 3)[:, :2], group
 
 
-def test_a_graph_is_its_definition():
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_a_graph_is_its_definition(k):
     z, _ = clusters(12)
-    graph, distance = vc.neighbour_graph(z, k=3).toarray(), torch.cdist(z.double(), z.double())
-    near, neighbour = distance.fill_diagonal_(math.inf).topk(3, largest=False)
+    graph = vc.neighbour_graph(z, *[] if k == 10 else [k]).toarray()
+    near, neighbour = torch.cdist(z.double(), z.double()).fill_diagonal_(math.inf).topk(k, largest=False)
     weight = (-4 * (near / near[:, -1:]) ** 2).exp()
     one_way = torch.zeros(12, 12).double().scatter(1, neighbour, weight)
     assert np.allclose(graph, one_way + one_way.T, atol=1e-5)
@@ -196,6 +197,30 @@ def test_labels_reach_all_of_their_own_group_and_nothing_else():
     assert guesses.shape == (60, 3) and torch.allclose(guesses.sum(1), torch.ones(60)) and (guesses >= 0).all()
     assert torch.equal(guesses.argmax(1), group)
     assert torch.equal(guesses[known], torch.eye(3))
+
+
+def test_guesses_are_their_definition():
+    """Written out: what flows along ties, and classes made equally large."""
+    z = torch.randn(90, 2, generator=torch.Generator().manual_seed(5))
+    graph = vc.neighbour_graph(z, 4)
+    known, few = [3, 4, 5, 6, 7], np.eye(3)[[0, 0, 0, 1, 2]]  # most are of one class
+    ties = graph.toarray().astype(float)
+    degree = ties.sum(1, keepdims=True)
+    source, flow = np.zeros((90, 3)), np.zeros((90, 3))
+    source[known] = few - few.mean(0)
+    for turn in range(6):
+        for _ in range(10 if turn else 300):
+            flow = (ties @ flow + source) / degree
+        scale = np.ones(3)
+        for _ in range(100):
+            share = np.bincount((flow * scale).argmax(1), minlength=3) / 90
+            scale = np.clip(scale + (1 / 3 - share) / 2, 0.5, 2)
+        guess = np.maximum(flow * scale, 0)
+        flow = np.eye(3)[guess.argmax(1)]
+    guess[known] = few
+    guess = guess**3 / (guess**3).sum(1, keepdims=True)
+    found = vc.spread_labels(graph, torch.tensor(known), torch.tensor([0, 0, 0, 1, 2]), 3)
+    np.testing.assert_allclose(found, guess, atol=1e-4)
 
 
 def test_a_doubtful_image_goes_where_classes_stay_equally_large():
@@ -230,6 +255,7 @@ def test_guesses_on_real_digits_beat_the_nearest_label(data):
             "at least one",
         ),
         (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0, 1])), "no label reaches some"),
+        (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([3, 3])), "labels are the same"),
         (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([0.0, 1.0])), "float32"),
         (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([1])), r"2 known.*\(1,\)"),
         (lambda z, graph: vc.spread_labels(graph, torch.tensor([0, 1]), torch.tensor([])), r"2 known.*\(0,\)"),

@@ -57,9 +57,13 @@ def open_page(browser, folder, before="", head=""):
 
 
 @functools.cache
+def digits():
+    return vc.load_mnist().test_images[:12]
+
+
+@functools.cache
 def digit():
-    image = vc.load_mnist().test_images[:1]
-    return vc.binarize(image, torch.Generator().manual_seed(0))[0]
+    return vc.binarize(digits()[:1], torch.Generator().manual_seed(0))[0]
 
 
 @functools.cache
@@ -140,7 +144,7 @@ def test_decoder(either_page, name, rows):
 @torch.no_grad()
 def test_encoder(either_page, name):
     model = add(either_page, name)
-    x = vc.binarize(vc.load_mnist().test_images[:5])
+    x = vc.binarize(digits()[:5])
     data = [name, x.flatten().tolist(), [3, 1, 4, 1, 5]]
     if isinstance(model, vc.Autoencoder):
         z = either_page.evaluate("([name, x]) => [...engine.forward(models[name].enc, x, 5)]", data)
@@ -203,13 +207,16 @@ def test_log_weights_of_a_label(page):
     m, v = model.enc(x.unsqueeze(0), torch.nn.functional.one_hot(y, 10).float())
     assert found["y"] == y.tolist()
     assert largest_error(found["logW"], log_weight(model, x, tensor(found["z"], 60), m, v, y)[0]) < NATS
+    again = """() => lists(engine.logWeights(models.ssvae, x, 60, engine.normals(1),
+      { y: 4, known: engine.proposal(models.ssvae, x) }))"""
+    assert page.evaluate(again) == found  # where the encoder has told already, of every label
 
 
 @torch.no_grad()
 def test_a_label_is_drawn_as_often_as_it_is_probable(page):
     model = add(page, "ssvae")
     # Halfway between two digits the classifier is in doubt.
-    images = vc.load_mnist().test_images / 255
+    images = digits() / 255
     mixed = torch.cat([(images[i] + images[j]).clamp(max=1).unsqueeze(0) for i in range(12) for j in range(i)])
     probability, row = model.cls(mixed).softmax(-1).max(1).values.min(0)
     assert probability < 0.8
@@ -243,6 +250,8 @@ def test_densities(page):
       kl: engine.klNormal(m, v),
       general: engine.klNormal(m.slice(0, 5), v.slice(0, 5), z.slice(0, 5), v.slice(5, 10)),
       sigmoid: [...engine.sigmoid(a)], number: engine.sigmoid(0),
+      means: [...engine.ink({ grey: "identity" }, [-0.5, 0.25, 2])],
+      continuous: [...engine.ink({ grey: "continuous" }, [...a, 0, 1e-4, -0.01, 20])],
     })""",
         {name: t.flatten().tolist() for name, t in data.items()},
     )
@@ -253,7 +262,10 @@ def test_densities(page):
     assert found["kl"] == pytest.approx(vc.kl_normal(m, v, torch.zeros(5), torch.ones(5)).sum().item(), rel=1e-5)
     assert found["general"] == pytest.approx(vc.kl_normal(m[0], v[0], z[0], v[1]).item(), rel=1e-5)
     assert largest_error(found["sigmoid"], logits.flatten().sigmoid()) < 1e-6
-    assert found["number"] == 0.5
+    assert found["number"] == 0.5 and found["means"] == [0, 0.25, 1]
+    numbers = torch.cat([logits.flatten(), torch.tensor([0, 1e-4, -0.01, 20])]).double()
+    grey = torch.distributions.ContinuousBernoulli(logits=numbers).mean
+    assert largest_error(found["continuous"], grey) < 1e-6
 
 
 def test_gaussians_with_all_of_their_covariance(page):
@@ -407,6 +419,8 @@ def test_other_networks(either_page):
             "sizes 2-300-300-785 take 654970 bytes; given 654368",
         ),
         ("engine.network({ ...spec, sizes: [2] })", "sizes must be"),
+        ("engine.network({ ...spec, sizes: [2, 2.5] })", "sizes must be"),
+        ("engine.network({ ...spec, sizes: [2, -1] })", "sizes must be"),
         ("engine.network({ ...spec, activation: 'gelu' })", "activation must be one of elu, relu, tanh; given gelu"),
         ("engine.network({ ...spec, precision: 'float64' })", "precision must be one of .* given float64"),
         ("engine.network({ ...spec, weights: [1, 2] })", "weights must be an ArrayBuffer or a view"),

@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, IterableDataset, TensorDataset
 
 import vae_core as vc
+from vae_machinery.batches import batches_of
 from vae_machinery.fitting import device_for, one_cycle, optimizers_for
 
 
@@ -76,6 +77,19 @@ def test_what_comes_with_the_images_goes_to_the_loss(data):
     assert [len(which) for which in seen] == [5, 5, 5, 1] * 2
     orders = [torch.cat(seen[i : i + 4]).tolist() for i in (0, 4)]
     assert orders[0] != orders[1] and all(sorted(order) == list(range(X_DIM)) for order in orders)
+
+
+def test_a_loader_takes_tensors_to_the_device_and_leaves_the_rest_as_it_is():
+    batches = batches_of(DataLoader([(torch.ones(2, 2), "name")] * 3, 2), 1, torch.device("meta"))
+    for images, names in batches:
+        assert images.is_meta and images.shape == (len(names), 4) and set(names) == {"name"}
+    assert batches.fingerprint() == "2 batches of list"
+
+
+def test_every_tensor_has_its_share_in_the_fingerprint():
+    images, labels = bars(), torch.arange(len(bars()))
+    data = [(images, labels), (images.flip(0), labels), (images, labels.flip(0)), (images, labels, labels)]
+    assert len({batches_of(each, 8, torch.device("cpu")).fingerprint() for each in data}) == 4
 
 
 def test_the_models_own_bound_takes_the_images_of_a_dataset_and_leaves_the_labels():

@@ -14,6 +14,7 @@ from exact_models import (
     class_probabilities,
     close,
     exact_ssvae,
+    lively,
     log_gaussian,
     log_prior_of_classes,
     log_sum_exp,
@@ -29,6 +30,7 @@ from scipy.stats import multivariate_normal
 from sklearn.mixture import GaussianMixture
 
 import vae_core as vc
+from vae_machinery.few_labels import cluster_classes
 
 # ------------------------------------------------------------------------------------
 # Labels
@@ -110,11 +112,32 @@ def test_truncated_bound_shares_the_probability_among_the_likeliest_labels(monke
         kept = np.argsort(-q)[:k]
         q = q[kept] / q[kept].sum()
         expected.append((q * (labelled[kept] + np.log(q))).sum())
+        assert model.negative_truncated_bound(x, k).item() == pytest.approx(expected[-1], abs=1e-4)
         assert expected[-1] >= -log_sum_exp(-labelled, 0) - 1e-6  # a bound, whatever is cut off
     assert model.negative_truncated_bound(X, k).item() == pytest.approx(np.mean(expected), abs=1e-4)
-    y = torch.tensor([2, 0, 1])
+    if k < 3:
+        model.cls.rest[3].bias.copy_(torch.tensor([9.0, 0.0, -9.0]))  # the last label is nobody's
+    assert model.negative_truncated_bound(X, k).isfinite()
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_the_loss_may_be_that_of_the_likeliest_labels(monkeypatch, k):
+    without_noise(monkeypatch)
+    model, y = ssvae(), torch.tensor([2, 0, 1])
     difference = model.loss(X, X[:3], y, 0.5, k) - model.loss(X, X[:3], y, 0.5)
-    assert difference.item() == pytest.approx(np.mean(expected) - model.negative_elbo_bound(X)[0].item(), abs=1e-3)
+    bounds = model.negative_truncated_bound(X, k) - model.negative_elbo_bound(X)[0]
+    assert difference.item() == pytest.approx(bounds.item(), abs=1e-3)
+
+
+def test_a_prior_of_its_own_is_asked_where_the_sample_is(monkeypatch):
+    class Own(vc.SSVAE):
+        def log_prior(self, z):
+            return 2 * super().log_prior(z)
+
+    without_noise(monkeypatch)
+    model, y = lively(Own(X_DIM, 2, (8, 7), y_dim=3)), F.one_hot(torch.tensor([2, 0, 1, 2]), 3).float()
+    m, v = model.encode(X, y)
+    close(model.z_bound(X, y)[0], vc.log_normal(m, m, v) - 2 * vc.StandardNormal(2).log_prob(m))
 
 
 def test_sampled_labels_and_latents_estimate_the_enumerated_bound():
@@ -188,22 +211,23 @@ def test_a_named_mixture_has_bayes_rule_for_a_classifier():
     assert log_q.exp().amax(1).min() < 0.9  # not so sure that it would say nothing
 
 
-def test_the_loss_of_a_named_mixture_is_both_bounds_and_the_cross_entropy():
-    model, y = named(), torch.tensor([0, 2, 1, 2])
-    exact = Exact(model, X)
-    by_class = log_prior_of_classes(model, exact.z)
-    q = np.exp(exact.log_q) * exact.cell
-    log_p_y = np.log(model.y_dim)
-    kl = sum(q[i] @ (exact.log_q[i] - by_class[:, c] + log_p_y) for i, c in enumerate(y)) / len(y)
-    log_bayes = by_class - log_sum_exp(by_class, 1)[:, None]
-    cross = -sum(q[i] @ log_bayes[:, c] for i, c in enumerate(y)) / len(y)
-    bound = (exact.kl + exact.rec).mean()
-    for model.class_weight in (0.0, 3.0):
-        torch.manual_seed(4)
-        losses = torch.stack([model.loss(X, X, y, 0.25) for _ in range(5000)])
-        within_standard_errors(losses, bound + 0.25 * (kl + exact.rec.mean()) + model.class_weight * cross)
+def test_the_loss_of_a_named_mixture_is_its_parts(monkeypatch):
+    without_noise(monkeypatch)
+    model, y = named(), torch.tensor([2, 0, 1])
+    x, share = X[:3].double().numpy(), 0.25
+    m, h_v = np.split(mlp(model.enc, x), 2, axis=1)
+    logits, by_class = mlp(model.dec, m), log_prior_of_classes(model, m)
+    rec = (np.logaddexp(0, logits) - x * logits).sum(1)
+    kl = log_gaussian(m, m, np.logaddexp(0, h_v) + 1e-8) - by_class[range(3), y] + np.log(3)
+    cross = log_sum_exp(by_class, 1) - by_class[range(3), y]
+    for model.beta, model.class_weight in ((1.0, 0.0), (0.5, 3.0)):
+        bound = model.negative_elbo_bound(X)[0].item()
+        expected = bound + share * (rec + model.beta * kl).mean() + model.class_weight * cross.mean()
+        close(model.loss(X, X[:3], y, share), expected)
     with pytest.raises(ValueError, match="wanted one label for each of 4 images"):
-        model.loss(X, X, y[:3], 0.25)
+        model.loss(X, X, y, share)
+    with pytest.raises(ValueError, match="wanted images of shape"):
+        model.loss(X, X[:3, :5], y, share)
 
 
 def three_clouds(n=200):
@@ -247,6 +271,18 @@ def test_em_names_clusters_as_sklearn_does_and_its_likelihood_never_falls():
         total = log_p[free].logsumexp(1).sum() + log_p[known, y[known]].sum()
         return total.item()
 
+    # The first two steps, from Gaussians about the known codes that share a covariance.
+    mean, cov = torch.stack([z[known[y[known] == c]].mean(0) for c in range(3)]), [0.5 * z.T.cov()] * 3
+    for steps in (1, 2):
+        log_p = torch.stack(
+            [torch.distributions.MultivariateNormal(*two).log_prob(z) for two in zip(mean, cov, strict=True)], 1
+        )
+        p = log_p.softmax(1)
+        p[known] = F.one_hot(y[known], 3).float()
+        close(vc.name_clusters(z, known, y[known], 3, steps), p)
+        mean = p.T @ z / p.sum(0)[:, None]
+        cov = [z.T.cov(correction=0, aweights=each) + 1e-3 * torch.eye(2) for each in p.T]
+
     rises = np.diff([log_likelihood(steps) for steps in range(1, 12)])
     assert (rises > -0.05).all() and rises.max() > 5
 
@@ -279,3 +315,26 @@ def test_components_are_placed_on_the_codes_of_their_class():
     assert abs(log_p[y == 1, 1].mean() - own) < 0.2  # four pieces describe one Gaussian about as well as one
     with pytest.raises(ValueError, match="class 2 has 3 codes for its 4 components"):
         model.prior.place(z[:403], y[:403])
+    model.prior.place(z[:404], y[:404])
+
+
+def test_components_are_the_clusters_of_k_means():
+    torch.manual_seed(0)
+    sizes = torch.tensor([4, 5, 30])  # too few for a covariance in two dimensions, just enough, and many
+    at = torch.arange(3).repeat_interleave(sizes)
+    z = torch.randn(39, 2) * torch.tensor([1.0, 3.0]) + 100 * torch.tensor([[0.0, 0], [1, 0], [0, 1]])[at]
+    means, factors, counts = cluster_classes(z, torch.zeros(39), 1, 3, 0)
+    order = counts.argsort()[0]
+    assert counts.equal(torch.tensor([[4.0, 5, 30]])[:, order.argsort()])
+    for found, own, spread in zip(order, z.split(sizes.tolist()), (z, z[4:9], z[9:]), strict=True):
+        close(means[found], own.mean(0))
+        close(factors[found] @ factors[found].T, np.cov(spread.T.numpy()) + 0.02 * np.eye(2), rtol=1e-4)
+
+
+def test_components_are_placed_alike_by_one_seed():
+    placed = []
+    for seed in ([], [0], [1]):
+        placed.append(vc.NamedMixture(2, 1, 4))
+        torch.manual_seed(3)
+        placed[-1].place(torch.randn(300, 2), torch.zeros(300), *seed)
+    assert placed[0].mean.equal(placed[1].mean) and not placed[1].mean.equal(placed[2].mean)

@@ -1,5 +1,6 @@
 """Models made of other parts than the book's: their log p(x) is known exactly, or by quadrature on a fine grid."""
 
+import inspect
 import math
 
 import numpy as np
@@ -107,7 +108,11 @@ PRIORS = {
 
 def made(prior):
     torch.manual_seed(1)
-    return PRIORS[prior]().requires_grad_(False)
+    made = PRIORS[prior]().requires_grad_(False)
+    if prior == "named":  # its components lean, and are not equally large
+        made.whiten.copy_(0.4 * torch.randn(6, 2, 2) + torch.eye(2))
+        made.share.copy_(torch.randn(3, 2))
+    return made
 
 
 # ------------------------------------------------------------------------------------
@@ -147,6 +152,18 @@ def test_a_grid_reaches_as_far_as_the_prior(prior):
     prior = made(prior)
     z, cell = grid(601, prior.extent())
     assert prior.log_prob(z.float()).double().exp().sum() * cell == pytest.approx(1, abs=1e-3)
+    assert Uniform().extent() == pytest.approx(1.5 * 3, abs=0.01)
+
+
+@pytest.mark.parametrize("prior", ["standard", "mixture", "named"])
+def test_samples_have_the_priors_precision_and_its_place(prior):
+    assert made(prior).double().sample(3).dtype == torch.float64
+    assert prior != "standard" or made(prior).to("meta").sample(3).is_meta
+
+
+def test_the_components_of_a_mixture_begin_close_together():
+    torch.manual_seed(0)
+    assert vc.GaussianMixture(4, 100).z_pre.std().item() == pytest.approx(1 / 20, rel=0.1)
 
 
 def test_a_prior_of_the_models_own_encoder_learns_and_comes_back(tmp_path):
@@ -241,7 +258,9 @@ def test_pairs_of_images_and_latents_are_as_one_by_one(likelihood):
     likelihood = likelihood()
     x, parameters = likelihood.prepare(images(3)), torch.randn(5, likelihood.outputs * X_DIM)
     one_by_one = [[likelihood.log_prob(each, other).item() for other in parameters] for each in x]
-    np.testing.assert_allclose(likelihood.log_prob_pairs(x, parameters).numpy(), one_by_one, atol=1e-5)
+    pairs = likelihood.log_prob_pairs(x, parameters)
+    assert likelihood.log_prob_pairs(x.float(), parameters.float()).dtype == torch.float32
+    np.testing.assert_allclose(pairs.numpy(), one_by_one, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [vc.Bernoulli, vc.ContinuousBernoulli, vc.Gaussian])
@@ -344,6 +363,32 @@ def test_what_a_file_could_not_hold_is_refused_when_it_is_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE, vc.NamedGMVAE, vc.Autoencoder])
+def test_a_model_is_made_of_what_it_is_given(kind):
+    known = inspect.signature(kind).parameters
+    parts = dict(encoder=nn.Linear(X_DIM, 4), decoder=nn.Linear(2, X_DIM), likelihood=vc.Gaussian(), flow=Planar(),
+                 prior=Uniform(), shape=(2, 3), k=3, y_dim=4, each=2, beta=0.5, gen_weight=0.5, class_weight=3.0,
+                 activation="tanh")  # fmt: skip
+    given = {name: part for name, part in parts.items() if name in known}
+    net = kind(X_DIM, 2, (8,), **given)
+    assert {name: getattr(net, name) for name in given} == given
+    bare, names = kind(X_DIM, 2, (8,), activation="tanh"), {"encoder", "decoder", "likelihood", "shape"}
+    assert not names & set(net.left_out) and names <= set(bare.left_out)
+    assert bare.encoder.activation == bare.decoder.activation == "tanh"
+
+
+@pytest.mark.parametrize(
+    "kind, general, fast", [(vc.StandardNormal, vc.Prior, "kl"), (vc.Bernoulli, vc.Likelihood, "log_prob_pairs")]
+)
+def test_a_faster_formula_is_that_of_its_own_density_alone(kind, general, fast):
+    def own(self):
+        pass
+
+    for said, wanted in (({}, getattr(kind, fast)), ({"log_prob": own}, getattr(general, fast)),
+                         ({"log_prob": own, fast: own}, own)):  # fmt: skip
+        assert getattr(type("Other", (kind,), said), fast) is wanted
+
+
 def test_a_part_that_was_exchanged_is_saved(tmp_path):
     net = vc.VAE(**SMALL)
     assert not {"prior", "encoder", "flow", "shape"} & set(net.arguments)
@@ -413,7 +458,21 @@ def test_calls_of_a_model_are_its_bound_and_its_mean():
     m, v = net.encode(x)
     torch.testing.assert_close(mean, net.decode(vc.sample_gaussian(m, v)).sigmoid())
     assert set(net.sample(100).unique().tolist()) == {0, 1}
+    net.flow = Planar()
+    torch.manual_seed(1)
+    mean = net.reconstruct(x)
+    torch.manual_seed(1)
+    torch.testing.assert_close(mean, net.decode(net.flow(vc.sample_gaussian(m, v))[0]).sigmoid())
+    assert net.log_weight(x, 3)[0].shape == (3, len(x))
+    torch.manual_seed(1)
+    bound = net.negative_elbo_bound(x)[0]
+    torch.manual_seed(1)
+    torch.testing.assert_close(bound, -net.log_weight(x, 1)[0].mean())
+    draws = [net.prepare(images(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert draws[0].equal(draws[1]) and not draws[1].equal(draws[2])
+    assert not vc.StandardNormal(2).state_dict()  # it has nothing to learn, and nothing to keep
+    assert [vc.VAE(n, 2, (4,)).shape for n in (8, 9)] == [None, (3, 3)]
     ssvae = vc.SSVAE(**SMALL, y_dim=3)
-    assert ssvae.sample(5).shape == (5, X_DIM) and ssvae.reconstruct(x).shape == x.shape
+    assert all(ssvae.sample(n).shape == (n, X_DIM) for n in range(1, 9)) and ssvae.reconstruct(x).shape == x.shape
     auto = vc.Autoencoder(**SMALL)
     torch.testing.assert_close(auto.reconstruct(x), auto.dec(auto.enc(x)).sigmoid())

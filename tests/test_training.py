@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from tiny_training import X_DIM, Interrupted, Payload, SameArguments, bars, fit, flipped, hashed, model, same, weights
 
 import vae_core as vc
@@ -89,6 +90,7 @@ def test_training_leaves_no_gradients_behind():
 
 
 def test_biases_begin_at_zero():
+    assert not any(bias.any() for name, bias in vc.MLP((3, 4, 5, 6, 7)).named_parameters() if "bias" in name)
     assert not any(p.any() for name, p in model(vc.SSVAE).named_parameters() if name.endswith("bias"))
 
 
@@ -207,8 +209,10 @@ def test_a_step_of_muon_is_torchs_andnearly_orthogonal(shape):
         assert torch.allclose(ours, theirs, atol=0.1 * 0.03)  # they multiply in bfloat16
     stays = torch.zeros(shape, requires_grad=True)
     stays.grad = torch.zeros(shape)
-    vc.Muon([stays, torch.zeros(shape, requires_grad=True)], 0.1).step()  # the second has no gradient at all
-    assert not stays.any()
+    moves = start.clone().requires_grad_()
+    moves.grad = gradients[0]
+    vc.Muon([stays, torch.zeros(shape, requires_grad=True), moves], 0.1).step()  # the second has no gradient at all
+    assert not stays.any() and not moves.equal(start)
 
 
 def test_layers_keep_the_size_of_what_passes_through():
@@ -247,22 +251,26 @@ def test_the_faster_precision_is_measured_once_and_draws_nothing():
         assert torch.is_autocast_enabled("cpu") is first
 
 
-@pytest.mark.parametrize("seconds, faster", [((2, 1), True), ((1, 2), False), ((10, 9), False)])
+@pytest.mark.parametrize("seconds, faster", [((2, 1), True), ((1, 2), False), ((10, 8), False)])
 def test_bfloat16_has_to_be_clearly_faster(monkeypatch, seconds, faster):
     ticks = itertools.accumulate(itertools.cycle([0, seconds[0], 0, seconds[1]]))  # each step starts and ends, in turn
+    real, seen = F.linear, []
     is_faster.cache_clear()
     with monkeypatch.context() as patch:
         patch.setattr(vc.time, "perf_counter", lambda: next(ticks))
+        patch.setattr(F, "linear", lambda *given: seen.append(torch.is_autocast_enabled("cpu")) or real(*given))
         assert vc.bfloat16_is_faster() is faster
     is_faster.cache_clear()
+    assert seen == 8 * (6 * [False] + 6 * [True])
 
 
 def test_the_precision_is_asked_for_the_models_own_layers_and_batch(monkeypatch):
     asked = []
     monkeypatch.setattr(its_precision, "is_faster", lambda *question: bool(asked.append(question)))
     fit(model(), epochs=1, precision="auto")
-    threads = torch.get_num_threads()
-    assert asked == [(torch.device("cpu"), ((12, 16), (4, 12), (12, 2), (16, 12)), 32, threads)]
+    vc.bfloat16_is_faster()  # which is told of nothing
+    (cpu, threads), layers = (torch.device("cpu"), torch.get_num_threads()), ((12, 16), (4, 12), (12, 2), (16, 12))
+    assert asked == [(cpu, layers, 32, threads), (cpu, its_precision.DEFAULT_LAYERS, 128, threads)]
 
 
 def test_what_muon_forgets_becomes_zero_and_no_tiny_number():
