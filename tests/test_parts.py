@@ -468,6 +468,12 @@ def test_calls_of_a_model_are_its_bound_and_its_mean():
     bound = net.negative_elbo_bound(x)[0]
     torch.manual_seed(1)
     torch.testing.assert_close(bound, -net.log_weight(x, 1)[0].mean())
+    torch.manual_seed(1)
+    z = vc.sample_gaussian(m, v)
+    moved, log_det = net.flow(z)
+    log_q = vc.log_normal(z, m, v) - log_det
+    log_p = vc.log_bernoulli_with_logits(x, net.decode(moved)) + net.log_prior(moved)
+    torch.testing.assert_close(bound, (log_q - log_p).mean())
     draws = [net.prepare(images(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
     assert draws[0].equal(draws[1]) and not draws[1].equal(draws[2])
     assert not vc.StandardNormal(2).state_dict()  # it has nothing to learn, and nothing to keep
