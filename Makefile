@@ -1,5 +1,6 @@
 # make book · make pdf [PAPER=Letter] · make lab · make train [MODEL=vae] · make gallery · make bench
-# make check · make test [TESTS=tests/test_site.py] · make nightly · make lock · make address · make clean
+# make check · make test [TESTS=tests/test_site.py] · make nightly · make mutants · make coverage
+# make lock · make address · make clean
 PYTHON ?= python3
 VENV := .venv
 LOCK := constraints.txt
@@ -8,13 +9,14 @@ READY := $(VENV)/.installed
 PEERS := $(VENV)/peers
 UV := $(VENV)/uv/bin/uv
 TOOLS := node_modules/.package-lock.json
+CORE := densities bounds parts label_bounds fit training model_files data
 FAST := densities bounds parts chapters data colours corrections problem_set
 
 # The book's own environment decides, whatever the caller has set; own_environment.py sees to the rest.
 unexport PYTHONPATH PYTHONHOME
 export PYTHONUTF8 := 1
 
-.PHONY: book pdf form check test nightly lab train gallery bench lock lowest address clean
+.PHONY: book pdf form check test nightly mutants coverage lab train gallery bench lock lowest address clean
 
 # SOLUTIONS=0 make book: without the solutions of the exercises, and beside the whole book
 CLASS := $(if $(filter 0,$(SOLUTIONS)),_build/class)
@@ -58,9 +60,7 @@ endif
 nightly: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/nightly.py --dist load
 
-.PHONY: mutants coverage
 mutants coverage: export OMP_NUM_THREADS := 1
-CORE := densities bounds parts label_bounds fit training model_files data
 
 # Which small changes of the arithmetic does no test notice? It goes on where it was interrupted.
 mutants: $(READY) $(TOOLS)
