@@ -238,7 +238,8 @@ def test_the_type_of_the_first_lines_does_not_wait_for_style_sheets(open_address
     page, _ = open_address(f"{address}/book/references.html", wait_until="commit")
     came = "performance.getEntriesByType('resource').filter(({ responseEnd }) => responseEnd).map(({ name }) => name)"
     for name in ("text", "text-bold", "sans"):
-        page.wait_for_function(f"{came}.some((name) => name.endsWith('/fonts/{name}.woff2'))")
+        arrived = f"{came}.some((name) => name.endsWith('/fonts/{name}.woff2'))"
+        page.wait_for_function(arrived, polling=50)  # not by frames: there are none yet
 
 
 def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_page):
