@@ -272,5 +272,7 @@ def test_a_page_asks_for_the_libraries_of_others_at_once(site):
         others = [script for script in scripts if script not in own]
         assert len(others) <= 1, (page, others)
         assert others or not scripts, page
-        asked = re.findall(r'<link rel="preload" as="script" href="[^"]*_static/([^"?]+)', page.read_text("utf-8"))
+        asked = re.findall(
+            r'<link rel="preload" as="script" href="[^"]*_static/([^"?]+)', page.read_text(encoding="utf-8")
+        )
         assert not scripts or {"later.js", *others} <= set(asked), page
