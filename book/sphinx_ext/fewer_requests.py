@@ -3,13 +3,16 @@
 Each page asks for nine of them, of three kilobytes at most. A host that answers six requests at a time lets them wait
 for the type and for each other, which costs a slow line a third of a second. They run one after another when the page
 has been read, and so does the file that holds them. The book's own stay files of their own: an error in one ends no
-other. Those that the theme's scripts wait for, that file and later.js, are asked for before type and pictures are.
+other. On a long page those that the theme's scripts wait for, that file and later.js, are asked for before type and
+pictures are: the text alone keeps a slow line busy there. On a short one the type would come too late for the first
+lines.
 """
 
 import hashlib
 import re
 from pathlib import Path
 
+LONG = 300_000  # characters of a page
 OWN = {path.name for path in Path(__file__).parents[1].glob("assets/*.js")}
 DEFERRED = re.compile(r'<script defer(?:="defer")? src="((?:\.\./)*_static/([^"?]+)(?:\?[^"]*)?)"></script>\s*')
 
@@ -30,8 +33,10 @@ def join_scripts(app, exception):
         static.joinpath(name).write_text(content, encoding="utf-8")
         place = DEFERRED.search(text).start()
         libraries = f"{'../' * (len(page.relative_to(app.outdir).parts) - 1)}_static/{name}"
-        head = [f'<link rel="preload" as="script" href="{each}">' for each in (addresses["later.js"], libraries)]
-        head.append(f'<script defer src="{libraries}"></script>')
+        head = [f'<script defer src="{libraries}"></script>']
+        if len(text) > LONG:
+            asked = (addresses["later.js"], libraries)
+            head = [f'<link rel="preload" as="script" href="{each}">' for each in asked] + head
         text = DEFERRED.sub(lambda script: script[0] if script[2] in OWN else "", text)  # nothing stands before place
         page.write_text("\n".join([text[:place] + head[0], *head[1:], text[place:]]), encoding="utf-8")
         joined.update(names)
