@@ -29,6 +29,8 @@ listeners = {}  # for each notebook what makes outputs of a kernel's messages, a
 
 
 def pytest_configure():
+    if not FOLDER:
+        raise pytest.UsageError("BOOK_EXECUTED names no folder, into which what the notebooks show could go")
     own_environment.enter()  # before any kernel begins
     os.environ["VAE_BOOK_FIGURES"] = "svg"  # as figures.py has them drawn
 
