@@ -100,7 +100,9 @@ class Trial:
     def take(self, running):
         process, status = os.wait()
         self.noticed[running.pop(process).key] = status != 0
-        self.file.write_text(json.dumps(self.noticed), encoding="utf-8")
+        whole = self.file.with_suffix(".new")  # an interruption leaves the old one or the new
+        whole.write_text(json.dumps(self.noticed), encoding="utf-8")
+        whole.replace(self.file)
 
 
 def main(name, every=1):
