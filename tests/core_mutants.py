@@ -10,14 +10,8 @@ import sys
 import mutants
 
 ROOT, FOLDER = mutants.ROOT, mutants.FOLDER / "core"
-MODULES = [
-    "vae_parts.py",
-    "vae_core.py",
-    *(
-        f"vae_machinery/{name}.py"
-        for name in ["batches", "checks", "few_labels", "fast", "fitting", "muon", "precision"]
-    ),
-]
+MACHINERY = ["batches", "checks", "few_labels", "fast", "fitting", "muon", "precision"]
+MODULES = ["vae_parts.py", "vae_core.py", *(f"vae_machinery/{name}.py" for name in MACHINERY)]
 TESTS = ["densities", "bounds", "parts", "label_bounds", "fit", "training", "data"]
 SLOW = (  # a second or more each
     "two_processes compiled archive digits flipped_bit less_noise exact_mean learned_variance own_log_prior flow_moves "
