@@ -222,7 +222,7 @@ def test_no_script_stands_in_a_page(site):
 def test_text_and_theme_do_not_wait_for_widgets(open_address, site, serve):
     address = serve(site, held="/_widgets")
     page, trouble = open_address(f"{address}/book/6_iwae.html", wait_until="commit")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("article h1")).to_be_visible()
     page.wait_for_function("document.documentElement.dataset.theme === 'light'")
     button = page.locator(".theme-switch-button").first
     mode = page.evaluate("document.documentElement.dataset.mode")
@@ -248,7 +248,7 @@ def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_
     held = []
     page.route("**/scripts/libraries-*.js", lambda route: held.append(route))
     page.reload(wait_until="commit")
-    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.locator("article h1")).to_be_visible()
     page.wait_for_timeout(500)  # time in which they would run, with nothing to read
     held[0].continue_()
     page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')")
