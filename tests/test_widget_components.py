@@ -116,7 +116,7 @@ def test_a_click_on_the_sheet_chooses(show_widgets, components, width, touch):
 def test_the_sheet_has_every_mean(show_widgets, components):
     page, trouble = show_widgets([components])
     page.wait_for_function(f"""() => {{
-        const sheet = document.querySelector("{SHEET}"), cell = Math.floor(sheet.width / 34); // the last row is the 15th
+        const sheet = document.querySelector("{SHEET}"), cell = Math.floor(sheet.width / 34); // 15 rows
         const {{ data }} = sheet.getContext("2d").getImageData(0, 14 * cell, 20 * cell, cell);
         return data.some((value, i) => i % 4 === 3 && value > 200);
     }}""")
