@@ -321,9 +321,10 @@ def test_page_fits_a_phone(open_page, name):
 def test_a_side_remark_lies_beside_its_paragraph(browser, site):
     page, seen = browser.new_page(viewport={"width": 1440, "height": 900}, java_script_enabled=False), 0
     for file in sorted(site.glob("book/[1-8]_*.html")):
-        page.goto(file.as_uri(), wait_until="domcontentloaded")
+        page.goto(file.as_uri())
         found = page.evaluate(
-            """() => {
+            """async () => {
+                await document.fonts.ready;
                 for (const box of document.querySelectorAll("details.exact")) box.open = true;
                 const contents = document.querySelector(".bd-sidebar-secondary").getBoundingClientRect();
                 return [...document.querySelectorAll(".remark")].map((remark) => {

@@ -185,10 +185,10 @@ def test_widgets_of_the_same_name_have_addresses_of_their_own(show_widgets, plan
 @pytest.mark.parametrize("link", ["prior=constructor", "prior=1", "z=1", "z=1,x", "z=9,0"])
 def test_a_link_that_makes_no_sense_is_left_aside(show_widgets, plane, link):
     page, trouble = show_widgets([plane])
-    wanted = look(page.locator(".vw"))
+    wanted = settled_look(page.locator(".vw"))
     page.goto(f"{page.url}?plane.{link}")
     wait_until_drawn(page)
-    assert look(page.locator(".vw")) == wanted and trouble == []
+    assert settled_look(page.locator(".vw")) == wanted and trouble == []
 
 
 def test_a_link_brings_its_widget_into_view(show_widgets, plane):
