@@ -18,7 +18,6 @@ from widget_pages import (
     control,
     controls,
     ink,
-    look,
     press,
     settled_look,
     wait_for_frame,
