@@ -134,5 +134,5 @@ $(READY): requirements.txt pyproject.toml $(LOCK)
 	@test -x $(BIN)/python || $(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "The book needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another: make PYTHON=python3.13" % v[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --upgrade pip
-	$(BIN)/python -m pip install --no-compile $(if $(LOCK),--constraint $(LOCK)) --requirement requirements.txt
+	$(BIN)/python -m pip install $(if $(LOCK),--constraint $(LOCK)) --requirement requirements.txt --no-compile
 	@touch $@
