@@ -323,8 +323,7 @@ def test_a_side_remark_lies_beside_its_paragraph(browser, site):
     for file in sorted(site.glob("book/[1-8]_*.html")):
         page.goto(file.as_uri())
         found = page.evaluate(
-            """async () => {
-                await document.fonts.ready;
+            """() => {
                 for (const box of document.querySelectorAll("details.exact")) box.open = true;
                 const contents = document.querySelector(".bd-sidebar-secondary").getBoundingClientRect();
                 return [...document.querySelectorAll(".remark")].map((remark) => {
