@@ -22,7 +22,7 @@ sys.path += [str(ROOT / "tests"), str(ROOT / "book/sphinx_ext")]
 from chrome import HELP, find_chrome  # noqa: E402
 from conftest import CHROME_FLAGS  # noqa: E402
 from first_reading import FIGURE, LINE, NEW_ROW, PREDICTION, ROW, WIDGET, WORD  # noqa: E402
-from widget_pages import wait_until_drawn  # noqa: E402
+from widget_pages import wait_until_ready  # noqa: E402
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 OTHERS = ["index", "questions", "results"]
@@ -149,7 +149,7 @@ def measure(page: Page, file: Path) -> Measured:
     page.goto(file.as_uri())
     page.evaluate("[...document.images].forEach((image) => { image.loading = 'eager'; })")
     page.wait_for_load_state("networkidle")  # the theme folds and the pictures are as high as they will be
-    wait_until_drawn(page)
+    wait_until_ready(page)
     found, first = page.evaluate(COUNT), [page.evaluate(FIRST)]
     wide = [page.evaluate(WIDE, kind) for kind in ("pre", "div.math")]
     page.set_viewport_size(PHONE)

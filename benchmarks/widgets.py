@@ -27,7 +27,7 @@ sys.path += [str(ROOT / "tests"), str(ROOT / "book/sphinx_ext")]
 from chrome import HELP, find_chrome  # noqa: E402
 from conftest import CHROME_FLAGS  # noqa: E402
 from lab import Notebook, jupyterlab  # noqa: E402
-from widget_pages import control, wait_until_drawn, write_widget_page  # noqa: E402
+from widget_pages import control, wait_until_ready, write_widget_page  # noqa: E402
 
 PRESSES = 100
 OPENINGS = 5
@@ -101,7 +101,7 @@ def measure_page(browser, file):
         page, requests = open_page(browser, file.as_uri())
         page.wait_for_function("globalThis.firstPicture")
         times.append(page.evaluate("firstPicture"))
-        wait_until_drawn(page)
+        wait_until_ready(page)
         page.wait_for_load_state("networkidle")
         page.close()
     from_disk = [Path(unquote(urlsplit(url).path)) for url in requests if url.startswith("file:")]
@@ -155,7 +155,7 @@ def time_finest(browser, file):
     times = []
     for _ in range(OPENINGS):
         page, _ = open_page(browser, file.as_uri())
-        wait_until_drawn(page)
+        wait_until_ready(page)
         page.locator(".vw[aria-busy=false]").wait_for()
         page.evaluate("""() => addEventListener("keydown", async ({ timeStamp }) => {
             await painted();
@@ -202,7 +202,7 @@ def main():
         print("\n| key press to painted frame | presses | median, ms | p95, ms |\n|---|--:|--:|--:|")
         for name, widget in widgets.items():
             page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [widget]).as_uri())
-            wait_until_drawn(page)
+            wait_until_ready(page)
             report(f"{name}, in a page", time_presses(page, page.locator(".vw input[data-trait=z]").first))
         betas = {
             about["arguments"]["beta"]: name
@@ -211,7 +211,7 @@ def main():
         }
         sweep = Sweep({beta: vc.load_trained(betas[beta]) for beta in sorted(betas)}, x, labels)
         page, _ = open_page(browser, write_widget_page(Path(scratch) / "widget.html", [sweep]).as_uri())
-        wait_until_drawn(page)
+        wait_until_ready(page)
         report("Sweep, a stop whose network is there", time_stops(page))
         integral = Integral(vc.load_trained("vae-2d"), x[:8], labels[:8])
         times = time_finest(browser, write_widget_page(Path(scratch) / "widget.html", [integral]))

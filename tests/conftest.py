@@ -17,7 +17,7 @@ from chrome import HELP, find_chrome
 from filelock import FileLock
 from firefox import Firefox, find_firefox
 from playwright.sync_api import sync_playwright
-from widget_pages import PATIENCE, wait_until_drawn, write_widget_page
+from widget_pages import PATIENCE, wait_until_ready, write_widget_page
 
 own_environment.enter()  # before any kernel or drawing begins
 ROOT = Path(__file__).parents[1]
@@ -109,6 +109,8 @@ def either_page(request):
 def opening(browser):
     """A function that opens an address and returns (page, trouble); the pages are closed in the end.
 
+    Such a page is ready (see `wait_until_ready`), unless `wait_until` says an earlier event.
+
     `trouble` is a list that goes on filling: errors on the console or in scripts, and requests that leave the disk (or
     the server, if it is on one), every one of which is refused. before: a script that runs before the page's own.
     options: those of Playwright's new_context. A page may keep nothing for later, unless service_workers="allow".
@@ -135,6 +137,8 @@ def opening(browser):
         page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
         page.on("console", lambda line: line.type == "error" and trouble.append(f"console: {line.text}"))
         page.goto(address, wait_until=wait_until)
+        if wait_until == "load":
+            wait_until_ready(page)
         return page, trouble
 
     yield open_address
@@ -200,16 +204,11 @@ def serve():
 
 @pytest.fixture
 def show_widgets(open_address, tmp_path):
-    """A function that shows widgets, one below the other, in a page from disk, and returns (page, trouble).
-
-    All of them are drawn by then.
-    """
+    """A function that shows widgets, one below the other, in a page from disk, and returns (page, trouble)."""
 
     def show_widgets(widgets, width=1280, theme="light", query="", reduced_motion=None, touch=False, before=""):
         file = write_widget_page(tmp_path / "widgets.html", widgets, theme)
         options = dict(width=width, theme=theme, reduced_motion=reduced_motion, has_touch=touch, before=before)
-        page, trouble = open_address(f"{file.as_uri()}{query}", **options)
-        wait_until_drawn(page)
-        return page, trouble
+        return open_address(f"{file.as_uri()}{query}", **options)
 
     return show_widgets

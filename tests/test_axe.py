@@ -3,7 +3,6 @@
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_site import PAGES
-from widget_pages import wait_until_drawn
 
 OPEN = """async () => {
     for (const folded of document.querySelectorAll("details")) folded.open = true;
@@ -42,7 +41,6 @@ def broken(page, **options):
 def test_axe_finds_nothing(open_page, name):
     page, _ = open_page(name)
     page.evaluate(OPEN)
-    wait_until_drawn(page)
     page.evaluate(ONE_OF_A_KIND)
     assert broken(page) == {}
     page.evaluate("document.documentElement.dataset.theme = 'dark'")

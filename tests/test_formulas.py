@@ -178,7 +178,6 @@ def pasted(page):
 
 def test_copying_gives_tex(open_page):
     page, trouble = open_page("book/notation")
-    page.wait_for_load_state()
     page.evaluate("""() => {
         const part = document.createElement("section");
         const [inline, other] = [...document.querySelectorAll("article mjx-container:not([display])")];
@@ -206,7 +205,6 @@ def test_copying_gives_tex(open_page):
 
 def test_copying_leaves_out_the_colours(open_page):
     page, _ = open_page("book/notation")
-    page.wait_for_load_state()
     assert page.locator("#the-colours [data-tex*=textcolor]").count() == 8
     page.evaluate("getSelection().selectAllChildren(document.querySelector('#the-colours'))")
     text = pasted(page)
@@ -215,7 +213,6 @@ def test_copying_leaves_out_the_colours(open_page):
 
 def test_copying_a_displayed_formula_gives_its_tex(open_page):
     page, _ = open_page("book/2_jensen_elbo")
-    page.wait_for_load_state()
     source = page.evaluate("""() => {
         const formula = document.querySelector("article mjx-container[display]");
         getSelection().selectAllChildren(formula.closest(".math"));

@@ -15,7 +15,7 @@ from widget_pages import (
     press,
     settled_look,
     wait_for_look,
-    wait_until_drawn,
+    wait_until_ready,
 )
 
 POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:"
@@ -71,7 +71,7 @@ def test_going_back_finds_a_widget_as_it_was_left(show_widgets, name):
     page.wait_for_function("(kept) => JSON.stringify(history.state) !== kept", arg=kept)
     page.goto("about:blank")
     page.go_back()
-    wait_until_drawn(page)
+    wait_until_ready(page)
     wait_for_look(page.locator(".vw"), same=left)
     press(page.get_by_role("button", name="Reset"), "Enter")
     wait_for_look(page.locator(".vw"), same=before)
@@ -171,12 +171,10 @@ def until(page, ask):
 def test_the_site_works_under_a_strict_policy(open_address, site, serve, name):
     address = serve(site, [("Content-Security-Policy", POLICY)])
     page, trouble = open_address(f"{address}/book/{name}.html")
-    wait_until_drawn(page)
     assert page.locator(".widget-notice.failed").count() == 0
     html = page.locator("html")
     expect(html).to_have_attribute("data-theme", "light")
     mode = html.get_attribute("data-mode")
-    expect(page.locator("script[type='text/later']")).to_have_count(0)
     page.locator(".theme-switch-button").first.click()  # the theme's own scripts run
     expect(html).not_to_have_attribute("data-mode", mode)
     if page.locator(".vw input[type=range]:visible").count():
@@ -192,9 +190,9 @@ def test_the_site_works_under_a_strict_policy(open_address, site, serve, name):
 
 def test_a_worker_runs_under_a_strict_policy(open_address, site, serve):
     address = serve(site, [("Content-Security-Policy", f"{POLICY}; script-src 'self' 'wasm-unsafe-eval'")])
-    page, trouble = open_address(f"{address}/book/6_iwae.html")
+    page, trouble = open_address(f"{address}/book/6_iwae.html", wait_until="commit")
     with page.expect_worker() as worker:
-        wait_until_drawn(page)
+        wait_until_ready(page)
     assert worker.value.url.startswith(f"{address}/_widgets/")
     expect(page.locator(".vw p[aria-live]").first).not_to_be_empty()
     assert trouble == []
@@ -244,7 +242,6 @@ def test_the_type_of_the_first_lines_does_not_wait_for_style_sheets(open_address
 
 def test_scripts_that_are_called_later_wait_for_the_options_that_they_read(open_page):
     page, trouble = open_page("book/references")
-    page.wait_for_load_state("networkidle")
     held = []
     page.route("**/scripts/libraries-*.js", lambda route: held.append(route))
     page.reload(wait_until="commit")

@@ -162,7 +162,6 @@ def test_each_section_has_its_place(site, index):
 def test_nothing_is_fetched_before_a_reader_searches(open_page):
     page, trouble = open_page("book/4_beta")
     fetched = page.locator("script[src$='/search_index.js'], script[src$='/search.js'], link[href$='/search.css']")
-    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')")
     expect(fetched).to_have_count(0)
     page.keyboard.press("Control+k")
     expect(fetched).to_have_count(3)
@@ -171,7 +170,6 @@ def test_nothing_is_fetched_before_a_reader_searches(open_page):
 
 def test_the_keyboard_leads_from_the_field_to_a_folded_box(open_page):
     page, trouble = open_page("book/4_beta")
-    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')")
     page.keyboard.press("Control+k")
     page.keyboard.type("disentanglement")
     dialog = page.locator("#pst-search-dialog")
@@ -190,7 +188,6 @@ def test_the_keyboard_leads_from_the_field_to_a_folded_box(open_page):
 
 def test_enter_leads_to_the_page_of_all_results(open_page):
     page, trouble = open_page("book/index", width=390, theme="dark")
-    page.wait_for_function("!document.querySelector('script[type=\"text/later\"]')")
     page.keyboard.press("Control+k")
     page.keyboard.type("importance weights")
     results = page.locator("#pst-search-dialog .found li")

@@ -15,7 +15,7 @@ from figures import tidy
 from fontTools.ttLib import TTFont
 from PIL import Image
 from playwright.sync_api import expect
-from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look, wait_until_drawn
+from widget_pages import CONTROLS, LOOK, controls, press, settled_look, wait_for_look
 
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
@@ -25,8 +25,6 @@ PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in 
 @pytest.mark.parametrize("name", PAGES)
 def test_page_works_from_disk_with_the_network_off(open_page, name, theme):
     page, trouble = open_page(name, theme=theme)
-    page.wait_for_load_state("networkidle")
-    assert trouble == []
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/[0-9.]+/g).map(Number)")
     red, green, blue = colour[:3]
@@ -35,12 +33,11 @@ def test_page_works_from_disk_with_the_network_off(open_page, name, theme):
     page.evaluate("[...document.images].forEach((image) => { image.loading = 'eager'; })")
     page.wait_for_function("[...document.images].every((image) => image.complete)")
     broken = page.evaluate("[...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)")
-    assert broken == []
+    assert broken == [] == trouble
 
 
 def no_formula_scrolls_that_has_room(page):
     """One that scrolls has a bar of its own in many browsers, and the Tab key stops at it."""
-    page.evaluate("document.fonts.ready")
     # Those whose picture has room, give or take two pixels: a tilde is wider than what it stands on.
     scrolling = """[...document.querySelectorAll(".bd-article mjx-container:not([display])")]
         .filter((e) => e.checkVisibility() && getComputedStyle(e).overflowX !== "visible"
@@ -59,7 +56,6 @@ def test_no_formula_scrolls_that_has_room(open_page, name):
 def test_no_formula_is_wider_than_a_phone(open_page, name):
     page, _ = open_page(name, width=390)
     page.evaluate(UNFOLD)
-    page.evaluate("document.fonts.ready")
     formulas = "article :is(div.math, :is(p, li) > .math mjx-container)"
     assert (
         page.evaluate(
@@ -79,7 +75,6 @@ def test_the_type_is_there_and_light(open_page, site):
         "['text', 'sans'].every((name) => [...document.fonts].some((font) =>"
         " font.status === 'loaded' && font.family.toLowerCase().includes(`book ${name}`)))"
     )
-    page.evaluate("document.fonts.ready")
     longest = page.evaluate("""() => Math.max(...[...document.querySelectorAll("section:not(.vw) > p")].map((text) =>
         text.clientWidth / parseFloat(getComputedStyle(text).fontSize)))""")
     assert 25 < longest < 36  # em, of somewhat under half of which a letter is wide
@@ -110,7 +105,6 @@ def test_the_tab_key_stops_at_what_can_be_used(open_page):
 
 def test_what_folds_has_a_name_of_its_own(open_page):
     page, _ = open_page("book/3_vae")
-    page.wait_for_load_state()
     solutions = page.locator(".solution .toggle-button").evaluate_all("(all) => all.map((e) => e.ariaLabel)")
     assert len(solutions) == len(set(solutions)) > 3 and all(name.startswith("Solution to") for name in solutions)
     assert page.get_by_text("Show the check of this exercise").count() >= 3
@@ -153,8 +147,6 @@ def test_a_link_into_a_box_opens_it(open_address, site):
 def test_the_contents_mark_the_section_that_one_reads(open_page):
     """However one gets there: down or up, step by step or at one go, and with a box open or not."""
     page, trouble = open_page("book/3_vae")
-    wait_until_drawn(page)
-    page.wait_for_load_state("networkidle")
     marked = page.locator(".page-toc a.active")
     names = page.locator(".page-toc a").evaluate_all("(links) => links.map((link) => link.hash.slice(1))")
     assert len(names) > 10
@@ -230,7 +222,9 @@ def test_a_page_is_drawn_before_it_is_printed(open_page, how):
             for (const [element, name] of waiting) add.call(element, name);
         };
     """,
+        wait_until="domcontentloaded",
     )
+    page.wait_for_load_state()
     if how == "button":
         page.evaluate("document.querySelector('.btn-download-pdf-button').click()")
     elif how == "keys":
@@ -266,7 +260,7 @@ def test_a_solution_opens_anywhere_on_its_bar(open_page):
 
 
 def test_the_start_page_leads_to_the_book(open_address, site):
-    page, trouble = open_address((site / "index.html").as_uri())
+    page, trouble = open_address((site / "index.html").as_uri(), wait_until="commit")
     page.wait_for_url("**/book/index.html")
     assert trouble == []
     start = BeautifulSoup((site / "index.html").read_text(encoding="utf-8"), "html.parser")
@@ -372,7 +366,6 @@ UNFOLD = "document.querySelectorAll('button.toggle-button-hidden').forEach((butt
 @pytest.mark.parametrize("name", PAGES)
 def test_widgets_are_drawn_and_every_control_does_something(open_page, name):
     page, trouble = open_page(name, query="?machine.play=false")  # what plays moves its own controls
-    wait_until_drawn(page)
     page.evaluate(UNFOLD)
     assert page.locator(".widget").count() == page.locator("script[type$='widget-view+json']").count()
     assert page.locator(".widget > :first-child:not(.vw, .widget-notice)").count() == 0
@@ -428,7 +421,6 @@ def test_widgets_in_firefox(firefox, site, name):
 @pytest.mark.parametrize("name", ["book/index", "book/3_vae"])
 def test_paper_is_white_in_the_dark_theme(open_page, name):
     page, _ = open_page(name, theme="dark")
-    wait_until_drawn(page)
     page.emulate_media(media="print")
     assert (
         page.evaluate("""() => {

@@ -21,7 +21,7 @@ from widget_pages import (
     picture,
     press,
     wait_for_look,
-    wait_until_drawn,
+    wait_until_ready,
     write_widget_page,
 )
 from widget_state import as_script
@@ -472,7 +472,7 @@ def test_digits_that_do_not_come_can_be_asked_for_again(show_widgets, tmp_path):
     images = max(tmp_path.glob("*.js"), key=lambda file: file.stat().st_size)
     kept = images.rename(tmp_path / "kept")
     page.reload()
-    wait_until_drawn(page)
+    wait_until_ready(page)
     expect(page.get_by_text("The training digits could not be loaded")).to_contain_text("is missing")
     kept.rename(images)
     button(page, "Try again").press("Enter")
@@ -498,7 +498,7 @@ def test_a_link_has_the_setting_and_the_seed(show_widgets):
     page, trouble = show(show_widgets)
     start, first = look(page.locator(".vw")), number(page, "exact")
     page.goto(f"{page.url}?train.seed=3&train.hidden=16&train.beta=4&train.preset=rate")
-    wait_until_drawn(page)
+    wait_until_ready(page)
     ready(page)
     assert number(page, "exact") != first and control(page, "hidden").get_attribute("aria-valuetext") == "16"
     assert page.get_by_text("Which rate is of no use").is_visible()

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect
 from test_other_browsers import POLICY, until
 from web_app import FOLDER, MANIFEST, TOUCH_ICON, WORKER, list_files, write_icons, write_manifest, write_worker
-from widget_pages import wait_until_drawn
+from widget_pages import wait_until_ready
 
 HERE = "The pages are kept on this device"
 ALL_HERE = "The whole book is kept on this device"
@@ -32,7 +32,7 @@ def test_a_first_visit_keeps_the_pages_and_a_button_the_rest(open_address, site,
     expect(line_of(page)).to_contain_text(ALL_HERE)
     serve.stop(address)
     page.goto(f"{home}/3_vae.html?traversal.image=3#sec-3-loss")
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert page.locator(".vw").count() > 5 and page.locator(".widget-notice.failed").count() == 0
     expect(line_of(page)).to_contain_text(ALL_HERE)
     assert trouble == []
@@ -47,7 +47,7 @@ def test_what_a_page_has_used_is_kept_with_it(open_address, site, serve):
     serve.stop(address)
     for name in ("notation", "index"):
         page.goto(f"{address}/book/{name}.html")
-        wait_until_drawn(page)
+        wait_until_ready(page)
         assert page.locator(".widget-notice.failed").count() == 0
     assert page.locator(".vw").count() > 0
     assert trouble == []
@@ -63,8 +63,6 @@ def test_the_page_that_is_read_comes_first(open_address, site, serve):
 
 def test_from_disk_there_is_no_app(open_page):
     page, trouble = open_page("book/index")
-    wait_until_drawn(page)
-    expect(page.locator("script[type='text/later']")).to_have_count(0)
     assert page.locator("link[rel=manifest]").count() == 0
     expect(line_of(page)).to_be_hidden()
     assert trouble == []

@@ -8,7 +8,7 @@ import torch
 import traitlets
 from widget_examples import digits, model
 from widget_models import terms
-from widget_pages import control, drag, ink, number, press, wait_until_drawn
+from widget_pages import control, drag, ink, number, press, wait_until_ready
 
 import vae_core as vc
 from vae_widgets import DrawDigit
@@ -178,7 +178,7 @@ def test_a_link_carries_a_drawing(show_widgets):
     link = page.evaluate("navigator.clipboard.readText()")
     page.goto("about:blank")
     page.goto(link)
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert_shows(page, drawing, x, seed=1)
     press(page.get_by_role("button", name="Reset"), "Enter")
     assert_shows(page, drawing, digits(10)[0][0])

@@ -5,7 +5,7 @@ import torch
 import traitlets
 from widget_examples import digits, model
 from widget_models import terms
-from widget_pages import control, number, press, wait_until_drawn
+from widget_pages import control, number, press, wait_until_ready
 
 import vae_core as vc
 from vae_widgets import IwaeBound
@@ -167,7 +167,7 @@ def test_no_worker_and_no_more_after_it_is_gone(show_widgets):
     expected = number(page, "bound")
     page.add_init_script("delete globalThis.Worker;")
     page.reload()
-    wait_until_drawn(page)
+    wait_until_ready(page)
     page.wait_for_function(DRAWN)
     assert number(page, "bound") == expected
     assert trouble == []

@@ -7,7 +7,7 @@ import pytest
 import torch
 import traitlets
 import widget_examples as examples
-from widget_pages import control, drag, ink, number, picture, press, wait_until_drawn
+from widget_pages import control, drag, ink, number, picture, press, wait_until_ready
 
 import vae_core as vc
 from vae_widgets import LatentPlane
@@ -141,7 +141,7 @@ def test_a_link_carries_the_state(show_widgets, plane, model):
     before = picture(page, "canvas.vw-plane")
     page.goto("about:blank")
     page.goto(link)
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert_shows(page, model, [-3.45, 0])
     assert picture(page, "canvas.vw-plane") == before
     assert trouble == []

@@ -10,7 +10,7 @@ import traitlets
 import widget_examples as examples
 from bs4 import BeautifulSoup
 from playwright.sync_api import expect
-from widget_pages import control, drag, ink, number, press, wait_for_frame, wait_until_drawn
+from widget_pages import control, drag, ink, number, press, wait_for_frame, wait_until_ready
 
 import vae_core as vc
 from vae_widgets import Machine
@@ -75,7 +75,7 @@ def test_what_it_shows_first_needs_no_weights(show_widgets, tmp_path):
         if file.read_bytes()[:2] == b"\xff\xfe":  # weights, and no script
             file.unlink()
     page.reload()
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert_shows(page, widget, widget.eps)
     control(page, "digit").nth(8).check(force=True)
     expect(page.locator(".vw-machine-says")).to_contain_text("The decoder could not be loaded")
@@ -173,7 +173,6 @@ def test_a_reader_s_own_model_goes_in(show_widgets):
 
 def test_its_parts_lead_to_what_exists(open_page, site):
     page, trouble = open_page("book/index", reduced_motion="reduce")
-    wait_until_drawn(page)
     links = page.locator(".vw-machine a")
     found = links.evaluate_all("(all) => all.map((link) => link.getAttribute('href'))")
     assert len(found) > 7 and all(page.locator(f".vw-machine a[href='{href}']").first.inner_text() for href in found)

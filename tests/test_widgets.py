@@ -22,7 +22,7 @@ from widget_pages import (
     settled_look,
     wait_for_frame,
     wait_for_look,
-    wait_until_drawn,
+    wait_until_ready,
 )
 from widget_state import MARK, as_script, shown
 
@@ -139,7 +139,7 @@ def test_a_widget_whose_weights_are_missing_says_so_and_the_others_live(show_wid
     weights = sorted(tmp_path.glob("*.js"), key=lambda file: file.stat().st_size)[-1]
     weights.unlink()
     page.reload()
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert page.locator(".widget-notice.failed").all_text_contents() == [
         f"This widget could not be shown: {weights.name} is missing"
     ]
@@ -186,7 +186,7 @@ def test_a_link_that_makes_no_sense_is_left_aside(show_widgets, plane, link):
     page, trouble = show_widgets([plane])
     wanted = settled_look(page.locator(".vw"))
     page.goto(f"{page.url}?plane.{link}")
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert settled_look(page.locator(".vw")) == wanted and trouble == []
 
 
@@ -240,7 +240,7 @@ def test_controls_reset_and_link(show_widgets, name):
         link = page.evaluate("navigator.clipboard.readText()")
         page.goto("about:blank")
         page.goto(link)
-        wait_until_drawn(page)
+        wait_until_ready(page)
         wait_for_look(page.locator(".vw"), same=moved)
     assert trouble == []
 
@@ -390,7 +390,7 @@ def test_an_answer_is_covered_until_it_is_asked_for(show_widgets, name):
     press(place.get_by_role("button", name="Reset"), "Enter")
     assert seen() == [] and place.evaluate(DRAWN) == before
     page.goto(f"{page.url}?{EXAMPLES[name]().name}.answer=true")
-    wait_until_drawn(page)
+    wait_until_ready(page)
     assert seen() == texts
     assert trouble == []
 

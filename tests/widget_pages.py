@@ -59,8 +59,10 @@ def write_widget_page(file, widgets, theme="light"):
     return file
 
 
-def wait_until_drawn(page):
-    expect(page.locator(".widget[aria-busy]")).to_have_count(0)
+def wait_until_ready(page):
+    """Return when nothing moves by itself: type, the theme's scripts and the widgets are there, one after the other."""
+    page.evaluate("() => document.fonts.ready.then(() => {})")
+    expect(page.locator("script[type='text/later'], .opening, .widget[aria-busy]")).to_have_count(0)
 
 
 def wait_for_frame(page):
