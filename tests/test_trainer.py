@@ -327,35 +327,43 @@ def test_what_the_chapters_tell_of_the_widgets_run(browser, tmp_path):
     how = {name: getattr(opened, name) for name in ("beta", "learning_rate", "m", "batch")}
     page.evaluate(
         """([setup, how]) => {
-      globalThis.after = (...parts) => { // of [steps, changes] each
-        const t = trainer.create({ images, ...setup }), some = lists.slice(0, 64);
-        for (const [n, changes] of parts) for (let i = 0; i < n; i++) t.step({ ...how, ...changes });
-        const { rec, kl } = trainer.run(t.bound(some, { times: 16 }));
+      globalThis.report = (t) => {
+        const some = lists.slice(0, 64), { rec, kl } = trainer.run(t.bound(some, { times: 16 }));
         const log_px = trainer.run(t.logMarginal(some, 121, 6));
         return { nelbo: rec + kl, kl, exact: -log_px.reduce((a, b) => a + b) / 64 };
+      };
+      globalThis.after = (...parts) => { // of [steps, changes] each: a report for every part
+        const t = trainer.create({ images, ...setup });
+        return parts.map(([n, changes]) => {
+          for (let i = 0; i < n; i++) t.step({ ...how, ...changes });
+          return report(t);
+        });
       };
     }""",
         [setup, how],
     )
 
-    def told(chapter, sentence, *parts, **digits):
-        """That the sentence, with the run's numbers filled in, stands in the chapter."""
-        run = page.evaluate("(parts) => after(...parts)", parts)
+    def told(chapter, sentence, report, **digits):
+        """That the sentence, with the report's numbers filled in, stands in the chapter."""
         text = "\n".join("".join(cell["source"]) for cell in json.loads(chapter.read_text(encoding="utf-8"))["cells"])
-        assert sentence.format(**{name: f"{run[name]:.{n}f}" for name, n in digits.items()}) in text
+        assert sentence.format(**{name: f"{report[name]:.{n}f}" for name, n in digits.items()}) in text
 
+    parts = [0, {}], [1000, {}], [500, {}], [500, {}], [3000, {}]
+    at_0, at_1000, at_1500, at_2000, at_5000 = page.evaluate("(parts) => after(...parts)", parts)
+    parts = [1000, {}], [300, {"beta": 40}], [400, {}]
+    _, collapsed, woken = page.evaluate("(parts) => after(...parts)", parts)
+    _, eight = page.evaluate("(parts) => after(...parts)", ([1000, {}], [500, {"m": 8}]))
     vae, beta, iwae = (vc.BOOK / f"{name}.ipynb" for name in ("3_vae", "4_beta", "6_iwae"))
-    told(vae, "takes −ELBO from {nelbo} to", [0, {}], nelbo=0)
-    told(vae, "to {nelbo} nats in 1,000 steps, and $-\\log p(x)$ is then {exact};", [1000, {}], nelbo=1, exact=1)
-    told(vae, "after 5,000 steps it is {nelbo} and {exact}.", [5000, {}], nelbo=1, exact=1)
-    collapse = [1000, {}], [300, {"beta": 40}]
-    told(beta, "After 1,000 steps, 300 more at $\\beta = 40$ leave a KL of {kl} nats", *collapse, kl=2)
-    told(beta, "400 steps at $\\beta = 1$ later it is {kl} again.", *collapse, [400, {}], kl=1)
-    told(iwae, "500 more with eight end at a −ELBO of {nelbo} nats", [1000, {}], [500, {"m": 8}], nelbo=1)
-    told(iwae, "but at a $-\\log p(x)$ of {exact},", [1000, {}], [500, {"m": 8}], exact=1)
-    told(iwae, "would have brought {nelbo};", [1500, {}], nelbo=1)
-    told(iwae, "where it would have been {exact}.", [1500, {}], exact=1)
-    told(iwae, "1,000 with one sample reach {exact}:", [2000, {}], exact=1)
+    told(vae, "takes −ELBO from {nelbo} to", at_0, nelbo=0)
+    told(vae, "to {nelbo} nats in 1,000 steps, and $-\\log p(x)$ is then {exact};", at_1000, nelbo=1, exact=1)
+    told(vae, "after 5,000 steps it is {nelbo} and {exact}.", at_5000, nelbo=1, exact=1)
+    told(beta, "After 1,000 steps, 300 more at $\\beta = 40$ leave a KL of {kl} nats", collapsed, kl=2)
+    told(beta, "400 steps at $\\beta = 1$ later it is {kl} again.", woken, kl=1)
+    told(iwae, "500 more with eight end at a −ELBO of {nelbo} nats", eight, nelbo=1)
+    told(iwae, "but at a $-\\log p(x)$ of {exact},", eight, exact=1)
+    told(iwae, "would have brought {nelbo};", at_1500, nelbo=1)
+    told(iwae, "where it would have been {exact}.", at_1500, exact=1)
+    told(iwae, "1,000 with one sample reach {exact}:", at_2000, exact=1)
     page.close()
 
 

@@ -1,6 +1,8 @@
 """What a widget's model makes of an image: PyTorch, with the very draws that the widget's own engine makes."""
 
 import base64
+import hashlib
+import json
 import math
 from typing import NamedTuple
 
@@ -10,14 +12,19 @@ import vae_core as vc
 from vae_widgets.base import Network
 from vae_widgets.modules import joined
 
-# The z, and for an SSVAE the y, that the engine draws.
-DRAW = """async ([source, specs, x, count, seed, label]) => {
+# A page keeps an engine and the networks that it was given last, by their key.
+MAKE = """async ([key, source, specs]) => {
   const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   const engine = await import(url);
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const parts = Object.fromEntries(Object.entries(specs).map(([name, spec]) =>
     [name, (spec.k ? engine.mixture : engine.network)({ ...spec, weights: bytes(spec.weights) })]));
-  const options = { y: label };
+  globalThis.made = { key, engine, parts };
+}"""
+MADE = "(key) => globalThis.made?.key === key"
+# The z, and for an SSVAE the y, that the engine draws.
+DRAW = """([x, count, seed, label]) => {
+  const { engine, parts } = globalThis.made, options = { y: label };
   const { z, y } = engine.logWeights(parts, Float32Array.from(x), count, engine.normals(seed), options);
   return { z: [...z], y: y && [...y] };
 }"""
@@ -51,7 +58,10 @@ def terms(page, widget, x, count, seed=0, label=None):
         "prior": widget.mixture,
     }
     specs = {name: spec(part) for name, part in parts.items() if part}
-    drawn = page.evaluate(DRAW, [joined("engine.js"), specs, x.tolist(), count, seed, label])
+    key = hashlib.sha256(json.dumps(specs).encode()).hexdigest()
+    if not page.evaluate(MADE, key):
+        page.evaluate(MAKE, [key, joined("engine.js"), specs])
+    drawn = page.evaluate(DRAW, [x.tolist(), count, seed, label])
     z = torch.tensor(drawn["z"]).reshape(count, -1)
     if drawn["y"] is None:
         logits = net.dec(z)
