@@ -14,7 +14,7 @@ import traitlets
 from playwright.sync_api import expect
 from torch.distributions import Normal, kl_divergence
 from widget_examples import digits, model
-from widget_pages import control, ink, number, press, wait_for_frame, wait_until_ready, write_widget_page
+from widget_pages import control, ink, number, press, wait_for_frame, write_widget_page
 
 import vae_core as vc
 from vae_widgets import Sweep
@@ -199,7 +199,6 @@ def served(open_address, tmp_path):
         file = write_widget_page(tmp_path / "widgets.html", [sweep])
         file.write_text(file.read_text(encoding="utf-8").replace("<body>", f"<body>{above}"), encoding="utf-8")
         page, trouble = open_address(f"http://127.0.0.1:{server.server_port}/widgets.html")
-        wait_until_ready(page)
         return page, trouble, asked, hold
 
     yield serve
