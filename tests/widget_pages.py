@@ -60,9 +60,9 @@ def write_widget_page(file, widgets, theme="light"):
 
 
 def wait_until_ready(page):
-    """Return when nothing moves by itself: type, the theme's scripts and the widgets are there, one after the other."""
-    page.evaluate("() => document.fonts.ready.then(() => {})")
+    """Return when nothing moves by itself: the theme's scripts have run, the widgets are drawn, the type is there."""
     expect(page.locator("script[type='text/later'], .opening, .widget[aria-busy]")).to_have_count(0)
+    page.evaluate("() => document.fonts.ready.then(() => {})")
 
 
 def wait_for_frame(page):
