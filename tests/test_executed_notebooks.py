@@ -12,11 +12,12 @@ from jupyter_cache import get_cache
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+# Without an Output, which no notebook has: nbclient misses the answer to such a cell about once in thirty times, and
+# then waits for ever (its issue 312).
 SOURCES = [
     "import sys, ipywidgets\nfrom IPython.display import display",
     "slider = ipywidgets.IntSlider(3)\nprint('one')\nprint('two')\ndisplay(slider)\nprint('three')",
     "slider.value = 7\nprint('four', file=sys.stderr)\nipywidgets.Image(value=b'bytes')",
-    "with ipywidgets.Output() as place:\n    print('five')\nplace",
     "'not shown';",
 ]
 
@@ -40,7 +41,7 @@ def test_what_cells_show_is_kept(tmp_path):
     subprocess.run([*command, file], cwd=ROOT, env=os.environ | {"BOOK_EXECUTED": str(tmp_path)}, check=True)
     _, kept = get_cache(tmp_path / "cache").merge_match_into_notebook(notebook)
     outputs, models = shown(kept)
-    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2, 0, 0] and len(models) == 7
+    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2, 0] and len(models) == 5
     ran = NotebookClient(notebook).execute()
     assert [outputs, models] == shown(ran)
     assert kept.metadata.language_info == ran.metadata.language_info
