@@ -1,23 +1,32 @@
 """What nbval's run of a notebook leaves for the build is what the build's own run would be."""
 
+import asyncio
 import json
 import os
 import re
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
+import kernel_answers
 import nbformat
+import pytest
+import zmq
+import zmq.asyncio
 from conftest import ROOT
 from jupyter_cache import get_cache
+from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.session import Session
 from nbclient import NotebookClient
+from nbclient.output_widget import OutputWidget
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-# Without an Output, which no notebook has: nbclient misses the answer to such a cell about once in thirty times, and
-# then waits for ever (its issue 312).
 SOURCES = [
     "import sys, ipywidgets\nfrom IPython.display import display",
     "slider = ipywidgets.IntSlider(3)\nprint('one')\nprint('two')\ndisplay(slider)\nprint('three')",
     "slider.value = 7\nprint('four', file=sys.stderr)\nipywidgets.Image(value=b'bytes')",
+    "with ipywidgets.Output() as place:\n    print('five')\nplace",
     "'not shown';",
 ]
 
@@ -32,6 +41,38 @@ def shown(notebook):
     return json.loads(text)
 
 
+@pytest.fixture(autouse=True)
+def no_answer_is_missed(monkeypatch):
+    monkeypatch.setattr(OutputWidget, "send", OutputWidget.send)  # as it was, afterwards
+    kernel_answers.look_after_sending()
+
+
+def test_an_answer_that_comes_while_an_output_is_told_is_not_missed():
+    async def tell():
+        with zmq.Context() as here, zmq.asyncio.Context() as there, here.socket(zmq.PAIR) as kernel:
+            session = Session()
+            channel = AsyncZMQSocketChannel(there.socket(zmq.PAIR), session)
+            channel.socket.connect(f"tcp://127.0.0.1:{kernel.bind_to_random_port('tcp://127.0.0.1')}")
+            output = OutputWidget(
+                "comm", {"outputs": []}, SimpleNamespace(session=session, shell_channel=channel), None
+            )
+            output.parent_header = {}
+            output.sync_state()
+            kernel.recv_multipart()  # the two are connected
+            answer = asyncio.ensure_future(channel.get_msg(timeout=None))
+            await asyncio.sleep(0.1)  # it waits
+            session.send(kernel, "execute_reply")
+            time.sleep(0.1)  # it has come, and nobody has looked
+            output.sync_state()
+            try:
+                return await asyncio.wait_for(answer, 10)
+            finally:
+                channel.stop()
+                kernel.linger = 0
+
+    assert asyncio.run(tell())["msg_type"] == "execute_reply"
+
+
 def test_what_cells_show_is_kept(tmp_path):
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = new_notebook(cells=[new_markdown_cell("Words."), *map(new_code_cell, SOURCES)], metadata=metadata)
@@ -41,7 +82,7 @@ def test_what_cells_show_is_kept(tmp_path):
     subprocess.run([*command, file], cwd=ROOT, env=os.environ | {"BOOK_EXECUTED": str(tmp_path)}, check=True)
     _, kept = get_cache(tmp_path / "cache").merge_match_into_notebook(notebook)
     outputs, models = shown(kept)
-    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2, 0] and len(models) == 5
+    assert [len(each or ()) for each in outputs] == [0, 0, 3, 2, 0, 0] and len(models) == 7
     ran = NotebookClient(notebook).execute()
     assert [outputs, models] == shown(ran)
     assert kept.metadata.language_info == ran.metadata.language_info
