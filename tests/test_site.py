@@ -96,13 +96,55 @@ def test_the_type_is_there_and_light(open_page, site):
     assert trouble == []
 
 
-def test_the_tab_key_stops_at_what_can_be_used(open_page):
-    page, _ = open_page("book/1_marginal_likelihood")
-    stops = set()
-    for _ in range(80):
+# What has the focus: what it is, whether all of it (or its label) can be seen, and whether a line around it says so.
+FOCUSED = """async () => {
+    const focused = document.activeElement, label = focused.closest("label") ?? focused;
+    const moved = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+    await Promise.all(moved.map(({ finished }) => finished));
+    const box = focused.getBoundingClientRect();
+    return {
+        what: focused.outerHTML.slice(0, 200),
+        tag: focused.tagName,
+        seen: box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth,
+        ring: [focused, label].map((e) => getComputedStyle(e)).some(({ outlineStyle, outlineWidth, boxShadow }) =>
+            (outlineStyle !== "none" && parseFloat(outlineWidth) >= 1) || boxShadow !== "none"),
+    };
+}"""
+
+
+def test_a_chapter_by_keyboard_alone(open_page):
+    """The Tab key goes through all of it and comes out at its end, and where it stands is always to be seen."""
+    page, trouble = open_page("book/4_beta")
+    stops = []
+    while not stops or stops[-1]["tag"] != "BODY":
         page.keyboard.press("Tab")
-        stops.add(page.evaluate("document.activeElement.tagName"))
-    assert {"A", "BUTTON", "INPUT"} <= stops and "MJX-CONTAINER" not in stops
+        stops.append(page.evaluate(FOCUSED))
+        assert len(stops) < 600, stops[-1]
+    *stops, _ = stops
+    assert [stop for stop in stops if not (stop["seen"] and stop["ring"])] == []
+    assert {"A", "BUTTON", "INPUT", "SUMMARY"} <= {stop["tag"] for stop in stops}
+    assert "MJX-CONTAINER" not in {stop["tag"] for stop in stops}
+    assert trouble == []
+
+
+def test_a_chapter_by_a_screen_readers_words(open_page):
+    """Whatever can be used has a name in words; sections, boxes and exercises are found among the headings."""
+    page, _ = open_page("book/4_beta")
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    told = [
+        (node["role"]["value"], node.get("name", {}).get("value", ""), node) for node in nodes if not node["ignored"]
+    ]
+    used = [
+        (role, name)
+        for role, name, node in told
+        if role not in ("RootWebArea", "generic")  # which could scroll
+        and any(p["name"] == "focusable" and p["value"]["value"] for p in node["properties"])
+    ]
+    assert len(used) > 100 and [each for each in used if not re.search(r"\w", each[1])] == []
+    assert [each for each in told if re.search("[\ue000-\uf8ff]", each[1])] == []  # letters of a typeface of icons
+    headings = {name for role, name, _ in told if role == "heading"}
+    titles = page.locator("article :is(h1, h2, h3), .exercise > .admonition-title").all_inner_texts()
+    assert len(titles) > 15 and {title.rstrip("#") for title in titles} <= headings
 
 
 def test_what_folds_has_a_name_of_its_own(open_page):

@@ -195,6 +195,13 @@ def test_its_parts_lead_to_what_exists(open_page, site):
     assert trouble == []
 
 
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (412, 915), (1440, 900), (1920, 1080)])
+def test_all_of_it_stands_on_the_first_screen(open_page, width, height):
+    page, _ = open_page("book/index", width=width)
+    box = page.locator(".vw-machine").bounding_box()  # from the digit down to the bars
+    assert box["y"] > 0 and box["y"] + box["height"] <= height
+
+
 def test_in_jupyter_its_parts_lead_to_notebooks(show_widgets):
     page, _ = show_widgets([machine(links={"encoder": "3_vae#the-model-three-densities", "kl": "2_jensen_elbo"})])
     links = page.locator(".vw-machine a").evaluate_all("(all) => all.map((a) => [a.getAttribute('href'), a.target])")
