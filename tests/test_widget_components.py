@@ -8,7 +8,7 @@ import torch
 import traitlets
 from widget_examples import digits, model
 from widget_models import spec
-from widget_pages import control, ink, number, picture, press, wait_for_frame
+from widget_pages import control, ink, inks, number, picture, press, wait_for_frame
 
 import vae_core as vc
 from vae_widgets import Components
@@ -43,8 +43,7 @@ def assert_shows(page, component, digit=0, seed=0):
     net, r = widget._model, widget.responsibilities
     assert np.abs(ink(page, MEAN) - widget.image.flatten().numpy()).max() <= PIXEL
     z = torch.tensor(page.evaluate(DRAW, [joined("engine.js"), spec(widget.mixture), component, seed]))
-    for n, wanted in enumerate(net.dec(z).sigmoid()):
-        assert np.abs(ink(page, f".vw-draws canvas:nth-child({n + 1})") - wanted.numpy()).max() <= PIXEL
+    assert np.abs(inks(page, ".vw-draws canvas") - net.dec(z).sigmoid().numpy()).max() <= PIXEL
     sd = page.locator("[data-sd]").evaluate_all("(bars) => bars.map((bar) => +bar.dataset.sd)")
     assert sd == pytest.approx(net.z_prior[1][0, component].sqrt().tolist(), abs=1e-5)
 
@@ -60,8 +59,8 @@ def assert_shows(page, component, digit=0, seed=0):
         assert button.get_attribute("aria-label").startswith(f"Choose component {j + 1}, ")
         assert button.get_attribute("aria-pressed") == str(j.item() == component).lower()
         assert float(button.locator("small").text_content().strip("<% ")) == pytest.approx(100 * share.item(), abs=0.51)
-        wanted = net.dec(net.z_prior[0][0, j]).sigmoid().numpy()
-        assert np.abs(ink(page, f".vw-shares button:nth-child({n + 1}) canvas") - wanted).max() <= PIXEL
+    wanted = net.dec(net.z_prior[0][0, top.indices]).sigmoid().numpy()
+    assert np.abs(inks(page, ".vw-shares button canvas") - wanted).max() <= PIXEL
     words = page.locator(SHEET).get_attribute("aria-label")
     assert f"chosen: component {component + 1}, at place {widget.order.index(component) + 1} of 500" in words
     assert f"Shaded: {(r > 0.01).sum()}, with more than 1% of test digit {digit + 1}, a {digits(10)[1][digit]}" in words

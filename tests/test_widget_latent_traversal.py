@@ -7,7 +7,7 @@ import pytest
 import torch
 import traitlets
 from widget_examples import digits, model
-from widget_pages import control, ink, number, press, wait_for_frame
+from widget_pages import control, ink, inks, number, press, wait_for_frame
 
 import vae_core as vc
 from vae_widgets import LatentTraversal, latent_traversal
@@ -48,7 +48,7 @@ def assert_shows(page, vae, z, dimension, x=None):
         assert float(control(page, "z", i).input_value()) == pytest.approx(z[i].item(), abs=0.51 * step)
     along = z.repeat(9, 1)
     along[:, dimension] = torch.linspace(-0.75, 0.75, 9) * extent
-    strip = [ink(page, f".vw-strip > span:nth-child({n}) canvas") for n in range(1, 10)]
+    strip = inks(page, ".vw-strip > span canvas")
     assert np.abs(strip - vae.dec(along).sigmoid().numpy()).max() <= PIXEL
     assert page.locator("[data-trait=dimension]:checked").get_attribute("value") == str(dimension)
 

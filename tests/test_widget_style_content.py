@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 import traitlets
 from widget_examples import digits, model
-from widget_pages import control, ink, number, press, wait_for_frame
+from widget_pages import control, ink, inks, number, press, wait_for_frame
 
 import vae_core as vc
 from vae_widgets import StyleContent
@@ -22,8 +22,7 @@ def widget(**traits):
 
 def strip(page, which):
     """The ten pictures of a row: (10, 784) from 0 to 1."""
-    cells = page.locator(".vw-choices").nth(which).locator("canvas")
-    return np.stack([ink(page, f".vw-choices >> nth={which} >> canvas >> nth={i}") for i in range(cells.count())])
+    return inks(page, f".vw-choices >> nth={which} >> canvas")
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ import traitlets
 from playwright.sync_api import expect
 from torch.distributions import Normal, kl_divergence
 from widget_examples import digits, model
-from widget_pages import control, ink, number, press, wait_for_frame, write_widget_page
+from widget_pages import control, inks, number, press, wait_for_frame, write_widget_page
 
 import vae_core as vc
 from vae_widgets import Sweep
@@ -74,8 +74,7 @@ def expected(page, vae, x, seed, longest):
 
 
 def pictures(page):
-    canvases = page.locator(".vw-sweep-draws canvas").all()
-    return np.array([ink(canvas, "xpath=.") for canvas in canvases])
+    return inks(page, ".vw-sweep-draws canvas")
 
 
 def assert_shows(page, names, index, digit=0, seed=0):

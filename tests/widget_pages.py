@@ -87,11 +87,18 @@ def number(place, key):
     return float(place.locator(f'output[data-key="{key}"]').get_attribute("data-value"))
 
 
+INK = """(canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
+    .filter((_, i) => i % 4 === 3)"""
+
+
 def ink(place, selector="canvas.vw-digit"):
     """The ink of a digit's picture: (height * width,) from 0 to 1, in steps of 1/255."""
-    read = """(canvas) => [...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data]
-        .filter((_, i) => i % 4 === 3)"""
-    return np.array(place.locator(selector).first.evaluate(read)) / 255
+    return np.array(place.locator(selector).first.evaluate(INK)) / 255
+
+
+def inks(place, selector):
+    """That of all such pictures, in one question: (pictures, height * width)."""
+    return np.array(place.locator(selector).evaluate_all(f"(all) => all.map({INK})")) / 255
 
 
 def picture(place, selector):
