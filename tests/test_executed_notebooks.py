@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from queue import Empty
 from types import SimpleNamespace
 
 import kernel_answers
@@ -43,8 +44,8 @@ def shown(notebook):
 
 @pytest.fixture(autouse=True)
 def no_answer_is_missed(monkeypatch):
-    monkeypatch.setattr(OutputWidget, "send", OutputWidget.send)  # as it was, afterwards
-    kernel_answers.look_after_sending()
+    monkeypatch.setattr(AsyncZMQSocketChannel, "get_msg", kernel_answers.get_msg)  # as it was, afterwards
+    kernel_answers.miss_nothing()
 
 
 def test_an_answer_that_comes_while_an_output_is_told_is_not_missed():
@@ -71,6 +72,21 @@ def test_an_answer_that_comes_while_an_output_is_told_is_not_missed():
                 kernel.linger = 0
 
     assert asyncio.run(tell())["msg_type"] == "execute_reply"
+
+
+def test_where_nothing_comes_the_time_is_kept():
+    async def ask():
+        with zmq.asyncio.Context() as there:
+            channel = AsyncZMQSocketChannel(there.socket(zmq.PAIR), Session())
+            try:
+                await channel.get_msg(timeout=1.5)
+            finally:
+                channel.stop()
+
+    start = time.monotonic()
+    with pytest.raises(Empty):
+        asyncio.run(ask())
+    assert time.monotonic() - start >= 1.5
 
 
 def test_what_cells_show_is_kept(tmp_path):

@@ -1,25 +1,33 @@
-"""A small Sphinx extension: no answer of a kernel is missed while nbclient tells it what an Output widget shows.
+"""A small Sphinx extension: no answer of a kernel is missed, for which a build would wait.
 
-nbclient (its issue 312) sends that past the asynchronous socket on which it awaits the answer to the cell. Sending
-takes the sign that something has arrived; if the answer came just then, nobody looks for it again, and the build stands
-still. That befell about one in thirty cells that show an Output, as one with `interact` does.
+nbclient sends what an Output widget shows past the asynchronous socket on which it awaits the answer to the cell (its
+issue 312). Sending takes the sign that something has arrived; if the answer came just then, nobody looks for it, and
+the build stands still until the time for a cell is over. So do many cells with `interact`, on some machines nearly all.
+Here whoever awaits something looks for it once a second, whether there was a sign or not.
 """
 
-import zmq
-from nbclient.output_widget import OutputWidget
+import math
+import time
+from contextlib import suppress
+from queue import Empty
 
-send = OutputWidget.send
+from jupyter_client.channels import AsyncZMQSocketChannel
+
+get_msg = AsyncZMQSocketChannel.get_msg
 
 
-def send_and_look(widget, *arguments, **keywords):
-    send(widget, *arguments, **keywords)
-    widget.kernel_client.shell_channel.socket.get(zmq.EVENTS)  # which wakes whoever awaits what is there
+async def look_each_second(channel, timeout=None):
+    end = math.inf if timeout is None else time.monotonic() + timeout
+    while end - time.monotonic() > 1:
+        with suppress(Empty):
+            return await get_msg(channel, 1)
+    return await get_msg(channel, max(0, end - time.monotonic()))
 
 
-def look_after_sending():
-    OutputWidget.send = send_and_look
+def miss_nothing():
+    AsyncZMQSocketChannel.get_msg = look_each_second
 
 
 def setup(app):
-    look_after_sending()
+    miss_nothing()
     return {"parallel_read_safe": True, "parallel_write_safe": True}
