@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from queue import Empty
 from types import SimpleNamespace
 
@@ -48,6 +49,12 @@ def no_answer_is_missed(monkeypatch):
     kernel_answers.miss_nothing()
 
 
+def run(coroutine):
+    """In a thread of its own: in this one a browser of other tests may keep a loop."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, coroutine).result()
+
+
 def test_an_answer_that_comes_while_an_output_is_told_is_not_missed():
     async def tell():
         with zmq.Context() as here, zmq.asyncio.Context() as there, here.socket(zmq.PAIR) as kernel:
@@ -71,7 +78,7 @@ def test_an_answer_that_comes_while_an_output_is_told_is_not_missed():
                 channel.stop()
                 kernel.linger = 0
 
-    assert asyncio.run(tell())["msg_type"] == "execute_reply"
+    assert run(tell())["msg_type"] == "execute_reply"
 
 
 def test_where_nothing_comes_the_time_is_kept():
@@ -85,7 +92,7 @@ def test_where_nothing_comes_the_time_is_kept():
 
     start = time.monotonic()
     with pytest.raises(Empty):
-        asyncio.run(ask())
+        run(ask())
     assert time.monotonic() - start >= 1.5
 
 
