@@ -101,6 +101,10 @@ FOCUSED = """async () => {
     const focused = document.activeElement, label = focused.closest("label") ?? focused;
     const moved = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
     await Promise.all(moved.map(({ finished }) => finished));
+    for (let last; last !== scrollY; ) {
+        last = scrollY;
+        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    }
     const box = focused.getBoundingClientRect();
     return {
         what: focused.outerHTML.slice(0, 200),
