@@ -1,9 +1,9 @@
-"""A small Sphinx extension: no answer of a kernel is missed, for which a build would wait.
+"""A small Sphinx extension: a build does not wait for an answer of a kernel that has come.
 
 nbclient sends what an Output widget shows past the asynchronous socket on which it awaits the answer to the cell (its
 issue 312). Sending takes the sign that something has arrived; if the answer came just then, nobody looks for it, and
-the build stands still until the time for a cell is over. So do many cells with `interact`, on some machines nearly all.
-Here whoever awaits something looks for it once a second, whether there was a sign or not.
+the build stands still until the time for a cell is over. It did at many cells with `interact`, on some machines at
+nearly all. Here whoever awaits something looks for it once a second, whether there was a sign or not.
 """
 
 import math
