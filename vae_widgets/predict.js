@@ -605,6 +605,7 @@ async function renderQuiz({ model, el }) {
   function goTo(at) {
     moved = at !== model.get("at");
     ui.set(model, { at });
+    update(); // before the next frame: the next key is meant for this question
   }
 
   function answer() {
