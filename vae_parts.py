@@ -286,6 +286,13 @@ class Mixture(Prior):
         return sample_gaussian(m[which], v[which])
 
 
+def _drawn(*shape: int, over: float = 1.0) -> nn.Parameter:
+    """Weights drawn from N(0, 1), over a number. Where shapes alone are asked for, on the device "meta", none is drawn:
+    PyTorch would import for seconds first."""
+    drawn = torch.empty(shape)
+    return nn.Parameter(drawn if drawn.is_meta else drawn.normal_().div_(over))
+
+
 @register
 class GaussianMixture(Mixture):
     """k Gaussians whose means and variances are learned. Notes §4.2, §5.3; chapter 5."""
@@ -294,7 +301,7 @@ class GaussianMixture(Mixture):
         super().__init__()
         self.z_dim, self.k = check_count(z_dim, "z_dim"), check_count(k, "k")
         # Means near 0 and variances near softplus(0) = 0.7, so that every component begins with its share of the data.
-        self.z_pre = nn.Parameter(torch.randn(1, 2 * self.k, self.z_dim) / math.sqrt(self.k * self.z_dim))
+        self.z_pre = _drawn(1, 2 * self.k, self.z_dim, over=math.sqrt(self.k * self.z_dim))
 
     def components(self) -> tuple[Tensor, Tensor]:
         """Means and variances, each (1, k, z_dim)."""
@@ -311,9 +318,10 @@ class NamedMixture(Prior):
             check_count(n, name) for n, name in ((z_dim, "z_dim"), (y_dim, "y_dim"), (each, "each"))
         )
         k = self.y_dim * self.each  # those of class 0, then those of class 1, ...
-        self.mean = nn.Parameter(torch.randn(k, self.z_dim))
+        self.mean = _drawn(k, self.z_dim)
         # Lower triangular: it maps a component's codes, less their mean, to N(0, I).
-        self.whiten = nn.Parameter(torch.eye(self.z_dim).repeat(k, 1, 1))
+        self.whiten = nn.Parameter(torch.zeros(k, self.z_dim, self.z_dim))
+        self.whiten.data.diagonal(dim1=1, dim2=2).fill_(1)
         self.share = nn.Parameter(torch.zeros(self.y_dim, self.each))  # logits of the weights within a class
 
     def log_prob_of_classes(self, z: Tensor) -> Tensor:

@@ -2,10 +2,13 @@
 its file says it did when train.py measured it."""
 
 import math
+import subprocess
+import sys
 from statistics import mean
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file
 
 import vae_core as vc
@@ -53,6 +56,17 @@ def test_each_file_describes_its_model(name):
     losses = [loss for loss, _ in about["history"]]
     assert len(losses) == about["recipe"]["epochs"] and losses[-1] < losses[0]
     assert {"python", "torch", "safetensors"} <= set(about["versions"])
+
+
+def test_loading_imports_nothing_that_takes_its_time():
+    """PyTorch would import some nine hundred modules to draw a number on the device "meta", or to add two."""
+    code = """import sys, vae_core as vc
+before = set(sys.modules)
+for name in vc.trained_models():
+    vc.load_trained(name)
+print(*set(sys.modules) - before)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, encoding="utf-8")
+    assert len(done.stdout.split()) < 10
 
 
 @each(TRAINED)
