@@ -99,9 +99,9 @@ NUMBERS = """(all) => all.filter(({ dataset }) => !["time", "wait"].includes(dat
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_widgets_do_without(show_widgets, name):
     """All that may be missing without harm, at once: the numbers are those of a whole browser, and controls work."""
-    shown = []
+    shown, widget = [], EXAMPLES[name]()
     for before in ("", ";\n".join(MISSING.values())):
-        page, trouble = show_widgets([EXAMPLES[name]()], query="?#x", before=before)
+        page, trouble = show_widgets([widget], query="?#x", before=before)
         place = page.locator(".vw")
         settled_look(place)
         shown.append(place.locator("[data-value]").evaluate_all(NUMBERS))

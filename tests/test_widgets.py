@@ -402,7 +402,7 @@ def test_nothing_moves_by_itself_where_motion_is_unwelcome(show_widgets, name):
     for button in [None, *place.get_by_role("button").all()]:
         if button and button.is_enabled() and button.is_visible():
             press(button, "Enter")
-        settled_look(place)  # which nothing is that goes on moving
+        settled_look(place, pause=40)  # which nothing is that goes on moving
         assert page.evaluate("document.getAnimations().length") == 0
     assert trouble == []
 
