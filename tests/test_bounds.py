@@ -158,6 +158,23 @@ def test_doubly_reparameterised_gradient_has_the_same_mean_and_less_noise(model,
     assert dreg[1].var(0).sum() < 0.8 * plain[1].var(0).sum()
 
 
+def test_doubly_reparameterised_gradient_is_that_of_its_surrogate():
+    """The sum of share^2 log w, its shares and q's parameters held: equation (8) of Tucker et al. (2019)."""
+    model = copy.deepcopy(vae(2)).requires_grad_()
+    encoder = list(model.enc.parameters())
+    torch.manual_seed(0)
+    given = torch.autograd.grad(model.negative_iwae_bound(X, 3, dreg=True)[0], encoder)
+    torch.manual_seed(0)
+    m, v = model.encode(X)
+    z = m + v.sqrt() * torch.randn(3 * len(X), 2).reshape(3, len(X), 2)
+    log_w = (
+        model.likelihood.log_prob(X, model.decode(z)) + model.log_prior(z) - vc.log_normal(z, m.detach(), v.detach())
+    )
+    surrogate = (log_w.detach().softmax(0) ** 2 * log_w).sum(0).mean()
+    for one, other in zip(given, torch.autograd.grad(-surrogate, encoder), strict=True):
+        close(one, other, atol=1e-6)
+
+
 def test_closed_form_kl_is_the_mean_of_the_sampled_one():
     model = vae(2)
     m, v = model.enc(X)

@@ -404,6 +404,37 @@ def test_a_part_that_was_exchanged_is_saved(tmp_path):
 # ------------------------------------------------------------------------------------
 
 
+class Stretched(nn.Module):
+    """exp(a) z, with a of the encoder's for each image."""
+
+    def forward(self, z, a):
+        return a.exp() * z, a.squeeze(-1) * z.shape[-1]
+
+
+class Contextual(nn.Linear):
+    """What an encoder says for q, and one number more for its flow."""
+
+    def forward(self, x):
+        m, a, v = super().forward(x).split((2, 1, 2), -1)
+        return m, v.exp(), a
+
+
+def test_a_flow_is_given_what_the_encoder_says_besides():
+    torch.manual_seed(0)
+    net = vc.VAE(**SMALL, encoder=Contextual(X_DIM, 5), flow=Stretched()).requires_grad_(False)
+    x = images().round()
+    m, v, a = net.enc(x)
+    torch.manual_seed(1)
+    log_w, kl, rec = net.log_weight(x, 3)
+    torch.manual_seed(1)
+    z = m + v.sqrt() * torch.randn(3 * len(x), 2).reshape(3, len(x), 2)
+    stretched = a.exp() * z
+    wanted = vc.log_normal(z, m, v) - 2 * a.squeeze(-1) - net.log_prior(stretched)
+    torch.testing.assert_close(kl, wanted)
+    torch.testing.assert_close(rec, -net.likelihood.log_prob(x, net.decode(stretched)))
+    torch.testing.assert_close(log_w, -(kl + rec))
+
+
 def test_a_flow_moves_q_and_the_bounds_stay_bounds_of_the_same_log_px():
     torch.manual_seed(0)
     net = vc.VAE(**SMALL, flow=Planar()).requires_grad_(False)

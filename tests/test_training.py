@@ -4,6 +4,7 @@ import io
 import itertools
 import math
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -22,10 +23,25 @@ from vae_machinery.precision import autocast, is_faster
 # ------------------------------------------------------------------------------------
 
 
-def test_the_progress_bar_counts_every_step(capfd):
+def test_the_progress_bar_counts_every_step(capfd, tmp_path):
+    def bar():
+        return capfd.readouterr().err.rpartition("\r")[2]  # its last state
+
     fit(model(), epochs=2, progress=True)
     steps = 2 * math.ceil(len(bars()) / 32)
-    assert f"{steps}/{steps}" in capfd.readouterr().err
+    assert f"{steps}/{steps}" in (last := bar()) and re.search(r"\dstep/s|\ds/step", last)
+    vc.fit(model(), bars().repeat(9, 1)[:129], epochs=1)  # as it is by default: seen, and 128 at a time
+    assert "2/2" in bar()
+    interrupted(model(), tmp_path / "run", steps - 1, epochs=2)
+    fit(model(), epochs=2, progress=True, checkpoint=tmp_path / "run")  # an epoch is done
+    assert f"{steps}/{steps}" in bar()
+    fit(model(), progress=False)
+    assert bar() == ""
+
+
+def test_the_first_epoch_is_timed_from_the_start(monkeypatch):
+    monkeypatch.setattr("time.perf_counter", lambda: 7.0)
+    assert fit(model(), epochs=1)[0].seconds == 0
 
 
 @pytest.mark.parametrize("optimizer, rate", [("adam", 3e-2), ("muon", 6e-2)])
@@ -442,6 +458,8 @@ def test_training_with_a_checkpoint_is_training_without(tmp_path):
         (dict(precision="bfloat16"), "precision"),
         (dict(images=255 - bars()), "images"),
         (dict(optimizer="muon"), "optimizer"),
+        (dict(validation=bars(), keep_best=True), "keep_best"),
+        (dict(history=[vc.Epoch(9.0, 1.0)]), "before"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named):
@@ -450,7 +468,7 @@ def test_a_checkpoint_of_another_run_is_refused_and_kept(tmp_path, change, named
     before = checkpoint.read_bytes()
     net = model()
     untouched = weights(net)
-    with pytest.raises(ValueError, match=f"another run.*{named}"):
+    with pytest.raises(ValueError, match=rf"another run.*\b{named}\b"):
         fit(net, checkpoint=checkpoint, **change)
     assert checkpoint.read_bytes() == before and same(weights(net), untouched)
 
