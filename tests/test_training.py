@@ -29,7 +29,7 @@ def test_the_progress_bar_counts_every_step(capfd, tmp_path):
 
     fit(model(), epochs=2, progress=True)
     steps = 2 * math.ceil(len(bars()) / 32)
-    assert f"{steps}/{steps}" in (last := bar()) and re.search(r"\dstep/s|\ds/step", last)
+    assert re.search(rf" {steps}/{steps} .*\d(step/s|s/step), \d+\.\d nats", bar())
     vc.fit(model(), bars().repeat(9, 1)[:129], epochs=1)  # as it is by default: seen, and 128 at a time
     assert "2/2" in bar()
     interrupted(model(), tmp_path / "run", steps - 1, epochs=2)
@@ -420,6 +420,11 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, after, options
     assert [e.seconds for e in again] == sorted(e.seconds for e in again)
     assert len(calls) == 12 - after // 3 * 3  # no epoch is trained twice
     assert not checkpoint.exists()
+
+
+def test_a_checkpoint_may_be_gone_by_the_end(tmp_path):
+    file = tmp_path / "run"
+    assert len(fit(model(), checkpoint=file, callback=lambda epoch: file.unlink())) == 4 and not file.exists()
 
 
 def test_an_interruption_leaves_the_callers_random_state_alone(tmp_path):

@@ -195,7 +195,9 @@ def test_its_parts_lead_to_what_exists(open_page, site):
     assert trouble == []
 
 
-@pytest.mark.parametrize(("width", "height"), [(360, 800), (375, 812), (390, 844), (412, 915), (1440, 900), (1920, 1080)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(360, 800), (375, 812), (390, 844), (412, 915), (1440, 900), (1920, 1080)]
+)
 def test_all_of_it_stands_on_the_first_screen(open_page, width, height):
     page, _ = open_page("book/index", width=width)
     box = page.locator(".vw-machine").bounding_box()  # from the digit down to the bars

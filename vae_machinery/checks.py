@@ -15,7 +15,7 @@ _ON_TRUST = ContextVar("on_trust", default=False)
 
 
 @contextlib.contextmanager
-def on_trust(trusted: bool = True) -> Iterator[None]:
+def on_trust(trusted: bool) -> Iterator[None]:
     """Inside, values are not looked at, only types and shapes: for `fit`, which has looked at all the data once."""
     token = _ON_TRUST.set(trusted)
     try:
