@@ -398,6 +398,7 @@ def test_the_defaults_are_those_of_the_papers():
     assert (named.y_dim, named.each, named.class_weight, models[vc.SSVAE].y_dim) == (10, 20, 1, 10)
     assert len(vc.NamedMixture(2).mean) == 10 * 20 and vc.GaussianMixture(2).k == 500 and vc.Gaussian().variance == 1
     assert len(vc.log_marginal_grid(vae(1), X).z) == 401
+    assert default(vc.name_clusters, "steps") == 25 and default(vc.name_clusters, "y_dim") == 10
 
 
 def test_active_units_are_those_whose_mean_moves():
