@@ -193,10 +193,12 @@ def test_ties_depend_on_relative_distances_alone():
 def test_labels_reach_all_of_their_own_group_and_nothing_else():
     z, group = clusters()
     known = torch.tensor([0, 1, 2])
-    guesses = vc.spread_labels(vc.neighbour_graph(z, k=5), known, group[known], y_dim=3)
+    graph = vc.neighbour_graph(z, k=5)
+    guesses = vc.spread_labels(graph, known, group[known], y_dim=3)
     assert guesses.shape == (60, 3) and torch.allclose(guesses.sum(1), torch.ones(60)) and (guesses >= 0).all()
     assert torch.equal(guesses.argmax(1), group)
     assert torch.equal(guesses[known], torch.eye(3))
+    assert vc.spread_labels(graph, known, group[known], y_dim=4).shape == (60, 4)  # one class has no label
 
 
 def test_guesses_are_their_definition():
