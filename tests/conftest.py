@@ -130,13 +130,18 @@ def opening(browser):
             if not request.url.startswith((home, "data:", "blob:")):
                 trouble.append(f"request to {request.url}")
 
+        def note(line):
+            # A browser asks a host for an icon on its own, where a page names none.
+            if line.type == "error" and not line.location["url"].endswith("/favicon.ico"):
+                trouble.append(f"console: {line.text}")
+
         home = re.match(r"file:|\w+://[^/]+/", address)[0]
         context.on("request", look_at)  # context.route would ask back for each, which is a third of a page's opening
         context.add_init_script(before)
         page = context.new_page()
         page.on("pageerror", lambda error: trouble.append(f"script error: {error}"))
         page.on("requestfailed", lambda request: trouble.append(f"{request.url} failed: {request.failure}"))
-        page.on("console", lambda line: line.type == "error" and trouble.append(f"console: {line.text}"))
+        page.on("console", note)
         page.goto(address, wait_until=wait_until)
         if wait_until == "load":
             wait_until_ready(page)
