@@ -363,6 +363,14 @@ def test_what_a_file_could_not_hold_is_refused_when_it_is_saved(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_mixtures_begin_as_they_are_said_to():
+    torch.manual_seed(0)
+    named, plain = vc.NamedMixture(3, 4, 2), vc.GaussianMixture(3, 5)
+    torch.manual_seed(0)
+    assert torch.equal(named.mean, torch.randn(8, 3)) and torch.equal(named.whiten, torch.eye(3).expand(8, 3, 3))
+    torch.testing.assert_close(plain.z_pre.detach(), torch.randn(1, 10, 3) / 15**0.5)
+
+
 @pytest.mark.parametrize("kind", [vc.VAE, vc.GMVAE, vc.SSVAE, vc.NamedGMVAE, vc.Autoencoder])
 def test_a_model_is_made_of_what_it_is_given(kind):
     known = inspect.signature(kind).parameters
