@@ -159,7 +159,7 @@ def test_doubly_reparameterised_gradient_has_the_same_mean_and_less_noise(model,
 
 
 def test_doubly_reparameterised_gradient_is_that_of_its_surrogate():
-    """The sum of share^2 log w, its shares and q's parameters held: equation (8) of Tucker et al. (2019)."""
+    """The sum of share^2 log w, its shares and q's parameters held: the estimator of Tucker et al. (2019)."""
     model = copy.deepcopy(vae(2)).requires_grad_()
     encoder = list(model.enc.parameters())
     torch.manual_seed(0)
