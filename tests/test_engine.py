@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -207,9 +208,30 @@ def test_log_weights_of_a_label(page):
     m, v = model.enc(x.unsqueeze(0), torch.nn.functional.one_hot(y, 10).float())
     assert found["y"] == y.tolist()
     assert largest_error(found["logW"], log_weight(model, x, tensor(found["z"], 60), m, v, y)[0]) < NATS
+    noise = tensor(page.evaluate("[...engine.normals(1).fill(new Float32Array(60 * 64))]"), 60)
+    assert largest_error(found["z"], (m + v.sqrt() * noise).flatten()) < LOGITS  # a label that is known takes no draw
     again = """() => lists(engine.logWeights(models.ssvae, x, 60, engine.normals(1),
       { y: 4, known: engine.proposal(models.ssvae, x) }))"""
     assert page.evaluate(again) == found  # where the encoder has told already, of every label
+
+
+def test_what_rounding_leaves_of_a_probability_is_the_last_labels(page):
+    add(page, "ssvae")
+    call = """() => {
+      const [m, v] = [new Float32Array(128), new Float32Array(128).fill(1)];
+      const known = { m, v, labels: [3, 5], log_q: [-30, -30] };
+      return [...engine.logWeights(models.ssvae, x, 50, engine.normals(1), { known }).y];
+    }"""
+    assert page.evaluate(call) == [5] * 50
+
+
+def test_weights_do_not_depend_on_how_they_are_cut(page):
+    add(page, "ssvae")
+    cut, whole = page.evaluate("""() => {
+      const draw = (normals, ...counts) => counts.flatMap((n) => [...engine.logWeights(models.ssvae, x, n, normals).logW]);
+      return [draw(engine.normals(5), 1, 3, 4), draw(engine.normals(5), 8)];
+    }""")
+    assert cut == whole
 
 
 @torch.no_grad()
@@ -299,6 +321,7 @@ def test_log_mean_exp(page):
         ("-Infinity", "-Infinity"): -math.inf,
         ("-Infinity", "0"): -math.log(2),
         ("1000", "1000"): 1000,
+        ("1000", "0"): 1000 - math.log(2),
         ("-2000", "-2001"): -2000 + math.log((1 + math.exp(-1)) / 2),
         ("Infinity", "0"): math.inf,
     }
@@ -332,6 +355,43 @@ def test_a_seed_is_a_sequence(page):
     assert len(set(firsts)) == 1000
     assert abs(np.mean(firsts)) < 4 / math.sqrt(1000)  # neighbouring seeds are unrelated
     assert abs(np.corrcoef(firsts[1:], firsts[:-1])[0, 1]) < 4 / math.sqrt(1000)
+
+
+def xoshiro(seed):
+    """xoshiro128** (Blackman and Vigna), seeded by splitmix32: numbers of 32 bits."""
+
+    def split():
+        nonlocal seed
+        seed = (seed + 0x9E3779B9) % 2**32
+        t = (seed ^ seed >> 16) * 0x21F0AAAD % 2**32
+        t = (t ^ t >> 15) * 0x735A2D97 % 2**32
+        return t ^ t >> 15
+
+    def rotated(n, by):
+        return (n << by | n >> 32 - by) % 2**32
+
+    a, b, c, d = (split() for _ in range(4))
+    while True:
+        yield rotated(b * 5 % 2**32, 7) * 9 % 2**32
+        shifted = b << 9 & 0xFFFFFFFF
+        c, d = c ^ a, d ^ b
+        b, a = b ^ c, a ^ d
+        c, d = c ^ shifted, rotated(d, 11)
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**31 - 1])
+def test_draws_are_those_of_the_published_generators(page, seed):
+    uniforms = [(n + 0.5) / 2**32 for n in itertools.islice(xoshiro(seed), 1000)]
+    call = "(seed) => { const { uniform } = engine.normals(seed); return Array.from({ length: 1000 }, uniform); }"
+    assert page.evaluate(call, seed) == uniforms
+    pairs = ((2 * u - 1, 2 * v - 1) for u, v in zip(uniforms[::2], uniforms[1::2], strict=True))
+    scaled = ((u, v, u * u + v * v) for u, v in pairs)  # Marsaglia's polar method
+    wanted = [a * math.sqrt(-2 * math.log(s) / s) for u, v, s in scaled if 0 < s < 1 for a in (u, v)]
+    filled = """(seed) => {
+      const normals = engine.normals(seed);
+      return [...normals.fill(new Float64Array(301)), ...normals.fill(new Float64Array(300))];
+    }"""
+    assert page.evaluate(filled, seed) == pytest.approx(wanted[:601], rel=1e-12)
 
 
 @torch.no_grad()
@@ -375,6 +435,33 @@ def test_weights_at_any_byte_and_decoded_once(page):
         engine.network(spec) === engine.network({ ...spec }), engine.network(spec) === models["vae-2d"].dec];
     }""")
     assert found == [[True] * 5, True, True, True, True]
+
+
+@torch.no_grad()
+def test_a_mixture_is_built_once_of_a_copy(page):
+    model = add(page, "gmvae")
+    found = page.evaluate("""() => {
+      const { prior } = models.gmvae, numbers = [1, -1, 0.5, 2], weights = Float32Array.from(numbers).buffer;
+      const one = engine.mixture({ k: 1, z_dim: 2, weights });
+      let refused = false;
+      try { engine.mixture({ k: 1, z_dim: 3, weights }); } catch { refused = true; }
+      const two = engine.mixture({ k: 2, z_dim: 1, weights });
+      new Float32Array(weights).fill(9);
+      return [engine.mixture(prior.spec) === prior, [...two.m, ...two.v, ...one.m, ...one.v], prior.m.length,
+        engine.logMixture([0], two)[0], engine.logMixture([0, 0], one)[0], refused];
+    }""")
+    assert found[:3] == [True, [1, -1, 0.5, 2] * 2, model.prior.k * model.z_dim]
+    m, v = tensor([1.0, -1]), tensor([0.5, 2])
+    assert found[3] == pytest.approx(vc.log_mean_exp(vc.log_normal(tensor([[0.0], [0]]), m[:, None], v[:, None]), 0))
+    assert found[4] == pytest.approx(vc.log_normal(torch.zeros(2), m, v))
+    assert found[5]  # though of these weights one is known
+
+
+def test_a_variance_is_above_0(page):
+    packed = base64.b64encode(np.float32([0, 0, 0, -60])).decode()  # no weights; biases of m and of v
+    call = """(weights) => lists(engine.encode(
+      engine.network({ sizes: [1, 2], activation: "elu", weights: bytes(weights) }), [1]))"""
+    assert page.evaluate(call, packed)["v"] == [pytest.approx(1e-8)]
 
 
 def test_rows_do_not_depend_on_one_another(either_page):
@@ -421,6 +508,17 @@ def test_other_networks(either_page):
         ("engine.network({ ...spec, sizes: [2] })", "sizes must be"),
         ("engine.network({ ...spec, sizes: [2, 2.5] })", "sizes must be"),
         ("engine.network({ ...spec, sizes: [2, -1] })", "sizes must be"),
+        ("engine.network({ ...spec, sizes: [2, 0] })", "sizes must be"),
+        ("engine.network({ ...spec, grey: 'blue' })", "grey must be one of sigmoid, identity, .* given blue"),
+        (
+            "engine.network({ sizes: [1, 1], activation: 'elu', weights: Float32Array.of(NaN, 0) })",
+            "network's weights are not all finite",
+        ),
+        (
+            "engine.network({ sizes: [1, 1], activation: 'elu', precision: 'float16', weights: "
+            "Uint8Array.of(0, 0x7c, 0, 0) })",
+            "network's weights are not all finite",
+        ),
         ("engine.network({ ...spec, activation: 'gelu' })", "activation must be one of elu, relu, tanh; given gelu"),
         ("engine.network({ ...spec, precision: 'float64' })", "precision must be one of .* given float64"),
         ("engine.network({ ...spec, weights: [1, 2] })", "weights must be an ArrayBuffer or a view"),
@@ -428,21 +526,30 @@ def test_other_networks(either_page):
         ("engine.forward(dec, [1, 2, 3])", "wanted 1 x 2 inputs; given 3"),
         ("engine.forward(models.ssvae.dec, new Float32Array(64))", "wanted a label for each of 1 rows; given none"),
         ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [10])", "labels are 0 to 9; given 10"),
+        ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [-1])", "labels are 0 to 9; given -1"),
+        ("engine.forward(models.ssvae.dec, new Float32Array(64), 1, [0.5])", "labels are 0 to 9; given 0.5"),
         ("engine.logNormal([1, 2], [1], [1, 1], 2)", "m: wanted 2 or 1 x 2 numbers; given 1"),
         ("engine.gaussian([0, 0], [1, 0, 1])", "covariance: wanted 2 x 2 numbers; given 3"),
         ("engine.gaussian([0, 0], [1, 2, 2, 1])", "wanted a positive definite matrix"),
+        ("engine.gaussian([0, 0], [1, 1, 1, 1])", "wanted a positive definite matrix"),
         ("engine.logWeights(models['vae-2d'], x, 0, engine.normals(1))", "whole number of at least 1; given 0"),
         ("engine.logWeights(models['vae-2d'], [1, 0], 5, engine.normals(1))", "wanted an image of 784 pixels; given 2"),
         ("runJob(0.5, {}, 'vae-2d')", "count must be a whole number"),
-        ("runJob(5, { q: { m: [0], v: [1] } }, 'vae-2d')", r"wanted 2 numbers in q\.m; given 1"),
-        ("runJob(5, { q: { m: x.slice(0, 64), v: x.slice(0, 64) } }, 'ssvae')", "a label y is wanted"),
+        ("draw('vae-2d', { q: { m: [0], v: [1] } })", r"wanted 2 numbers in q\.m; given 1"),
+        ("draw('vae-2d', { q: { m: [0, 0] } })", r"wanted 2 numbers in q\.v; given none"),
+        ("draw('ssvae', { q: { m: x.slice(0, 64), v: x.slice(0, 64) } })", "a label y is wanted"),
     ],
 )
 def test_errors(page, call, message):
     add(page, "vae-2d")
     add(page, "ssvae")
     with pytest.raises(Error, match=message):
-        page.evaluate("(call) => Function('{ dec } = models[\"vae-2d\"], { spec } = dec', `return ${call}`)()", call)
+        given = [
+            "{ dec } = models['vae-2d']",
+            "{ spec } = dec",
+            "draw = (name, options) => engine.logWeights(models[name], x, 5, engine.normals(1), options)",
+        ]
+        page.evaluate("([given, call]) => Function(...given, `return ${call}`)()", [given, call])
 
 
 # ----------------------------------------------------------------------------------------------------------------
