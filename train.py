@@ -119,6 +119,14 @@ RECIPES = {
     "named-gmvae": Recipe(vc.NamedGMVAE, dict(each=20), dict(epochs=7, batch_size=200, learning_rate=1e-3)),
 }
 
+# Beside the SSVAE: a VAE for each class, fitted to the images whose guess it is, and a classifier that learns the
+# guesses; how many samples bound a VAE's log p(x|y), and how much a nat of that bound counts beside log q(y|x).
+OF_A_CLASS = Recipe(
+    vc.VAE, dict(z_dim=8, hidden=(200, 200)), dict(epochs=10, batch_size=100, optimizer="muon", learning_rate=0.04)
+)
+CLASSIFIER: dict[str, Any] = dict(epochs=3, batch_size=200, learning_rate=3e-3)
+BOUND_SAMPLES, TEMPERED, TEMPERS = 8, 0.1, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -265,7 +273,88 @@ def train_semi_supervised(name: str, recipe: Recipe, data: vc.MNIST) -> tuple[An
         neighbours_in=NEIGHBOURS_IN,
         short=recipe.fit | SHORT,
         by_labels=by_labels,
+        one_vae_a_class=one_vae_a_class(name, data, graph),
     )
+
+
+def one_vae_a_class(name: str, data: vc.MNIST, graph: Any) -> dict[str, Any]:
+    """How often a classifier is right that has learnt the guesses, how often Bayes' rule with a VAE for each class is,
+    and how often both together are: on the test set, for every draw of the labels, binarised and (grey) as it is; and
+    for every weight of TEMPERS on images held out from training, by which TEMPERED was chosen."""
+    draws = [class_models_of_draw(name, data, graph, draw) for draw in range(DRAWS)]
+    return dict(
+        samples=BOUND_SAMPLES,
+        tempered=TEMPERED,
+        held_out=class_models_of_draw(name, held_out_from(data), latent_graph(data.train_images[:50_000]), 0),
+        **{kind: [draw[kind] for draw in draws] for kind in draws[0]},
+    )
+
+
+def held_out_from(data: vc.MNIST) -> vc.MNIST:
+    """The training images alone: 50,000 to train on, and the other 10,000 to choose by."""
+    images, labels = data.train_images, data.train_labels
+    return vc.MNIST(images[:50_000], labels[:50_000], images[50_000:], labels[50_000:])
+
+
+def class_models_of_draw(name: str, data: vc.MNIST, graph: Any, draw: int) -> dict[str, Any]:
+    settings = OF_A_CLASS, CLASSIFIER, BOUND_SAMPLES, TEMPERED, TEMPERS, weights_of(NEIGHBOURS_IN)
+    done = unfinished(name, f"classes{len(data.train_images)}-draw{draw}", settings)
+    if done.exists():
+        return json.loads(done.read_text(encoding="utf-8"))
+    images, began = data.train_images, time.process_time()
+    known = vc.labelled_subset(data.train_labels, SHIPPED_LABELS, seed=draw)
+    guesses = vc.spread_labels(graph, known, data.train_labels[known])
+    torch.manual_seed(draw)
+    judge: Any = vc.SSVAE(gen_weight=0)
+    judge.cls = convolutional(judge.y_dim)
+    vc.fit(
+        judge,
+        (images, guesses),
+        loss=lambda x, t: F.cross_entropy(judge.cls(x), t),
+        seed=draw,
+        progress=False,
+        **CLASSIFIER,
+    )
+    models = []
+    for c in range(judge.y_dim):
+        model = OF_A_CLASS.model(**OF_A_CLASS.arguments)
+        vc.fit(model, images[guesses.argmax(1) == c], seed=draw, progress=False, **OF_A_CLASS.fit)
+        models.append(model)
+    results: dict[str, Any] = {}
+    for kind, x in (("", binary_test_images(data.test_images)), ("_grey", data.test_images / 255)):
+        q, log_px = opinions(judge, models, x)
+        right = lambda log_p: (log_p.argmax(1) == data.test_labels).float().mean().item()  # noqa: E731
+        results |= {f"classifier{kind}": right(q), f"bayes{kind}": right(log_px)}
+        results[f"both{kind}"] = {weight: right(q + weight * log_px) for weight in TEMPERS}[TEMPERED]
+        if not kind:
+            results["by_temper"] = {weight: right(q + weight * log_px) for weight in TEMPERS}
+    results["seconds"] = time.process_time() - began
+    print(f"a VAE for each class, {len(images)} images, draw {draw}: {results}", flush=True)
+    write_atomically(done, json.dumps(results).encode())
+    return results
+
+
+def convolutional(y_dim: int) -> torch.nn.Module:
+    """A classifier of 28 x 28 pixels: two layers of convolutions that are pooled, and two more, with dropout."""
+    nn = torch.nn
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 28, 28)),
+        *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(16, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Dropout(0.3), nn.Linear(32 * 7 * 7, 256), nn.ReLU()),
+        *(nn.Dropout(0.3), nn.Linear(256, y_dim)),
+    )
+
+
+@torch.no_grad()
+def opinions(judge: vc.SSVAE, models: list[vc.VAE], x: Tensor) -> tuple[Tensor, Tensor]:
+    """The classifier's log q(y|x), and a bound on log p(x|y) from each class's own VAE: (images, classes) each."""
+    judge.eval()
+    with vc.seeded(EVALUATION_SEED):
+        log_px = [
+            torch.cat([vc.log_likelihood(model, batch, BOUND_SAMPLES) for batch in x.split(2000)]) for model in models
+        ]
+    return torch.cat([judge.log_posterior_of_classes(batch) for batch in x.split(2000)]), torch.stack(log_px, 1)
 
 
 @torch.no_grad()
