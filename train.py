@@ -122,9 +122,9 @@ RECIPES = {
 # Beside the SSVAE: a VAE for each class, fitted to the images whose guess it is, and a classifier that learns the
 # guesses; how many samples bound a VAE's log p(x|y), and how much a nat of that bound counts beside log q(y|x).
 OF_A_CLASS = Recipe(
-    vc.VAE, dict(z_dim=8, hidden=(200, 200)), dict(epochs=10, batch_size=100, optimizer="muon", learning_rate=0.04)
+    vc.VAE, dict(z_dim=8, hidden=(200, 200)), dict(epochs=20, batch_size=100, optimizer="muon", learning_rate=0.04)
 )
-CLASSIFIER: dict[str, Any] = dict(epochs=3, batch_size=200, learning_rate=3e-3)
+CLASSIFIER: dict[str, Any] = dict(epochs=5, batch_size=200, learning_rate=3e-3)
 BOUND_SAMPLES, TEMPERED, TEMPERS = 8, 0.1, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
@@ -331,7 +331,7 @@ def class_models_of_draw(name: str, data: vc.MNIST, graph: Any, draw: int) -> di
     results["seconds"] = time.process_time() - began
     print(f"a VAE for each class, {len(images)} images, draw {draw}: {results}", flush=True)
     write_atomically(done, json.dumps(results).encode())
-    return results
+    return json.loads(done.read_text(encoding="utf-8"))
 
 
 def convolutional(y_dim: int) -> torch.nn.Module:

@@ -242,6 +242,15 @@ def test_the_named_mixture_earns_its_generative_term(data):
     assert mean(at_100["labels"]) > 0.965 and mean(at_100["guesses"]) > 0.975
 
 
+def test_a_vae_for_each_class_adds_to_a_classifier():
+    found = results("ssvae")["one_vae_a_class"]
+    alone, both = (torch.tensor(found[kind]) for kind in ("classifier", "both"))
+    assert len(both) == 10 and len(set(both.tolist())) > 5
+    assert (both - alone).mean() > 3 * (both - alone).std() / math.sqrt(10)
+    assert both.mean() >= 0.985
+    assert mean(found["both_grey"]) > mean(found["both"])  # the binary pictures have lost something
+
+
 def test_the_notes_own_model_learns_its_classes_from_the_classifier(data):
     about = TRAINED["m2"]
     found = about["results"]
