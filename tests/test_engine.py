@@ -228,7 +228,8 @@ def test_what_rounding_leaves_of_a_probability_is_the_last_labels(page):
 def test_weights_do_not_depend_on_how_they_are_cut(page):
     add(page, "ssvae")
     cut, whole = page.evaluate("""() => {
-      const draw = (normals, ...counts) => counts.flatMap((n) => [...engine.logWeights(models.ssvae, x, n, normals).logW]);
+      const weights = (n, normals) => [...engine.logWeights(models.ssvae, x, n, normals).logW];
+      const draw = (normals, ...counts) => counts.flatMap((n) => weights(n, normals));
       return [draw(engine.normals(5), 1, 3, 4), draw(engine.normals(5), 8)];
     }""")
     assert cut == whole
