@@ -119,13 +119,17 @@ RECIPES = {
     "named-gmvae": Recipe(vc.NamedGMVAE, dict(each=20), dict(epochs=7, batch_size=200, learning_rate=1e-3)),
 }
 
-# Beside the SSVAE: a VAE for each class, fitted to the images whose guess it is, and a classifier that learns the
-# guesses; how many samples bound a VAE's log p(x|y), and how much a nat of that bound counts beside log q(y|x).
+# Beside the SSVAE: a VAE for each class, and a classifier. Both learn the guesses, then guess anew together, and learn
+# these guesses in a second round. The VAEs go on from one that has seen all images. So many BOUND_SAMPLES bound a
+# log p(x|y), in between and in the end; TEMPERED is how much a nat of that bound counts beside log q(y|x).
 OF_A_CLASS = Recipe(
-    vc.VAE, dict(z_dim=8, hidden=(200, 200)), dict(epochs=20, batch_size=100, optimizer="muon", learning_rate=0.04)
+    vc.VAE, dict(z_dim=8, hidden=(200, 200)), dict(epochs=8, batch_size=400, optimizer="muon", learning_rate=0.04)
 )
-CLASSIFIER: dict[str, Any] = dict(epochs=5, batch_size=200, learning_rate=3e-3)
-BOUND_SAMPLES, TEMPERED, TEMPERS = 8, 0.1, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+ROUNDS: list[tuple[dict[str, Any], dict[str, Any]]] = [  # of each VAE, and of the classifier
+    (dict(epochs=8, batch_size=100, optimizer="muon", learning_rate=0.03), dict(epochs=3, learning_rate=3e-3)),
+    (dict(epochs=4, batch_size=100, optimizer="muon", learning_rate=0.015), dict(epochs=3, learning_rate=2e-3)),
+]
+BOUND_SAMPLES, TEMPERED, TEMPERS = (2, 8), 0.1, (0.0, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 def main() -> None:
@@ -278,12 +282,12 @@ def train_semi_supervised(name: str, recipe: Recipe, data: vc.MNIST) -> tuple[An
 
 
 def one_vae_a_class(name: str, data: vc.MNIST, graph: Any) -> dict[str, Any]:
-    """How often a classifier is right that has learnt the guesses, how often Bayes' rule with a VAE for each class is,
-    and how often both together are: on the test set, for every draw of the labels, binarised and (grey) as it is; and
-    for every weight of TEMPERS on images held out from training, by which TEMPERED was chosen."""
+    """How often a classifier is right that has learnt the guesses and then its own, how often Bayes' rule with a VAE
+    for each class is, and how often a classifier and these VAEs are together: on the test set, for every draw of the
+    labels, binarised and (grey) as it is; and for every weight of TEMPERS on images held out from training."""
     draws = [class_models_of_draw(name, data, graph, draw) for draw in range(DRAWS)]
     return dict(
-        samples=BOUND_SAMPLES,
+        samples=BOUND_SAMPLES[-1],
         tempered=TEMPERED,
         held_out=class_models_of_draw(name, held_out_from(data), latent_graph(data.train_images[:50_000]), 0),
         **{kind: [draw[kind] for draw in draws] for kind in draws[0]},
@@ -297,41 +301,66 @@ def held_out_from(data: vc.MNIST) -> vc.MNIST:
 
 
 def class_models_of_draw(name: str, data: vc.MNIST, graph: Any, draw: int) -> dict[str, Any]:
-    settings = OF_A_CLASS, CLASSIFIER, BOUND_SAMPLES, TEMPERED, TEMPERS, weights_of(NEIGHBOURS_IN)
-    done = unfinished(name, f"classes{len(data.train_images)}-draw{draw}", settings)
+    images, settings = (
+        data.train_images,
+        (OF_A_CLASS, ROUNDS, BOUND_SAMPLES, TEMPERED, TEMPERS, weights_of(NEIGHBOURS_IN)),
+    )
+    done = unfinished(name, f"classes{len(images)}-draw{draw}", settings)
     if done.exists():
         return json.loads(done.read_text(encoding="utf-8"))
-    images, began = data.train_images, time.process_time()
     known = vc.labelled_subset(data.train_labels, SHIPPED_LABELS, seed=draw)
     guesses = vc.spread_labels(graph, known, data.train_labels[known])
+    models = [seen_all(name, images) for _ in range(guesses.shape[1])]
+    began = time.process_time()
     torch.manual_seed(draw)
     judge: Any = vc.SSVAE(gen_weight=0)
     judge.cls = convolutional(judge.y_dim)
-    vc.fit(
-        judge,
-        (images, guesses),
-        loss=lambda x, t: F.cross_entropy(judge.cls(x), t),
-        seed=draw,
-        progress=False,
-        **CLASSIFIER,
-    )
-    models = []
-    for c in range(judge.y_dim):
-        model = OF_A_CLASS.model(**OF_A_CLASS.arguments)
-        vc.fit(model, images[guesses.argmax(1) == c], seed=draw, progress=False, **OF_A_CLASS.fit)
-        models.append(model)
-    results: dict[str, Any] = {}
+    first, second = ROUNDS
+    learn_guesses(models, judge, images, guesses, draw, first)
+    with_models, without = anew(judge, models, images, known, guesses)
+    seconds, alone = time.process_time() - began, copy.deepcopy(judge)
+    learn_guesses([], alone, images, without, draw, second)
+    began = time.process_time()
+    learn_guesses(models, judge, images, with_models, draw, second)
+    results: dict[str, Any] = dict(seconds=seconds + time.process_time() - began)
     for kind, x in (("", binary_test_images(data.test_images)), ("_grey", data.test_images / 255)):
-        q, log_px = opinions(judge, models, x)
         right = lambda log_p: (log_p.argmax(1) == data.test_labels).float().mean().item()  # noqa: E731
-        results |= {f"classifier{kind}": right(q), f"bayes{kind}": right(log_px)}
-        results[f"both{kind}"] = {weight: right(q + weight * log_px) for weight in TEMPERS}[TEMPERED]
-        if not kind:
-            results["by_temper"] = {weight: right(q + weight * log_px) for weight in TEMPERS}
-    results["seconds"] = time.process_time() - began
+        q, log_px = log_q_of(judge, x), log_px_of(models, x, BOUND_SAMPLES[-1])
+        by_temper = {weight: right(q + weight * log_px) for weight in TEMPERS}
+        found = dict(classifier=right(log_q_of(alone, x)), bayes=right(log_px), both=by_temper[TEMPERED])
+        results |= {f"{what}{kind}": share for what, share in found.items()} | {f"by_temper{kind}": by_temper}
     print(f"a VAE for each class, {len(images)} images, draw {draw}: {results}", flush=True)
     write_atomically(done, json.dumps(results).encode())
     return json.loads(done.read_text(encoding="utf-8"))
+
+
+def seen_all(name: str, images: Tensor) -> vc.VAE:
+    """A VAE that has seen all images and no label."""
+    file = unfinished(name, f"all{len(images)}", OF_A_CLASS)
+    if not file.exists():
+        torch.manual_seed(0)
+        model = OF_A_CLASS.model(**OF_A_CLASS.arguments)
+        vc.fit(model, images, progress=False, **OF_A_CLASS.fit)
+        vc.save_model(file, model)
+    return vc.load_model(file)
+
+
+def learn_guesses(
+    models: list[vc.VAE], judge: Any, images: Tensor, guesses: Tensor, seed: int, how: tuple[dict, dict]
+) -> None:
+    """The VAEs learn the images of their class, by these guesses (images, classes), and the classifier learns them."""
+    for c, model in enumerate(models):
+        vc.fit(model, images[guesses.argmax(1) == c], seed=seed, progress=False, **how[0])
+    missed = lambda x, t: F.cross_entropy(judge.cls(x), t)  # noqa: E731
+    vc.fit(judge, (images, guesses), loss=missed, batch_size=200, seed=seed, progress=False, **how[1])
+
+
+def anew(judge: Any, models: list[vc.VAE], images: Tensor, known: Tensor, guesses: Tensor) -> tuple[Tensor, Tensor]:
+    """New guesses of classifier and VAEs together, and of the classifier alone; known images keep their labels."""
+    x = images / 255
+    q = log_q_of(judge, x)
+    both = (q + TEMPERED * log_px_of(models, x, BOUND_SAMPLES[0])).softmax(1)
+    return both.index_copy(0, known, guesses[known]), q.exp().index_copy(0, known, guesses[known])
 
 
 def convolutional(y_dim: int) -> torch.nn.Module:
@@ -347,14 +376,18 @@ def convolutional(y_dim: int) -> torch.nn.Module:
 
 
 @torch.no_grad()
-def opinions(judge: vc.SSVAE, models: list[vc.VAE], x: Tensor) -> tuple[Tensor, Tensor]:
-    """The classifier's log q(y|x), and a bound on log p(x|y) from each class's own VAE: (images, classes) each."""
+def log_q_of(judge: vc.SSVAE, x: Tensor) -> Tensor:
+    """The classifier's log q(y|x), (images, classes)."""
     judge.eval()
+    return torch.cat([judge.log_posterior_of_classes(batch) for batch in x.split(2000)])
+
+
+@torch.no_grad()
+def log_px_of(models: list[vc.VAE], x: Tensor, samples: int) -> Tensor:
+    """A bound on log p(x|y) from each class's own VAE, (images, classes)."""
     with vc.seeded(EVALUATION_SEED):
-        log_px = [
-            torch.cat([vc.log_likelihood(model, batch, BOUND_SAMPLES) for batch in x.split(2000)]) for model in models
-        ]
-    return torch.cat([judge.log_posterior_of_classes(batch) for batch in x.split(2000)]), torch.stack(log_px, 1)
+        found = [torch.cat([vc.log_likelihood(model, part, samples) for part in x.split(2000)]) for model in models]
+    return torch.stack(found, 1)
 
 
 @torch.no_grad()
