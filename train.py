@@ -301,10 +301,8 @@ def held_out_from(data: vc.MNIST) -> vc.MNIST:
 
 
 def class_models_of_draw(name: str, data: vc.MNIST, graph: Any, draw: int) -> dict[str, Any]:
-    images, settings = (
-        data.train_images,
-        (OF_A_CLASS, ROUNDS, BOUND_SAMPLES, TEMPERED, TEMPERS, weights_of(NEIGHBOURS_IN)),
-    )
+    images = data.train_images
+    settings = OF_A_CLASS, ROUNDS, BOUND_SAMPLES, TEMPERED, TEMPERS, weights_of(NEIGHBOURS_IN)
     done = unfinished(name, f"classes{len(images)}-draw{draw}", settings)
     if done.exists():
         return json.loads(done.read_text(encoding="utf-8"))

@@ -28,7 +28,6 @@ CHROME_FLAGS = [
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
-    "--font-render-hinting=none",  # as where there is a window: letters as wide as they are
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--no-first-run",
 ]
