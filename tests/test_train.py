@@ -187,7 +187,7 @@ def test_a_vae_for_each_class_judges_beside_a_classifier(tmp_path, monkeypatch):
     monkeypatch.setattr(train, "ROUNDS", 2 * [(small, dict(epochs=10, learning_rate=3e-3))])
     found = train.class_models_of_draw("ssvae", data, train.latent_graph(data.train_images), 0)
     by_temper = {float(weight): share for weight, share in found["by_temper"].items()}
-    assert found["both"] == by_temper[train.TEMPERED] and by_temper[1] != by_temper[0]
+    assert found["both"] == by_temper[train.TEMPERED] and len(set(by_temper.values())) > 1
     assert min(found["classifier"], found["bayes"], found["both_grey"]) > 0.5  # and a tenth by chance
     monkeypatch.setattr(vc, "fit", None)
     assert train.class_models_of_draw("ssvae", data, train.latent_graph(data.train_images), 0) == found  # done already

@@ -98,6 +98,14 @@ def test_a_key_switches_a_layer_on_and_off(show_widgets, plane, trait):
     assert trouble == []
 
 
+def test_a_part_of_a_pixel_enlarges_nothing(show_widgets, plane):
+    """Or the picture would change with the page's first layout, after it is drawn."""
+    page, _ = show_widgets([plane])
+    canvas = page.locator("canvas.vw-plane")
+    assert canvas.bounding_box()["width"] % 1 > 0.1
+    assert canvas.evaluate("(canvas) => canvas.getContext('2d').getTransform().a") == 1
+
+
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
 def test_dragging_over_the_plane(show_widgets, plane, model, digits, touch):
     page, trouble = show_widgets([plane], width=360 if touch else 1280, touch=touch)

@@ -3,9 +3,14 @@
 import { COLOURS, INK } from "./colours.js";
 import { h } from "./elements.js";
 
-// How much larger than its layout the page shows an element, as it does on a slide.
+// How much larger than its layout the page shows an element, as it does on a slide. That the layout's width is told in
+// whole pixels is no enlargement: what is drawn before the page is laid out and after it is the same.
 /** @param {HTMLElement} element */
-export const enlarged = (element) => element.getBoundingClientRect().width / element.offsetWidth || 1;
+export function enlarged(element) {
+  const shown = element.getBoundingClientRect().width,
+    whole = element.offsetWidth;
+  return Math.abs(shown - whole) < 1 ? 1 : shown / whole;
+}
 
 // Returns { canvas, redraw, move }: draw(context, place, scale) is called with the context in CSS pixels (on a slide in
 // larger ones: the property --vw-marks says how many make one); place(z1, z2)
