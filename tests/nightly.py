@@ -12,9 +12,9 @@ import random
 import re
 
 import pytest
-from test_site import EMPTY, PAGES, UNFOLD
+from test_site import PAGES, UNFOLD
 from widget_examples import EXAMPLES
-from widget_pages import CONTROLS, LOOK, PATIENCE, settled_look, wait_for_frame
+from widget_pages import CONTROLS, EMPTY, LOOK, PATIENCE, settled_look, wait_for_frame
 
 SEED = int(os.environ.get("SEED", 0))
 MOVES, CLICKS = -(-2000 // len(EXAMPLES)), -(-500 // len(EXAMPLES))

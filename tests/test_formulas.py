@@ -122,18 +122,6 @@ def test_nothing_is_left_to_do_in_the_page(site, name):
     assert "MathJax =" not in str(page)
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if re.match("book/[1-7]", name)])
-def test_formulas_fit_a_phone(open_page, name):
-    """In the chapters before 6, those in boxes, too."""
-    page, _ = open_page(name, width=390)
-    if name < "book/6":
-        page.evaluate("document.querySelectorAll('details.exact').forEach((box) => { box.open = true; })")
-    wide = """() => [...document.querySelectorAll("article div.math")]
-        .filter((line) => line.checkVisibility({ visibilityProperty: true }) && line.scrollWidth > line.clientWidth)
-        .map((line) => line.querySelector("mjx-container").dataset.tex)"""
-    assert page.evaluate(wide) == []
-
-
 def test_a_reason_stands_beside_its_step_and_on_a_phone_below(open_page):
     page, _ = open_page("book/2_jensen_elbo")
     places = """() => [...document.querySelectorAll("article mjx-mtr")].map((row) => [...row.children])

@@ -224,7 +224,7 @@ def test_controls_reset_and_link(show_widgets, name):
     assert controls(place)
     for input, key in controls(place):
         before = settled_look(place, pause=40)
-        press(input, key)
+        input.press(key)
         wait_for_look(place, other=before)
     moved = settled_look(place)
     expect(words).not_to_have_text(at_first)

@@ -141,12 +141,19 @@ def look(place):
     return place.evaluate(LOOK)
 
 
+# Whether it looks like `wanted` or not, asked with each frame until it is as is `right`.
+LOOKS = f"""async (place, [wanted, right, patience]) => {{
+    const end = performance.now() + patience;
+    while ((({LOOK})(place) === wanted) !== right) {{
+        if (performance.now() > end) throw new Error(`it ${{right ? "never looks as it should" : "looks as before"}}`);
+        await new Promise(requestAnimationFrame);
+    }}
+}}"""
+
+
 def wait_for_look(place, other=None, same=None):
     """Return when the widget looks different from `other`, or just like `same`."""
-    wanted, test = (other, "!==") if same is None else (same, "===")
-    place.page.wait_for_function(
-        f"([place, wanted]) => ({LOOK})(place) {test} wanted", arg=[place.element_handle(), wanted]
-    )
+    place.evaluate(LOOKS, [other if same is None else same, same is not None, PATIENCE])
 
 
 # The look, once it has been the same for three pauses; the page waits by itself, in one question.
@@ -180,5 +187,14 @@ CONTROLS = """(place) => [...place.querySelectorAll("input, select")].flatMap((i
 
 
 def controls(place):
-    """[(input, key)]: what CONTROLS finds."""
-    return [(place.locator("input, select").nth(i), key) for i, key in place.evaluate(CONTROLS)]
+    """[(input, key)]: what CONTROLS finds, as elements, for which a large page does not have to be searched again."""
+    inputs = place.evaluate_handle("(place) => [...place.querySelectorAll('input, select')]").get_properties()
+    return [(inputs[str(i)].as_element(), key) for i, key in place.evaluate(CONTROLS)]
+
+
+# The pictures of a widget that have nothing on them.
+EMPTY = """(place) => [...place.querySelectorAll("canvas, svg")].filter((part) => {
+    if (!part.checkVisibility()) return false;
+    if (part.tagName === "svg") return !part.querySelector("path, line, rect, circle");
+    return !part.getContext("2d").getImageData(0, 0, part.width, part.height).data.some(Boolean);
+}).map((part) => part.outerHTML.slice(0, 200))"""
