@@ -13,7 +13,8 @@ CORE := densities bounds parts label_bounds fit training model_files data
 FAST := densities bounds parts chapters data colours corrections problem_set
 
 # The book's own environment decides, whatever the caller has set; own_environment.py sees to the rest.
-unexport PYTHONPATH PYTHONHOME
+# It is installed without compiled modules: were none kept, each process would compile all that it imports.
+unexport PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 export PYTHONUTF8 := 1
 
 .PHONY: book pdf form check test nightly mutants coverage lab train gallery bench lock lowest address clean
