@@ -21,7 +21,7 @@ def data():
     """Unpacked from the book's archives, with every socket refused."""
     with pytest.MonkeyPatch.context() as patch:
         refuse_network(patch)
-        return vc.load_mnist()
+        return vc.load_mnist(vc.BOOK / "data")
 
 
 def refuse_network(patch):
@@ -53,6 +53,13 @@ def test_the_digits_are_the_original_ones(data):
     assert data.train_images.dtype == data.test_images.dtype == torch.uint8
     assert data.train_labels.shape == (60_000,) and data.test_labels.shape == (10_000,)
     assert data.train_labels.dtype == data.test_labels.dtype == torch.int64
+
+
+def test_the_books_own_digits_stay_what_they_are(data):
+    """They are read once, and everybody has a copy."""
+    for values in vc.load_mnist():
+        values.zero_()
+    assert all(torch.equal(values, read) for values, read in zip(vc.load_mnist(), data, strict=True))
 
 
 def test_the_digits_in_figures(data):

@@ -1,5 +1,6 @@
 """The digits, read from the archives that come with the book."""
 
+import functools
 import lzma
 from pathlib import Path
 from typing import NamedTuple
@@ -33,9 +34,21 @@ def load_mnist(archives: str | Path | None = None) -> MNIST:
     60,000 training and 10,000 test images. Raises ValueError if a file is not the original,
     byte for byte. Chapter 3.
     """
+    if archives is None:
+        return MNIST(*(part.clone() for part in _own()))
+    return _read(Path(archives))
+
+
+@functools.cache
+def _own() -> MNIST:
+    """Unpacked once: a chapter and its widgets ask for them several times."""
+    return _read(BOOK / "data")
+
+
+def _read(archives: Path) -> MNIST:
     parts = []
     for name, digest in MNIST_SHA256.items():
-        data = _unpack(Path(archives or BOOK / "data") / f"{name}.xz", digest)
+        data = _unpack(archives / f"{name}.xz", digest)
         size = 784 if "images" in name else 1
         values = torch.from_numpy(np.frombuffer(data, np.uint8, offset=16 if size > 1 else 8).copy())
         parts.append(values.reshape(-1, size) if size > 1 else values.long())
