@@ -79,13 +79,16 @@ def test_the_recorded_bound_is_reproduced(name, part, data):
 
 @each(BOUNDED)
 def test_the_recorded_iwae_bounds_are_reproduced(name, bits):
-    """By other draws of z for the same images: how far two such measurements differ is seen on a thousand of them."""
-    model, x = vc.load_trained(name), bits[TRAINED[name]["evaluation_seed"]][: results(name)["niwae_images"]]
+    """On two thousand images, by other draws of z. One sample gives the NELBO of all images, up to the noise of two
+    such measurements; and what ten samples gain over one is about the same on these images as on all."""
+    model, recorded, x = vc.load_trained(name), results(name), bits[TRAINED[name]["evaluation_seed"]][:2000]
     torch.manual_seed(0)
-    first, second = -vc.log_likelihood(model, x, [1, 10]), -vc.log_likelihood(model, x[:1000], [1, 10])
-    noise = 5 * (first[:, :1000] - second).std(1) / math.sqrt(len(x))
-    for m, bound, tolerance in zip((1, 10), first.mean(1).tolist(), noise.tolist(), strict=True):
-        assert results(name)["niwae"][str(m)] == pytest.approx(bound, abs=tolerance)
+    (one, ten), (again,) = -vc.log_likelihood(model, x, [1, 10]), -vc.log_likelihood(model, x, [1])
+    assert recorded["niwae_images"] == 10_000
+    noise = (one - again).std().item() / math.sqrt(10_000)
+    assert recorded["niwae"]["1"] == pytest.approx(recorded["test"]["nelbo"], abs=5 * noise)
+    gain, noise = (one - ten).mean().item(), (one - ten).std().item() / math.sqrt(len(x))
+    assert recorded["niwae"]["1"] - recorded["niwae"]["10"] == pytest.approx(gain, abs=5 * noise)
 
 
 @each(BOUNDED)
@@ -93,8 +96,6 @@ def test_the_recorded_bounds_tighten_with_m(name):
     niwae = {int(m): bound for m, bound in results(name)["niwae"].items()}
     assert sorted(niwae) == [1, 10, 100, 1000, 5000]
     assert niwae[1] > niwae[10] > niwae[100] > niwae[1000] - 0.02 > niwae[5000] - 0.04
-    if results(name)["niwae_images"] == 10_000:
-        assert niwae[1] == pytest.approx(results(name)["test"]["nelbo"], abs=0.6)  # other draws, the same images
 
 
 def test_the_vae_is_well_trained():

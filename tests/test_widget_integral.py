@@ -15,6 +15,7 @@ import vae_core as vc
 from vae_widgets import Integral
 
 NATS = 0.01
+integral = examples.EXAMPLES["Integral"]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,7 @@ def assert_sum(page, model, x, n):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_it_is_drawn_and_computed_before_anything_is_touched(show_widgets, model, digits, exact, theme):
-    page, trouble = show_widgets([Integral(model, *digits)], theme=theme)
+    page, trouble = show_widgets([integral()], theme=theme)
     assert number(page, "exact") == pytest.approx(exact.log_px[0].item(), abs=1e-3)
     assert_grid(page, model, digits[0][0], 21)
     wait_for(page, "samples")
@@ -72,7 +73,7 @@ def test_it_is_drawn_and_computed_before_anything_is_touched(show_widgets, model
 
 
 def test_the_pictures_are_the_integrand(show_widgets, model, digits, exact):
-    w = Integral(model, *digits, digit=1, n=3)
+    w = integral(digit=1, n=3)
     page, trouble = show_widgets([w])
     page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11")  # up to 51 x 51
     wait_until_done(page)
@@ -97,7 +98,7 @@ def test_the_pictures_are_the_integrand(show_widgets, model, digits, exact):
 
 
 def test_the_grid_follows_its_slider(show_widgets, model, digits):
-    page, trouble = show_widgets([Integral(model, *digits)])
+    page, trouble = show_widgets([integral()])
     press(control(page, "n"), "ArrowRight", "ArrowRight")
     assert_grid(page, model, digits[0][0], 41)
     press(control(page, "n"), "End")
@@ -117,7 +118,7 @@ def test_the_grid_follows_its_slider(show_widgets, model, digits):
 
 
 def test_samples_come_near_the_truth(show_widgets, model, digits, exact):
-    page, trouble = show_widgets([Integral(model, *digits, m=10_000)])
+    page, trouble = show_widgets([integral(m=10_000)])
     page.wait_for_function("document.querySelector('.vw p[aria-live]').textContent.includes('10,000 samples')")
     few = wait_for(page, "samples")
     page.wait_for_function("document.querySelector('[data-key=samples_error]').dataset.value > -3")
@@ -135,7 +136,7 @@ def test_samples_come_near_the_truth(show_widgets, model, digits, exact):
 
 
 def test_points_and_costs(show_widgets, model, digits):
-    page, trouble = show_widgets([Integral(model, *digits)])
+    page, trouble = show_widgets([integral()])
     assert_grid(page, model, digits[0][0], 21)
     page.wait_for_function("document.querySelectorAll('.vw svg circle').length >= 11")
     before = picture(page, "canvas.vw-plane")
@@ -151,7 +152,7 @@ def test_points_and_costs(show_widgets, model, digits):
 
 def test_a_link_carries_the_state(show_widgets, model, digits):
     query = "?integral.digit=2&integral.n=22&integral.m=30&integral.method=dice&integral.latents=3"
-    page, trouble = show_widgets([Integral(model, *digits)], query=query)
+    page, trouble = show_widgets([integral()], query=query)
     assert_grid(page, model, digits[0][2], 21)  # there is no grid of 22
     assert control(page, "m").get_attribute("aria-valuetext") == "30"
     assert control(page, "method").first.is_checked()

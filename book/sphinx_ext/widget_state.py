@@ -12,6 +12,7 @@ allows no scripts but its own files may load them, too.
 
 import base64
 import codecs
+import functools
 import hashlib
 import json
 import re
@@ -39,7 +40,7 @@ def pack_state(state, store):
             spec["state"]["_css"] = texts.setdefault(spec["state"]["_css"], len(texts))
         *pieces, _ = spec["state"].get("_esm", "").split(PIECES)  # the last one exports what the others declare
         if pieces:  # others, which are no widgets of the book, stay modules
-            spec["state"]["_esm"] = [store(f"{name_of(script)}.js", script) for script in as_functions(pieces)]
+            spec["state"]["_esm"] = [store(f"{name_of(script)}.js", script) for script in as_functions(*pieces)]
         for buffer in spec.get("buffers", []):
             data = base64.b64decode(buffer["data"])
             if len(data) >= LARGE:
@@ -55,29 +56,31 @@ def name_of(data):
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def as_functions(pieces):
+@functools.cache  # as with a network's weights: many a page has the same ones
+def as_functions(*pieces):
     """The pieces of a front end as scripts, each of which hands over a function: of the modules that the pieces before
     it declare, by their names, it makes these and its own; the last one makes the widget.
 
     In a Worker the first one, the engine, serves the page, or the trainer, which loads the engine from the same folder.
     """
-    known, engine = [], ""
+    known, scripts = [], []
     for piece in pieces:
         wanted = ", ".join(name for name in known if re.search(rf"\b{name}\b", piece))
         own = re.findall(r"^const (\w+) = \(\(\) => \{$", piece, re.M)
         known += own
         result = f"{own[-1]}.default" if piece is pieces[-1] else f"{{ ...given, {', '.join(own)} }}"
-        before = f'importScripts("{engine}");\n' if engine else ""
+        before = f'importScripts("{name_of(scripts[0])}.js");\n' if scripts else ""
         script = (
             '"use strict";\n{\n'
             f"const make = function (given) {{\nconst {{ {wanted} }} = given;\n{piece}return {result};\n}};\n"
             "if (globalThis.document) document.currentScript.value = make;\n"
             f"else {{\n{before}self.made = make(self.made ?? {{}});\nself.made.{own[-1]}.serve(self);\n}}\n}}\n"
         ).encode()
-        engine = engine or f"{name_of(script)}.js"
-        yield script
+        scripts.append(script)
+    return scripts
 
 
+@functools.cache
 def as_script(data):
     """Bytes as a script that hands them over, deflated.
 
