@@ -8,8 +8,8 @@ import pytest
 import torch
 import traitlets
 import widget_examples as examples
-from bs4 import BeautifulSoup
 from playwright.sync_api import expect
+from test_site import parsed
 from widget_pages import control, drag, ink, number, press, wait_for_frame, wait_until_ready
 
 import vae_core as vc
@@ -178,8 +178,7 @@ def test_its_parts_lead_to_what_exists(open_page, site):
     assert len(found) > 7 and all(page.locator(f".vw-machine a[href='{href}']").first.inner_text() for href in found)
     for href in found:
         path, section = urlsplit(href).path, urlsplit(href).fragment
-        chapter = BeautifulSoup((site / "book" / path).read_text(encoding="utf-8"), "html.parser")
-        assert chapter.find(id=section), href
+        assert parsed(site / "book" / path).find(id=section), href
     # Whatever has the focus or nothing: the keys step, and code is above it neither shown nor folded.
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(f"+document.querySelector('[data-trait=step]').value === {LAST - 1}")
