@@ -44,8 +44,8 @@ $(TOOLS): package-lock.json
 check: form
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(addprefix tests/test_,$(addsuffix .py,$(FAST)))
 
-# Without TESTS, all of them: first the notebooks, from which the tests then build the book. pytest takes a process a core,
-# and for the tests one more.
+# Without TESTS, all of them: first the notebooks, from which the tests then build the book. Either way pytest takes a
+# process a core.
 test: $(READY)
 	$(BIN)/python tests/chrome.py
 ifdef TESTS

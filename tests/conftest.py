@@ -33,13 +33,6 @@ CHROME_FLAGS = [
 ]
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_xdist_auto_num_workers():
-    """One process more than there are cores, unless a number is asked for: tests in a browser also wait for it."""
-    count = yield
-    return count if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") else count + 1
-
-
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, worker_id):
     """The folder of the book's HTML, built in a clean place; a warning fails the build, and with it every user.
