@@ -79,16 +79,21 @@ def test_the_recorded_bound_is_reproduced(name, part, data):
 
 @each(BOUNDED)
 def test_the_recorded_iwae_bounds_are_reproduced(name, bits):
-    """On two thousand images, by other draws of z. One sample gives the NELBO of all images, up to the noise of two
-    such measurements; and what ten samples gain over one is about the same on these images as on all."""
-    model, recorded, x = vc.load_trained(name), results(name), bits[TRAINED[name]["evaluation_seed"]][:2000]
+    """By other draws of z. One sample gives the NELBO, up to the noise of two such measurements. What ten samples gain
+    over it is about the same on every fifth image as on all; in vae-2d it differs too much from image to image."""
+    model, recorded, whole = vc.load_trained(name), results(name), name == "vae-2d"
+    x = bits[TRAINED[name]["evaluation_seed"]][:: 1 if whole else 5]
     torch.manual_seed(0)
-    (one, ten), (again,) = -vc.log_likelihood(model, x, [1, 10]), -vc.log_likelihood(model, x, [1])
+    first, second = -vc.log_likelihood(model, x, [1, 10]), -vc.log_likelihood(model, x[:500], [1, 10])
     assert recorded["niwae_images"] == 10_000
-    noise = (one - again).std().item() / math.sqrt(10_000)
-    assert recorded["niwae"]["1"] == pytest.approx(recorded["test"]["nelbo"], abs=5 * noise)
-    gain, noise = (one - ten).mean().item(), (one - ten).std().item() / math.sqrt(len(x))
-    assert recorded["niwae"]["1"] - recorded["niwae"]["10"] == pytest.approx(gain, abs=5 * noise)
+    one, ten = (5 * (first[:, :500] - second).std(1) / math.sqrt(10_000)).tolist()
+    bounds = {int(m): bound for m, bound in recorded["niwae"].items()}
+    assert bounds[1] == pytest.approx(recorded["test"]["nelbo"], abs=min(one, 0.6))
+    gain = first[0] - first[1]
+    wanted = first[1].mean() if whole else bounds[1] - gain.mean()
+    tolerance = ten if whole else 5 * gain.std().item() / math.sqrt(len(x))
+    assert bounds[10] == pytest.approx(wanted.item(), abs=tolerance)
+    assert tolerance < bounds[10] - bounds[100]  # so that no other bound would pass for it
 
 
 @each(BOUNDED)
